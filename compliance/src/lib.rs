@@ -1,0 +1,1 @@
+//! What the standards ask of Skiagraph, as types and pure functions.

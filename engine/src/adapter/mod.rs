@@ -1,0 +1,1 @@
+//! Adapters: small weights that customise a frozen model.

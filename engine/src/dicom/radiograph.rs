@@ -1,0 +1,89 @@
+//! A radiograph: its pixels on a calibrated scale, and what its header says of it.
+
+use serde::{Deserialize, Serialize};
+
+/// Calibrated pixels, row by row from the top left.
+///
+/// Values run from 0 (black) to 1 (white), as a MONOCHROME2 display shows them, after the Modality
+/// and VOI transformations (PS3.4 N.2).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frame {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// `width × height` values between 0 and 1.
+    pub pixels: Vec<f32>,
+}
+
+/// Patient's sex as DICOM codes it (0010,0040).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sex {
+    /// `F`
+    Female,
+    /// `M`
+    Male,
+    /// `O`
+    Other,
+}
+
+/// The age groups that prompts and captions speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgeGroup {
+    /// Under 18 years.
+    Child,
+    /// 18 years and over.
+    Adult,
+}
+
+/// What a radiograph's header says, as far as the platform uses it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// SOP Class UID (0008,0016).
+    pub sop_class_uid: String,
+    /// SOP Instance UID (0008,0018).
+    pub sop_instance_uid: String,
+    /// Study Instance UID (0020,000D).
+    pub study_instance_uid: String,
+    /// Series Instance UID (0020,000E).
+    pub series_instance_uid: String,
+    /// Transfer Syntax UID (0002,0010).
+    pub transfer_syntax_uid: String,
+    /// Modality (0008,0060): DX, CR, MG …
+    pub modality: String,
+    /// Patient ID (0010,0020); only ever used to keep one patient in one split.
+    pub patient_id: String,
+    /// Patient's age in years (0010,1010).
+    pub age_years: Option<f32>,
+    /// Patient's sex (0010,0040).
+    pub sex: Option<Sex>,
+    /// View Position (0018,5101): AP, PA, LL …
+    pub view_position: Option<String>,
+    /// Image Laterality (0020,0062) or Laterality (0020,0060): L, R, U, B.
+    pub laterality: Option<String>,
+    /// Body Part Examined (0018,0015).
+    pub body_part: Option<String>,
+    /// Findings in the words of [`crate::prompt`], lower case.
+    pub findings: Vec<String>,
+    /// Rows (0028,0010).
+    pub rows: u32,
+    /// Columns (0028,0011).
+    pub columns: u32,
+    /// Bits Stored (0028,0101).
+    pub bits_stored: u16,
+    /// Photometric Interpretation (0028,0004).
+    pub photometric_interpretation: String,
+    /// Synthetic Data (0008,001C) is YES.
+    pub synthetic: bool,
+}
+
+/// A radiograph read from a DICOM object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Radiograph {
+    /// What the header says.
+    pub header: Header,
+    /// The calibrated pixels.
+    pub frame: Frame,
+}

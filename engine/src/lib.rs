@@ -1,0 +1,31 @@
+//! The engine of Skiagraph: everything that touches pixels and tensors.
+//!
+//! The rooms stand on floors. A room knows only the floors below it, never its neighbours
+//! (`tests/layers.rs` holds the walls):
+//!
+//! | floor | rooms |
+//! |---|---|
+//! | 1 | [`device`], [`kernel`] |
+//! | 2 | [`nn`], [`noise`], [`dicom`], [`prompt`] |
+//! | 3 | [`model`] |
+//! | 4 | [`adapter`], [`data`] |
+//! | 5 | [`sample`] |
+//! | 6 | [`train`] |
+//! | 7 | [`serve`] |
+//! | 8 | the command line, `main` |
+
+pub mod adapter;
+pub mod data;
+pub mod device;
+pub mod dicom;
+pub mod kernel;
+pub mod model;
+pub mod nn;
+pub mod noise;
+pub mod prompt;
+pub mod sample;
+pub mod serve;
+pub mod train;
+
+/// The engine's version, written into every image's provenance.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

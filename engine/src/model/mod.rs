@@ -1,0 +1,1 @@
+//! Networks, and the bundle that holds them on disk.

@@ -1,0 +1,1 @@
+//! Layers: linear, convolution, norms, attention, residual block, time embedding.

@@ -1,0 +1,1 @@
+//! Noise schedules and prediction types, one file a scheduler.

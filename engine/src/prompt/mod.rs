@@ -1,0 +1,1 @@
+//! Prompts: the vocabulary of findings, and the sentence that a structure becomes.

@@ -1,0 +1,1 @@
+//! Typed requests and answers: what the platform asks the engine for.

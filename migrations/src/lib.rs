@@ -1,0 +1,1 @@
+//! The schema of Skiagraph, one file a step.

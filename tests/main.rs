@@ -1,0 +1,1 @@
+//! Skiagraph tested from outside.
