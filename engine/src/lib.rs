@@ -5,7 +5,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 1 | [`device`], [`kernel`] |
+//! | 1 | [`device`], [`kernel`], [`terms`] |
 //! | 2 | [`nn`], [`noise`], [`dicom`], [`prompt`] |
 //! | 3 | [`model`] |
 //! | 4 | [`adapter`], [`data`] |
@@ -25,6 +25,7 @@ pub mod noise;
 pub mod prompt;
 pub mod sample;
 pub mod serve;
+pub mod terms;
 pub mod train;
 
 /// The engine's version, written into every image's provenance.

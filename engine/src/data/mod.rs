@@ -7,3 +7,21 @@
 //! manifest.jsonl    one Sample a line
 //! frames/<id>.png   16-bit greyscale, calibrated, square pixels
 //! ```
+
+mod build;
+mod card;
+mod dataset;
+mod error;
+mod sample;
+mod source;
+mod split;
+mod square;
+
+#[cfg(test)]
+mod tests;
+
+pub use build::{BuildOptions, build};
+pub use card::{Card, Counts, FORMAT};
+pub use dataset::Dataset;
+pub use error::DataError;
+pub use sample::{Sample, Split};

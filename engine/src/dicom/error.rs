@@ -12,6 +12,22 @@ pub enum DicomError {
         /// What was missing.
         cause: &'static str,
     },
+    /// An element says that it is longer than what is left of the bytes.
+    #[error("truncated: element ({tag}) says {length} bytes and {left} are left")]
+    Truncated {
+        /// The tag as `gggg,eeee`.
+        tag: String,
+        /// What the element says.
+        length: u64,
+        /// What there is.
+        left: u64,
+    },
+    /// The data elements cannot be parsed.
+    #[error("damaged data set: {cause}")]
+    Damaged {
+        /// What the parser said.
+        cause: String,
+    },
     /// An attribute is absent or unusable.
     #[error("{keyword} ({tag}): {cause}")]
     Attribute {
@@ -34,7 +50,24 @@ pub enum DicomError {
         /// What the decoder said.
         cause: String,
     },
+    /// The object cannot be put together.
+    #[error("cannot write the object: {cause}")]
+    Write {
+        /// What the writer said.
+        cause: String,
+    },
     /// Reading or writing failed below DICOM.
     #[error("input or output failed: {0}")]
     Io(#[from] std::io::Error),
+}
+
+impl DicomError {
+    /// An [`DicomError::Attribute`] in one line.
+    pub(crate) fn attribute(
+        keyword: &'static str,
+        tag: &'static str,
+        cause: impl Into<String>,
+    ) -> Self {
+        Self::Attribute { keyword, tag, cause: cause.into() }
+    }
 }

@@ -1,7 +1,30 @@
 //! Radiographs as DICOM objects: the only room that names dicom-rs.
+//!
+//! [`read`] and [`inspect`] take any radiograph in, [`wrap`] turns images and a label table into
+//! DX objects, [`write_synthetic`] gives a generated image out, marked as what it is.
 
+mod attributes;
+mod dx;
 mod error;
+mod header;
+mod lookup;
+mod pixels;
+mod png;
 mod radiograph;
+mod read;
+mod scan;
+mod synthetic;
+mod transform;
+mod uid;
+mod wrap;
 
+#[cfg(test)]
+mod tests;
+
+pub use crate::terms::{AgeGroup, Sex};
 pub use error::DicomError;
-pub use radiograph::{AgeGroup, Frame, Header, Radiograph, Sex};
+pub use png::{png_with_provenance, render_png};
+pub use radiograph::{Frame, Header, Radiograph};
+pub use read::{inspect, read, read_file};
+pub use synthetic::{Provenance, SyntheticDescription, write_synthetic};
+pub use wrap::{Columns, WrapError, WrapOptions, WrapSummary, wrap};

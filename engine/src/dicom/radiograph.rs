@@ -1,11 +1,16 @@
 //! A radiograph: its pixels on a calibrated scale, and what its header says of it.
 
+use image::imageops::{self, FilterType};
+use image::{ImageBuffer, Luma};
 use serde::{Deserialize, Serialize};
+
+use crate::terms::Sex;
 
 /// Calibrated pixels, row by row from the top left.
 ///
 /// Values run from 0 (black) to 1 (white), as a MONOCHROME2 display shows them, after the Modality
-/// and VOI transformations (PS3.4 N.2).
+/// and VOI transformations (PS3.4 N.2). Pixels are square: an object with other spacing is resampled
+/// when it is read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
     /// Columns.
@@ -16,26 +21,42 @@ pub struct Frame {
     pub pixels: Vec<f32>,
 }
 
-/// Patient's sex as DICOM codes it (0010,0040).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sex {
-    /// `F`
-    Female,
-    /// `M`
-    Male,
-    /// `O`
-    Other,
-}
+impl Frame {
+    /// The same picture at another size, by Lanczos filtering as wide as the reduction asks for,
+    /// so that nothing aliases.
+    #[must_use]
+    pub fn resized(&self, width: u32, height: u32) -> Self {
+        if (width, height) == (self.width, self.height) {
+            return self.clone();
+        }
+        let Some(buffer) = ImageBuffer::<Luma<f32>, _>::from_raw(
+            self.width,
+            self.height,
+            self.pixels.as_slice(),
+        ) else {
+            // Only a frame put together wrongly comes here; nothing can be resampled from it.
+            return Self { width, height, pixels: vec![0.0; width as usize * height as usize] };
+        };
+        let resized = imageops::resize(&buffer, width, height, FilterType::Lanczos3);
+        // Lanczos rings over the ends of the range.
+        let pixels = resized.into_raw().into_iter().map(|value| value.clamp(0.0, 1.0)).collect();
+        Self { width, height, pixels }
+    }
 
-/// The age groups that prompts and captions speak of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AgeGroup {
-    /// Under 18 years.
-    Child,
-    /// 18 years and over.
-    Adult,
+    /// The part of `width × height` whose top left corner is at (`left`, `top`), or `None` where
+    /// it does not lie within the frame.
+    pub fn cropped(&self, left: u32, top: u32, width: u32, height: u32) -> Option<Self> {
+        let inside = left.checked_add(width)? <= self.width && top.checked_add(height)? <= self.height;
+        if !inside {
+            return None;
+        }
+        let mut pixels = Vec::with_capacity(width as usize * height as usize);
+        for row in top..top + height {
+            let start = row as usize * self.width as usize + left as usize;
+            pixels.extend_from_slice(self.pixels.get(start..start + width as usize)?);
+        }
+        Some(Self { width, height, pixels })
+    }
 }
 
 /// What a radiograph's header says, as far as the platform uses it.
@@ -65,7 +86,7 @@ pub struct Header {
     pub laterality: Option<String>,
     /// Body Part Examined (0018,0015).
     pub body_part: Option<String>,
-    /// Findings in the words of [`crate::prompt`], lower case.
+    /// Findings in the words of [`crate::terms::findings`], lower case.
     pub findings: Vec<String>,
     /// Rows (0028,0010).
     pub rows: u32,

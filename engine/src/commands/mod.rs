@@ -1,0 +1,7 @@
+//! One file a group of subcommands.
+
+pub(crate) mod dataset;
+pub(crate) mod dicom;
+mod output;
+
+pub(crate) use output::Output;

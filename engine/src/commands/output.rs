@@ -1,0 +1,90 @@
+//! What a command shows: words and a progress bar for a person, JSON events for a program.
+
+use std::io::{self, Write};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Where a command's results, progress and errors go.
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// The result: `event` with the fields of `value` in JSON, or the lines of `words`.
+    pub(crate) fn result(
+        &self,
+        event: &str,
+        value: &impl Serialize,
+        words: &str,
+    ) -> anyhow::Result<()> {
+        let mut out = io::stdout().lock();
+        if self.json {
+            let mut fields = json!({ "event": event });
+            match (fields.as_object_mut(), serde_json::to_value(value)?) {
+                (Some(fields), Value::Object(more)) => fields.extend(more),
+                (Some(fields), other) => {
+                    fields.insert("value".to_owned(), other);
+                }
+                (None, _) => {}
+            }
+            writeln!(out, "{fields}")?;
+        } else {
+            writeln!(out, "{}", words.trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// Where a long work's progress goes; `unit` is what it counts.
+    pub(crate) fn progress(&self, unit: &'static str) -> Progress {
+        let bar = (!self.json).then(|| {
+            let template = format!(
+                "{{bar:32}} {{human_pos}}/{{human_len}} {unit}  {{per_sec}}  {{eta}} left"
+            );
+            let style = ProgressStyle::with_template(&template)
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(0).with_style(style)
+        });
+        Progress { bar }
+    }
+
+    /// An error, on standard error; in JSON also as an event.
+    pub(crate) fn error(&self, error: &anyhow::Error) {
+        if self.json {
+            let event = json!({ "event": "error", "cause": format!("{error:#}") });
+            let _ = writeln!(io::stdout().lock(), "{event}");
+        } else {
+            let _ = writeln!(io::stderr().lock(), "error: {error:#}");
+        }
+    }
+}
+
+/// Progress of a long work.
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// `done` of `total`.
+    pub(crate) fn at(&self, done: u64, total: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+        } else {
+            let event = json!({ "event": "progress", "done": done, "total": total });
+            let _ = writeln!(io::stdout().lock(), "{event}");
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

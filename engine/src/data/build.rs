@@ -1,0 +1,259 @@
+//! Building a data set from DICOM objects.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use chrono::Utc;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::source::{self, Taken};
+use super::{Card, Counts, DataError, FORMAT, Sample, Split, split};
+use crate::device::CancelToken;
+
+/// Sources that are read between two looks at the cancel token.
+const BATCH: usize = 32;
+
+/// What to build a data set from, and what its card says.
+#[derive(Debug, Clone, Default)]
+pub struct BuildOptions {
+    /// The data set's name.
+    pub name: String,
+    /// DICOM files, or folders that hold some.
+    pub sources: Vec<PathBuf>,
+    /// The folder to make; it must not exist, or be empty.
+    pub out: PathBuf,
+    /// Share of patients to keep for validation, between 0 and 1.
+    pub validation_fraction: f32,
+    /// The seed of the split.
+    pub seed: u64,
+    /// Under which licence the sources may be used.
+    pub licence: String,
+    /// Whom to credit.
+    pub attribution: String,
+    /// Take objects that are marked synthetic.
+    pub allow_synthetic: bool,
+}
+
+/// Builds a data set: frames, manifest and card, in a temporary folder that gets its name at the end.
+///
+/// `progress` hears how many sources of how many are read.
+///
+/// # Errors
+/// [`DataError`] names the option or the source and the cause; no folder is left then.
+pub fn build(
+    options: &BuildOptions,
+    progress: &mut dyn FnMut(u64, u64),
+    cancel: &CancelToken,
+) -> Result<Card, DataError> {
+    check(options)?;
+    let files = source::files(&options.sources)?;
+    let parent = match options.out.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent).map_err(DataError::io("the folder above the data set"))?;
+    let temporary = tempfile::Builder::new()
+        .prefix(".dataset-")
+        .tempdir_in(parent)
+        .map_err(DataError::io("a temporary folder beside the data set"))?;
+    let frames = temporary.path().join("frames");
+    fs::create_dir(&frames).map_err(DataError::io("the folder of frames"))?;
+
+    let gathered = gather(&files.dicom, &frames, options, progress, cancel)?;
+    let samples = gathered.samples(options)?;
+    let mut card = Card {
+        format: FORMAT,
+        name: options.name.trim().to_owned(),
+        licence: options.licence.trim().to_owned(),
+        attribution: options.attribution.trim().to_owned(),
+        created: Utc::now(),
+        engine_version: crate::VERSION.to_owned(),
+        synthetic: false,
+        validation_fraction: options.validation_fraction,
+        seed: options.seed,
+        sources_sha256: hex::encode(gathered.digest(b"skiagraph sources")),
+        sources: files.dicom.len() as u64,
+        duplicates_dropped: gathered.duplicates,
+        other_files_ignored: files.others,
+        samples: Counts::default(),
+        patients: Counts::default(),
+        findings: BTreeMap::new(),
+        age_groups: BTreeMap::new(),
+        sexes: BTreeMap::new(),
+        view_positions: BTreeMap::new(),
+    };
+    card.count(&samples);
+    write_texts(temporary.path(), &card, &samples).map_err(DataError::io("card and manifest"))?;
+    publish(temporary, &options.out)?;
+    Ok(card)
+}
+
+fn check(options: &BuildOptions) -> Result<(), DataError> {
+    let bad = |option, cause: &str| Err(DataError::Option { option, cause: cause.to_owned() });
+    if options.name.trim().is_empty() {
+        return bad("name", "empty");
+    }
+    if options.licence.trim().is_empty() {
+        return bad("licence", "empty; a data set says what it may be used for");
+    }
+    if options.attribution.trim().is_empty() {
+        return bad("attribution", "empty; a data set says whom to credit");
+    }
+    if options.sources.is_empty() {
+        return bad("sources", "none");
+    }
+    if !(options.validation_fraction > 0.0 && options.validation_fraction < 1.0) {
+        return bad("validation_fraction", "not between 0 and 1");
+    }
+    match fs::read_dir(&options.out) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => bad("out", "the folder exists and is not empty"),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(DataError::io("the data set's folder")(error)),
+    }
+}
+
+/// Every source without its frame, which is on disk.
+struct Gathered {
+    taken: Vec<(Taken, String)>,
+    sources: Vec<[u8; 32]>,
+    duplicates: u64,
+}
+
+fn gather(
+    files: &[PathBuf],
+    frames: &Path,
+    options: &BuildOptions,
+    progress: &mut dyn FnMut(u64, u64),
+    cancel: &CancelToken,
+) -> Result<Gathered, DataError> {
+    let total = files.len() as u64;
+    let mut gathered = Gathered { taken: Vec::new(), sources: Vec::new(), duplicates: 0 };
+    let mut seen = HashSet::new();
+    progress(0, total);
+    for (batch_index, batch) in files.chunks(BATCH).enumerate() {
+        if cancel.is_cancelled() {
+            return Err(DataError::Cancelled);
+        }
+        let first = batch_index * BATCH + 1;
+        let batch: Vec<Taken> = batch
+            .par_iter()
+            .enumerate()
+            .map(|(index, path)| source::take(path, first + index, options))
+            .collect::<Result<_, _>>()?;
+        for mut taken in batch {
+            gathered.sources.push(taken.source_sha256);
+            if !seen.insert(taken.pixels_sha256) {
+                gathered.duplicates += 1;
+                continue;
+            }
+            let png = std::mem::take(&mut taken.png);
+            let path = frames.join(format!("{}.png", id(&taken)));
+            fs::write(path, &png).map_err(DataError::io("a frame"))?;
+            gathered.taken.push((taken, hex::encode(Sha256::digest(&png))));
+        }
+        progress(gathered.sources.len() as u64, total);
+    }
+    Ok(gathered)
+}
+
+fn id(taken: &Taken) -> String {
+    hex::encode(&taken.pixels_sha256[..16])
+}
+
+impl Gathered {
+    /// A digest of all sources in their order, under a name of its own.
+    fn digest(&self, name: &[u8]) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        hasher.update(name);
+        for source in &self.sources {
+            hasher.update(source);
+        }
+        hasher.finalize().into()
+    }
+
+    fn samples(&self, options: &BuildOptions) -> Result<Vec<Sample>, DataError> {
+        let mut patients: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (taken, _) in &self.taken {
+            let findings = patients.entry(taken.header.patient_id.clone()).or_default();
+            findings.extend(taken.findings.iter().cloned());
+        }
+        if patients.len() < 2 {
+            return Err(DataError::Sources {
+                cause: format!(
+                    "{} patient among {} different radiographs; a split by patient needs two or more",
+                    patients.len(),
+                    self.taken.len()
+                ),
+            });
+        }
+        let placed = split::split(&patients, options.validation_fraction, options.seed);
+        // Only who has the sources has the key: from the card and the manifest alone, nobody finds a
+        // patient by trying identifiers.
+        let key = self.digest(b"skiagraph pseudonyms");
+        let mut samples: Vec<Sample> = self
+            .taken
+            .iter()
+            .map(|(taken, sha256)| {
+                let patient = &taken.header.patient_id;
+                Sample {
+                    id: id(taken),
+                    caption: taken.caption.clone(),
+                    split: placed.get(patient).copied().unwrap_or(Split::Train),
+                    patient: pseudonym(&key, patient),
+                    findings: taken.findings.clone(),
+                    age_group: taken.age_group,
+                    age_years: taken.header.age_years,
+                    sex: taken.header.sex,
+                    view_position: taken.view_position.clone(),
+                    width: taken.width,
+                    height: taken.height,
+                    synthetic: taken.header.synthetic,
+                    sha256: sha256.clone(),
+                }
+            })
+            .collect();
+        // By id, so that the manifest's order tells nothing of the sources'.
+        samples.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(samples)
+    }
+}
+
+fn pseudonym(key: &[u8; 32], patient: &str) -> String {
+    let digest = Sha256::new().chain_update(key).chain_update(patient).finalize();
+    hex::encode(&digest[..8])
+}
+
+fn write_texts(folder: &Path, card: &Card, samples: &[Sample]) -> std::io::Result<()> {
+    let mut manifest = BufWriter::new(fs::File::create(folder.join("manifest.jsonl"))?);
+    for sample in samples {
+        serde_json::to_writer(&mut manifest, sample)?;
+        manifest.write_all(b"\n")?;
+    }
+    manifest.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+    let mut text = serde_json::to_vec_pretty(card)?;
+    text.push(b'\n');
+    let mut file = fs::File::create(folder.join("card.json"))?;
+    file.write_all(&text)?;
+    file.sync_all()
+}
+
+fn publish(temporary: tempfile::TempDir, out: &Path) -> Result<(), DataError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // A temporary folder is its owner's alone.
+        fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o755))
+            .map_err(DataError::io("the data set's permissions"))?;
+    }
+    let path = temporary.keep();
+    fs::rename(&path, out).map_err(|error| {
+        let _ = fs::remove_dir_all(&path);
+        DataError::io("the data set's folder")(error)
+    })
+}

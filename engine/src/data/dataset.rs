@@ -1,0 +1,135 @@
+//! Opening a data set.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use image::ImageFormat;
+use sha2::{Digest, Sha256};
+
+use super::{Card, Counts, DataError, FORMAT, Sample, Split, square};
+use crate::dicom::Frame;
+
+/// A data set on disk. Frames are read when asked for; nothing else touches the disk after opening.
+#[derive(Debug)]
+pub struct Dataset {
+    folder: PathBuf,
+    card: Card,
+    samples: Vec<Sample>,
+}
+
+impl Dataset {
+    /// Opens a folder that [`super::build`] made.
+    ///
+    /// # Errors
+    /// [`DataError::Damaged`] without a card of this edition, with a manifest that does not agree with
+    /// it, with a missing frame, or with a patient in both splits.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, DataError> {
+        let folder = folder.as_ref().to_owned();
+        let card = read_card(&folder)?;
+        let samples = read_manifest(&folder)?;
+        let damaged = |cause: &str| DataError::Damaged {
+            file: "manifest.jsonl".to_owned(),
+            cause: cause.to_owned(),
+        };
+        let mut counts = Counts::default();
+        let mut sides: HashMap<&str, Split> = HashMap::new();
+        for sample in &samples {
+            match sample.split {
+                Split::Train => counts.train += 1,
+                Split::Validation => counts.validation += 1,
+            }
+            if *sides.entry(&sample.patient).or_insert(sample.split) != sample.split {
+                return Err(damaged("a patient is in both splits"));
+            }
+            // The id becomes part of a path.
+            if sample.id.is_empty() || !sample.id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return Err(damaged("an id is not hexadecimal"));
+            }
+            if !frame_path(&folder, sample).is_file() {
+                return Err(frame_error(sample, "missing"));
+            }
+        }
+        if counts != card.samples {
+            return Err(damaged("does not hold as many samples as the card says"));
+        }
+        Ok(Self { folder, card, samples })
+    }
+
+    /// What the data set is.
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// The samples of a split, in the order of the manifest.
+    pub fn samples(&self, split: Split) -> Vec<&Sample> {
+        self.samples.iter().filter(|sample| sample.split == split).collect()
+    }
+
+    /// A sample's frame at its stored size.
+    ///
+    /// # Errors
+    /// [`DataError::Damaged`] when the file is not the one that the manifest speaks of.
+    pub fn frame(&self, sample: &Sample) -> Result<Frame, DataError> {
+        let bytes = fs::read(frame_path(&self.folder, sample)).map_err(DataError::io("a frame"))?;
+        if hex::encode(Sha256::digest(&bytes)) != sample.sha256 {
+            return Err(frame_error(sample, "is not the file that the manifest speaks of"));
+        }
+        let image = image::load_from_memory_with_format(&bytes, ImageFormat::Png)
+            .map_err(|error| frame_error(sample, &error.to_string()))?
+            .into_luma16();
+        if image.dimensions() != (sample.width, sample.height) {
+            return Err(frame_error(sample, "has another size than the manifest says"));
+        }
+        let pixels = image.into_raw().iter().map(|value| f32::from(*value) / 65_535.0).collect();
+        Ok(Frame { width: sample.width, height: sample.height, pixels })
+    }
+
+    /// The training image of a sample: `size × size` values between 0 and 1, row by row.
+    ///
+    /// Up to an aspect of 6 : 5 the whole frame is kept, and bars of black make it square; what is
+    /// longer loses its ends.
+    ///
+    /// # Errors
+    /// As [`Dataset::frame`], and [`DataError::Option`] for a size of zero.
+    pub fn square(&self, sample: &Sample, size: u32) -> Result<Vec<f32>, DataError> {
+        if size == 0 {
+            return Err(DataError::Option { option: "size", cause: "zero".to_owned() });
+        }
+        Ok(square::square(&self.frame(sample)?, size))
+    }
+}
+
+fn frame_path(folder: &Path, sample: &Sample) -> PathBuf {
+    folder.join("frames").join(format!("{}.png", sample.id))
+}
+
+fn frame_error(sample: &Sample, cause: &str) -> DataError {
+    DataError::Damaged { file: format!("frames/{}.png", sample.id), cause: cause.to_owned() }
+}
+
+fn read_card(folder: &Path) -> Result<Card, DataError> {
+    let damaged = |cause: String| DataError::Damaged { file: "card.json".to_owned(), cause };
+    let bytes = fs::read(folder.join("card.json")).map_err(|error| damaged(error.to_string()))?;
+    let card: Card = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    if card.format != FORMAT {
+        return Err(damaged(format!("format {}, and {FORMAT} is read", card.format)));
+    }
+    Ok(card)
+}
+
+fn read_manifest(folder: &Path) -> Result<Vec<Sample>, DataError> {
+    let damaged =
+        |cause: String| DataError::Damaged { file: "manifest.jsonl".to_owned(), cause };
+    let file = fs::File::open(folder.join("manifest.jsonl"))
+        .map_err(|error| damaged(error.to_string()))?;
+    let mut samples = Vec::new();
+    for (index, line) in BufReader::new(file).lines().enumerate() {
+        let line = line.map_err(|error| damaged(error.to_string()))?;
+        let sample = serde_json::from_str(&line)
+            .map_err(|error| damaged(format!("line {}: {error}", index + 1)))?;
+        samples.push(sample);
+    }
+    Ok(samples)
+}

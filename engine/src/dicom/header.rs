@@ -1,0 +1,152 @@
+//! From attributes to [`Header`], and the check that the object is a radiograph we read.
+
+use dicom_core::Tag;
+use dicom_dictionary_std::{tags, uids};
+use dicom_object::{DefaultDicomObject, InMemDicomObject};
+
+use super::attributes::{integer, items, text, texts};
+use super::{DicomError, Header};
+use crate::terms::{Sex, finding, finding_by_code};
+
+/// Pixels of the largest radiograph that is read; the largest mammograms have 30 million.
+const MOST_PIXELS: u64 = 64 << 20;
+
+/// Storage classes of plain radiographs.
+const RADIOGRAPHS: [&str; 5] = [
+    uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE,
+    uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
+    uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
+    uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
+    uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
+];
+
+/// Modalities that a Secondary Capture must have to be taken for a radiograph.
+const RADIOGRAPHIC: [&str; 4] = ["CR", "DX", "MG", "RG"];
+
+/// Reads the header of an object and refuses what is no radiograph.
+pub(super) fn header(object: &DefaultDicomObject) -> Result<Header, DicomError> {
+    let get = |tag: Tag| text(object, tag);
+    let sop_class_uid = get(tags::SOP_CLASS_UID)
+        .ok_or_else(|| DicomError::attribute("SOPClassUID", "0008,0016", "absent"))?;
+    let modality = get(tags::MODALITY)
+        .ok_or_else(|| DicomError::attribute("Modality", "0008,0060", "absent"))?;
+    check_class(&sop_class_uid, &modality)?;
+    if let Some(frames) = integer(object, tags::NUMBER_OF_FRAMES).filter(|frames| *frames != 1) {
+        return Err(DicomError::attribute(
+            "NumberOfFrames",
+            "0028,0008",
+            format!("{frames} frames; a radiograph has one"),
+        ));
+    }
+    let (rows, columns) = size(object)?;
+    Ok(Header {
+        sop_class_uid,
+        sop_instance_uid: get(tags::SOP_INSTANCE_UID)
+            .ok_or_else(|| DicomError::attribute("SOPInstanceUID", "0008,0018", "absent"))?,
+        study_instance_uid: get(tags::STUDY_INSTANCE_UID).unwrap_or_default(),
+        series_instance_uid: get(tags::SERIES_INSTANCE_UID).unwrap_or_default(),
+        transfer_syntax_uid: object.meta().transfer_syntax().trim_end_matches('\0').to_owned(),
+        modality,
+        patient_id: get(tags::PATIENT_ID).unwrap_or_default(),
+        age_years: age(object),
+        sex: get(tags::PATIENT_SEX).and_then(|code| Sex::parse(&code)),
+        view_position: get(tags::VIEW_POSITION),
+        laterality: get(tags::IMAGE_LATERALITY).or_else(|| get(tags::LATERALITY)),
+        body_part: get(tags::BODY_PART_EXAMINED),
+        findings: findings(object),
+        rows,
+        columns,
+        bits_stored: integer(object, tags::BITS_STORED)
+            .and_then(|bits| u16::try_from(bits).ok())
+            .ok_or_else(|| DicomError::attribute("BitsStored", "0028,0101", "absent"))?,
+        photometric_interpretation: get(tags::PHOTOMETRIC_INTERPRETATION).ok_or_else(|| {
+            DicomError::attribute("PhotometricInterpretation", "0028,0004", "absent")
+        })?,
+        synthetic: get(tags::SYNTHETIC_DATA).is_some_and(|value| value == "YES"),
+    })
+}
+
+fn check_class(sop_class_uid: &str, modality: &str) -> Result<(), DicomError> {
+    if RADIOGRAPHS.contains(&sop_class_uid) {
+        return Ok(());
+    }
+    if sop_class_uid == uids::SECONDARY_CAPTURE_IMAGE_STORAGE {
+        if RADIOGRAPHIC.contains(&modality) {
+            return Ok(());
+        }
+        return Err(DicomError::attribute(
+            "Modality",
+            "0008,0060",
+            "a Secondary Capture is read as a radiograph when its modality is CR, DX, MG or RG",
+        ));
+    }
+    Err(DicomError::attribute(
+        "SOPClassUID",
+        "0008,0016",
+        "not a radiograph; DX, CR, MG and Secondary Capture of a radiograph are read",
+    ))
+}
+
+fn size(object: &InMemDicomObject) -> Result<(u32, u32), DicomError> {
+    let side = |tag, keyword, name| {
+        integer(object, tag)
+            .and_then(|value| u32::try_from(value).ok())
+            .filter(|value| *value > 0)
+            .ok_or_else(|| DicomError::attribute(keyword, name, "absent, or no positive number"))
+    };
+    let rows = side(tags::ROWS, "Rows", "0028,0010")?;
+    let columns = side(tags::COLUMNS, "Columns", "0028,0011")?;
+    if u64::from(rows) * u64::from(columns) > MOST_PIXELS {
+        return Err(DicomError::Unsupported {
+            cause: format!("{columns} × {rows} pixels; at most {MOST_PIXELS} are read"),
+        });
+    }
+    Ok((rows, columns))
+}
+
+/// Age in years from Patient's Age, or from birth date and study date.
+fn age(object: &InMemDicomObject) -> Option<f32> {
+    if let Some(age) = text(object, tags::PATIENT_AGE) {
+        let (digits, unit) = age.split_at_checked(3)?;
+        let count: f32 = digits.parse::<u16>().ok()?.into();
+        return match unit {
+            "Y" => Some(count),
+            "M" => Some(count / 12.0),
+            "W" => Some(count * 7.0 / 365.25),
+            "D" => Some(count / 365.25),
+            _ => None,
+        };
+    }
+    let date = |tag| {
+        let text = text(object, tag)?;
+        chrono::NaiveDate::parse_from_str(&text, "%Y%m%d").ok()
+    };
+    let days = (date(tags::STUDY_DATE)? - date(tags::PATIENT_BIRTH_DATE)?).num_days();
+    (0..130 * 366).contains(&days).then(|| (days as f32 / 365.25).floor())
+}
+
+/// Findings by their SNOMED CT codes, then by the words of the description; in the words of the
+/// vocabulary. Diagnoses that the vocabulary does not know are left out.
+fn findings(object: &InMemDicomObject) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut add = |name: &str| {
+        if !found.iter().any(|other| other == name) {
+            found.push(name.to_owned());
+        }
+    };
+    for item in items(object, tags::ADMITTING_DIAGNOSES_CODE_SEQUENCE) {
+        let known = match text(item, tags::CODING_SCHEME_DESIGNATOR).as_deref() {
+            Some("SCT") => text(item, tags::CODE_VALUE).and_then(|code| finding_by_code(&code)),
+            _ => None,
+        };
+        if let Some(finding) = known {
+            add(finding.name);
+        }
+    }
+    for word in texts(object, tags::ADMITTING_DIAGNOSES_DESCRIPTION) {
+        if let Some(finding) = finding(&word) {
+            add(finding.name);
+        }
+    }
+    found
+}

@@ -1,0 +1,212 @@
+//! Writing a generated image as a DX object that says of itself that it is synthetic.
+
+use chrono::Utc;
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
+use serde::{Deserialize, Serialize};
+
+use super::dx::{Dx, Elements, Stored, code, encode};
+use super::{DicomError, Frame, uid};
+use crate::terms::{AgeGroup, Sex, finding, view_position};
+
+/// Bits of a synthetic object's pixels: what a detector gives, and more than an eye can tell apart.
+const BITS: u16 = 12;
+/// Height of a chest detector in millimetres (17 inches); synthetic pixels share it out.
+const DETECTOR_HEIGHT: f32 = 430.0;
+/// The longest Short Text (PS3.5 6.2).
+const SHORT_TEXT: usize = 1_024;
+/// The longest Long String.
+const LONG_STRING: usize = 64;
+
+/// Where a synthetic image comes from: enough to make it again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The program that made it.
+    pub program: String,
+    /// The program's version.
+    pub version: String,
+    /// The model's name.
+    pub model: String,
+    /// SHA-256 of the model's weights, in hexadecimal.
+    pub model_sha256: String,
+    /// Adapters by name, and the scale of each.
+    pub adapters: Vec<(String, f32)>,
+    /// The seed of the noise.
+    pub seed: u64,
+    /// Denoising steps.
+    pub steps: u32,
+    /// Strength of classifier-free guidance.
+    pub guidance_scale: f32,
+    /// The scheduler's name.
+    pub scheduler: String,
+}
+
+/// What a synthetic image shows, and where it comes from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SyntheticDescription {
+    /// Child or adult, as asked for.
+    pub age_group: Option<AgeGroup>,
+    /// Sex, as asked for.
+    pub sex: Option<Sex>,
+    /// A code of View Position, as asked for.
+    pub view_position: Option<String>,
+    /// Findings, as asked for.
+    pub findings: Vec<String>,
+    /// The sentence that the model was given.
+    pub prompt: String,
+    /// Model, seed and settings.
+    pub provenance: Provenance,
+}
+
+/// Writes a DX object – For Presentation: 12 bits in 16, Synthetic Data YES (PS3.3 C.12.1), the
+/// synthesizing equipment with its settings among the contributing equipment (C.12.1.1.5), and a
+/// patient who is called synthetic. Every UID is new.
+///
+/// # Errors
+/// [`DicomError`] for an empty frame, one that no DICOM image can hold, or a finding or view position
+/// that is not in the vocabulary.
+pub fn write_synthetic(
+    frame: &Frame,
+    description: &SyntheticDescription,
+) -> Result<Vec<u8>, DicomError> {
+    let (columns, rows) = match (u16::try_from(frame.width), u16::try_from(frame.height)) {
+        (Ok(columns), Ok(rows))
+            if columns > 0
+                && rows > 0
+                && frame.pixels.len() == usize::from(columns) * usize::from(rows) =>
+        {
+            (columns, rows)
+        }
+        _ => {
+            return Err(DicomError::Write {
+                cause: format!("a frame of {} × {} pixels", frame.width, frame.height),
+            });
+        }
+    };
+    let view = match description.view_position.as_deref() {
+        None => None,
+        Some(code) => Some(view_position(code).ok_or_else(|| {
+            DicomError::attribute("ViewPosition", "0018,5101", "not a known view position")
+        })?),
+    };
+    let findings = description
+        .findings
+        .iter()
+        .map(|word| {
+            finding(word).ok_or_else(|| {
+                DicomError::attribute(
+                    "AdmittingDiagnosesDescription",
+                    "0008,1080",
+                    "not a known finding",
+                )
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let largest = f32::from((1_u16 << BITS) - 1);
+    let values = frame
+        .pixels
+        .iter()
+        .map(|pixel| (pixel.clamp(0.0, 1.0) * largest).round() as u16)
+        .collect();
+    let now = Utc::now();
+    let (date, time) = (now.format("%Y%m%d").to_string(), now.format("%H%M%S").to_string());
+    let sop_instance_uid = uid::fresh();
+    // The identifier is the instance's own: two synthetic images are never one patient's.
+    let number: String = sop_instance_uid.chars().rev().take(12).collect();
+    let mut elements = Dx {
+        study_instance_uid: uid::fresh(),
+        series_instance_uid: uid::fresh(),
+        patient_name: format!("Synthetic^{number}"),
+        patient_id: format!("SYNTHETIC-{number}"),
+        // A group is no age; PS3.3 leaves the attribute optional, and an invented age would lie.
+        patient_age: None,
+        sex: description.sex,
+        view,
+        findings,
+        columns,
+        rows,
+        stored: Stored::Words { values, bits: BITS },
+        spacing: DETECTOR_HEIGHT / f32::from(rows),
+        lossy: None,
+        derivation: shortened(&format!("Synthesized, not acquired: {}", description.prompt), SHORT_TEXT),
+        manufacturer: "Skiagraph",
+        model_name: "Skiagraph",
+        date: &date,
+        time: &time,
+        sop_instance_uid,
+    }
+    .into_elements();
+    elements.text(tags::SYNTHETIC_DATA, VR::CS, "YES");
+    elements.text(tags::INSTANCE_CREATION_DATE, VR::DA, &date);
+    elements.text(tags::INSTANCE_CREATION_TIME, VR::TM, &time);
+    elements.text(
+        tags::SERIES_DESCRIPTION,
+        VR::LO,
+        "SYNTHETIC - not for diagnosis",
+    );
+    elements.text(tags::SOFTWARE_VERSIONS, VR::LO, &shortened(&description.provenance.version, LONG_STRING));
+    elements.sequence(
+        tags::CONTRIBUTING_EQUIPMENT_SEQUENCE,
+        vec![equipment(description, &format!("{date}{time}+0000")).0],
+    );
+    encode(elements)
+}
+
+/// The item of the Contributing Equipment Sequence for the program and its model.
+fn equipment(description: &SyntheticDescription, at: &str) -> Elements {
+    let provenance = &description.provenance;
+    let mut item = Elements::new();
+    item.sequence(
+        tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE,
+        vec![code("109100", "DCM", "Synthesizing Equipment")],
+    );
+    item.text(tags::MANUFACTURER, VR::LO, &shortened(&provenance.program, LONG_STRING));
+    item.text(tags::MANUFACTURER_MODEL_NAME, VR::LO, &shortened(&provenance.model, LONG_STRING));
+    item.text(tags::SOFTWARE_VERSIONS, VR::LO, &shortened(&provenance.version, LONG_STRING));
+    item.text(tags::CONTRIBUTION_DATE_TIME, VR::DT, at);
+    item.text(
+        tags::CONTRIBUTION_DESCRIPTION,
+        VR::ST,
+        &shortened(&contribution(description), SHORT_TEXT),
+    );
+    item
+}
+
+fn contribution(description: &SyntheticDescription) -> String {
+    let Provenance {
+        program,
+        version,
+        model,
+        model_sha256,
+        adapters,
+        seed,
+        steps,
+        guidance_scale,
+        scheduler,
+    } = &description.provenance;
+    let mut text = format!(
+        "program={program} {version}; model={model}; model_sha256={model_sha256}; seed={seed}; \
+         steps={steps}; guidance_scale={guidance_scale}; scheduler={scheduler}"
+    );
+    for (name, scale) in adapters {
+        text.push_str("; adapter=");
+        text.push_str(name);
+        text.push('@');
+        text.push_str(&scale.to_string());
+    }
+    if let Some(age_group) = description.age_group {
+        text.push_str("; age_group=");
+        text.push_str(age_group.word());
+    }
+    text
+}
+
+/// At most `most` characters, without the control characters and backslashes that would end a
+/// value early.
+fn shortened(text: &str, most: usize) -> String {
+    text.chars()
+        .map(|c| if c.is_control() || c == '\\' { ' ' } else { c })
+        .take(most)
+        .collect()
+}

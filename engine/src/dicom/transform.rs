@@ -1,0 +1,196 @@
+//! From stored values to what a display shows: Modality LUT, VOI LUT, polarity, padding
+//! (PS3.4 N.2), then square pixels.
+
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
+
+use super::attributes::{integer, items, number, numbers, text};
+use super::lookup::{Lookup, signed};
+use super::{DicomError, Frame, Header};
+
+/// Part of the pixels that may lie beyond each end of a window taken from the pixels: collimator
+/// edges and markers are brighter or darker than anything of the patient.
+const BEYOND_WINDOW: f64 = 0.005;
+
+/// Spacing is taken for square when its sides differ by less.
+const SQUARE_WITHIN: f64 = 0.005;
+
+enum Modality {
+    Linear { slope: f64, intercept: f64 },
+    Table(Lookup),
+}
+
+enum Voi {
+    /// PS3.3 C.11.2.1.2.1
+    Linear { center: f64, width: f64 },
+    /// PS3.3 C.11.2.1.3.2
+    LinearExact { center: f64, width: f64 },
+    /// PS3.3 C.11.2.1.3.1
+    Sigmoid { center: f64, width: f64 },
+    /// PS3.3 C.11.2.1.1
+    Table(Lookup),
+}
+
+/// Calibrates stored values into a frame of square pixels.
+pub(super) fn calibrate(
+    object: &InMemDicomObject,
+    header: &Header,
+    stored: &[i32],
+) -> Result<Frame, DicomError> {
+    let modality = modality(object)?;
+    let padding = padding(object);
+    let is_padding = |value: i32| padding.is_some_and(|(low, high)| (low..=high).contains(&value));
+    let values: Vec<f32> = stored.iter().map(|value| modality.apply(*value)).collect();
+    let voi = match voi(object)? {
+        Some(voi) => voi,
+        None => window_of_pixels(
+            stored.iter().zip(&values).filter(|(raw, _)| !is_padding(**raw)).map(|(_, v)| *v),
+        ),
+    };
+    let inverted = header.photometric_interpretation == "MONOCHROME1";
+    let pixels = stored
+        .iter()
+        .zip(values)
+        .map(|(raw, value)| {
+            let shown = voi.apply(value);
+            match (is_padding(*raw), inverted) {
+                // Padding is background, and background is black whatever the polarity.
+                (true, _) => 0.0,
+                (false, true) => 1.0 - shown,
+                (false, false) => shown,
+            }
+        })
+        .collect();
+    let frame = Frame { width: header.columns, height: header.rows, pixels };
+    square_pixels(object, frame)
+}
+
+impl Modality {
+    fn apply(&self, stored: i32) -> f32 {
+        match self {
+            Self::Linear { slope, intercept } => (f64::from(stored) * slope + intercept) as f32,
+            Self::Table(table) => table.apply(stored as f32),
+        }
+    }
+}
+
+fn modality(object: &InMemDicomObject) -> Result<Modality, DicomError> {
+    if let Some(item) = items(object, tags::MODALITY_LUT_SEQUENCE).first() {
+        return Lookup::from_item(item, signed(object)).map(Modality::Table);
+    }
+    let slope = number(object, tags::RESCALE_SLOPE).unwrap_or(1.0);
+    if slope == 0.0 {
+        return Err(DicomError::attribute("RescaleSlope", "0028,1053", "zero"));
+    }
+    let intercept = number(object, tags::RESCALE_INTERCEPT).unwrap_or(0.0);
+    Ok(Modality::Linear { slope, intercept })
+}
+
+impl Voi {
+    /// What is shown, between 0 and 1.
+    fn apply(&self, value: f32) -> f32 {
+        let value64 = f64::from(value);
+        let shown = match self {
+            Self::Linear { width, center } if *width <= 1.0 => {
+                f64::from(u8::from(value64 > center - 0.5))
+            }
+            Self::Linear { center, width } => (value64 - (center - 0.5)) / (width - 1.0) + 0.5,
+            Self::LinearExact { center, width } => (value64 - center) / width + 0.5,
+            Self::Sigmoid { center, width } => {
+                1.0 / (1.0 + (-4.0 * (value64 - center) / width).exp())
+            }
+            Self::Table(table) => f64::from(table.apply(value) / table.largest),
+        };
+        shown.clamp(0.0, 1.0) as f32
+    }
+}
+
+/// The transformation that the object brings: a VOI LUT before a window, and the first of several.
+fn voi(object: &InMemDicomObject) -> Result<Option<Voi>, DicomError> {
+    if let Some(item) = items(object, tags::VOILUT_SEQUENCE).first() {
+        // Whether its first value is signed follows the output of the modality transformation.
+        let negative = signed(object) || number(object, tags::RESCALE_INTERCEPT).is_some_and(|i| i < 0.0);
+        return Lookup::from_item(item, negative).map(|table| Some(Voi::Table(table)));
+    }
+    let (Some(center), Some(width)) =
+        (number(object, tags::WINDOW_CENTER), number(object, tags::WINDOW_WIDTH))
+    else {
+        return Ok(None);
+    };
+    let function = text(object, tags::VOILUT_FUNCTION);
+    let voi = match function.as_deref().unwrap_or("LINEAR") {
+        "LINEAR" => Voi::Linear { center, width },
+        "LINEAR_EXACT" => Voi::LinearExact { center, width },
+        "SIGMOID" => Voi::Sigmoid { center, width },
+        _ => {
+            return Err(DicomError::attribute(
+                "VOILUTFunction",
+                "0028,1056",
+                "LINEAR, LINEAR_EXACT and SIGMOID are read",
+            ));
+        }
+    };
+    let least = if matches!(voi, Voi::Linear { .. }) { 1.0 } else { f64::MIN_POSITIVE };
+    if width < least {
+        return Err(DicomError::attribute("WindowWidth", "0028,1051", "too narrow"));
+    }
+    Ok(Some(voi))
+}
+
+/// A window over the robust range of the pixels, for an object that brings none.
+fn window_of_pixels(values: impl Iterator<Item = f32>) -> Voi {
+    let mut values: Vec<f32> = values.collect();
+    if values.is_empty() {
+        return Voi::LinearExact { center: 0.5, width: 1.0 };
+    }
+    let beyond = (values.len() as f64 * BEYOND_WINDOW) as usize;
+    let last = values.len() - 1;
+    let low = f64::from(*values.select_nth_unstable_by(beyond, f32::total_cmp).1);
+    let high = f64::from(*values.select_nth_unstable_by(last - beyond, f32::total_cmp).1);
+    // A picture of one value is shown mid-grey.
+    let width = if high > low { high - low } else { 1.0 };
+    Voi::LinearExact { center: f64::midpoint(low, high), width }
+}
+
+/// The stored values that are padding: (0028,0120), up to the range limit (0028,0121).
+fn padding(object: &InMemDicomObject) -> Option<(i32, i32)> {
+    let value = |tag| {
+        let value = integer(object, tag)?;
+        // The value has the representation of the pixels, whatever VR it was read with.
+        Some(if signed(object) { i32::from(value as i16) } else { value as i32 & 0xFFFF })
+    };
+    let first = value(tags::PIXEL_PADDING_VALUE)?;
+    let second = value(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(first);
+    Some((first.min(second), first.max(second)))
+}
+
+/// Resamples to square pixels where the object says that they are not. The finer side is kept.
+fn square_pixels(object: &InMemDicomObject, frame: Frame) -> Result<Frame, DicomError> {
+    // All three give the vertical side first (PS3.3 10.7.1.3, C.7.6.3.1.7).
+    let sides = [tags::PIXEL_SPACING, tags::IMAGER_PIXEL_SPACING, tags::PIXEL_ASPECT_RATIO]
+        .into_iter()
+        .find_map(|tag| match numbers(object, tag).as_slice() {
+            &[vertical, horizontal] if vertical > 0.0 && horizontal > 0.0 => {
+                Some((vertical, horizontal))
+            }
+            _ => None,
+        });
+    let Some((vertical, horizontal)) = sides else { return Ok(frame) };
+    let ratio = vertical / horizontal;
+    if (ratio - 1.0).abs() < SQUARE_WITHIN {
+        return Ok(frame);
+    }
+    if !(0.1..=10.0).contains(&ratio) {
+        return Err(DicomError::attribute(
+            "PixelAspectRatio",
+            "0028,0034",
+            "one side of a pixel is over ten times the other",
+        ));
+    }
+    let (width, height) = if ratio > 1.0 {
+        (frame.width, (f64::from(frame.height) * ratio).round() as u32)
+    } else {
+        ((f64::from(frame.width) / ratio).round() as u32, frame.height)
+    };
+    Ok(frame.resized(width, height))
+}
