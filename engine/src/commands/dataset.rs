@@ -58,9 +58,11 @@ pub(crate) struct BuildArguments {
 pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
     match command {
         Command::Build(arguments) => build(arguments, output),
-        Command::Inspect { dataset, squares, out } => {
-            inspect(&dataset, squares.zip(out), output)
-        }
+        Command::Inspect {
+            dataset,
+            squares,
+            out,
+        } => inspect(&dataset, squares.zip(out), output),
     }
 }
 
@@ -76,7 +78,11 @@ fn build(arguments: BuildArguments, output: &Output) -> anyhow::Result<()> {
         allow_synthetic: arguments.allow_synthetic,
     };
     let bar = output.progress("radiographs");
-    let built = data::build(&options, &mut |done, total| bar.at(done, total), &CancelToken::new());
+    let built = data::build(
+        &options,
+        &mut |done, total| bar.at(done, total),
+        &CancelToken::new(),
+    );
     bar.finish();
     let card = match built {
         Ok(card) => card,
@@ -95,8 +101,10 @@ fn inspect(
     output: &Output,
 ) -> anyhow::Result<()> {
     let dataset = Dataset::open(folder).with_context(|| folder.display().to_string())?;
-    let samples: Vec<_> =
-        [Split::Train, Split::Validation].iter().flat_map(|split| dataset.samples(*split)).collect();
+    let samples: Vec<_> = [Split::Train, Split::Validation]
+        .iter()
+        .flat_map(|split| dataset.samples(*split))
+        .collect();
     let bar = output.progress("frames");
     for (index, sample) in samples.iter().enumerate() {
         dataset.frame(sample)?;
@@ -109,7 +117,11 @@ fn inspect(
         std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
         for sample in samples.iter().take(16) {
             let pixels = dataset.square(sample, size)?;
-            let frame = skiagraph_engine::dicom::Frame { width: size, height: size, pixels };
+            let frame = skiagraph_engine::dicom::Frame {
+                width: size,
+                height: size,
+                pixels,
+            };
             let path = out.join(format!("{}.png", sample.id));
             std::fs::write(&path, skiagraph_engine::dicom::render_png(&frame, None)?)
                 .with_context(|| path.display().to_string())?;
@@ -132,15 +144,21 @@ fn described(card: &Card) -> String {
         card.duplicates_dropped,
         card.other_files_ignored,
     );
-    let mut table = |title: &str, counts: &BTreeMap<String, Counts>| {
-        words += &format!("{title:24}{:>10}{:>12}\n", "train", "validation");
-        for (name, count) in counts {
-            words += &format!("  {name:22}{:10}{:12}\n", count.train, count.validation);
-        }
-    };
-    table("finding", &card.findings);
-    table("age group", &card.age_groups);
-    table("sex", &card.sexes);
-    table("view position", &card.view_positions);
+    for (title, counts) in [
+        ("finding", &card.findings),
+        ("age group", &card.age_groups),
+        ("sex", &card.sexes),
+        ("view position", &card.view_positions),
+    ] {
+        words.push_str(&table(title, counts));
+    }
     words
+}
+
+fn table(title: &str, counts: &BTreeMap<String, Counts>) -> String {
+    let heading = format!("{title:24}{:>10}{:>12}\n", "train", "validation");
+    let lines = counts
+        .iter()
+        .map(|(name, count)| format!("  {name:22}{:10}{:12}\n", count.train, count.validation));
+    std::iter::once(heading).chain(lines).collect()
 }

@@ -1,5 +1,6 @@
 //! `skiagraph-engine dicom`.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -26,7 +27,7 @@ pub(crate) enum Command {
         png: Option<PathBuf>,
     },
     /// Turn a folder of images and a label table into DX objects.
-    Wrap(WrapArguments),
+    Wrap(Box<WrapArguments>),
     /// Read objects in full, pixels and all, and say which cannot be used.
     Check {
         /// DICOM files.
@@ -139,7 +140,7 @@ impl From<WrapArguments> for WrapOptions {
 pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
     match command {
         Command::Info { file, png } => info(&file, png, output),
-        Command::Wrap(arguments) => wrap(&arguments.into(), output),
+        Command::Wrap(arguments) => wrap(&(*arguments).into(), output),
         Command::Check { files } => check(&files, output),
     }
 }
@@ -162,7 +163,10 @@ fn described(header: &Header) -> String {
         ("SOP instance", header.sop_instance_uid.clone()),
         ("Transfer syntax", header.transfer_syntax_uid.clone()),
         ("Modality", header.modality.clone()),
-        ("Age in years", or_unknown(header.age_years.map(|age| age.to_string()).as_deref())),
+        (
+            "Age in years",
+            or_unknown(header.age_years.map(|age| age.to_string()).as_deref()),
+        ),
         ("Sex", or_unknown(header.sex.map(Sex::code))),
         ("View position", or_unknown(header.view_position.as_deref())),
         ("Laterality", or_unknown(header.laterality.as_deref())),
@@ -170,11 +174,19 @@ fn described(header: &Header) -> String {
         ("Findings", header.findings.join(", ")),
         ("Size", format!("{} × {}", header.columns, header.rows)),
         ("Bits stored", header.bits_stored.to_string()),
-        ("Photometric interpretation", header.photometric_interpretation.clone()),
-        ("Synthetic", if header.synthetic { "YES" } else { "no" }.to_owned()),
+        (
+            "Photometric interpretation",
+            header.photometric_interpretation.clone(),
+        ),
+        (
+            "Synthetic",
+            if header.synthetic { "YES" } else { "no" }.to_owned(),
+        ),
     ]
     .iter()
-    .fold(String::new(), |text, (name, value)| format!("{text}{name:28}{value}\n"))
+    .fold(String::new(), |text, (name, value)| {
+        format!("{text}{name:28}{value}\n")
+    })
 }
 
 fn wrap(options: &WrapOptions, output: &Output) -> anyhow::Result<()> {
@@ -189,10 +201,14 @@ fn wrap(options: &WrapOptions, output: &Output) -> anyhow::Result<()> {
         summary.out.display()
     );
     if summary.unsquashed > 0 {
-        words += &format!("{} images brought back to their own aspect\n", summary.unsquashed);
+        writeln!(
+            words,
+            "{} images brought back to their own aspect",
+            summary.unsquashed
+        )?;
     }
     for (finding, count) in &summary.findings {
-        words += &format!("{count:8}  {finding}\n");
+        writeln!(words, "{count:8}  {finding}")?;
     }
     output.result("wrapped", &summary, &words)
 }
@@ -213,7 +229,11 @@ fn check(files: &[PathBuf], output: &Output) -> anyhow::Result<()> {
             Some(cause) => format!("{}: {cause}", file.display()),
         };
         unreadable += usize::from(cause.is_some());
-        let checked = Checked { file: file.clone(), readable: cause.is_none(), cause };
+        let checked = Checked {
+            file: file.clone(),
+            readable: cause.is_none(),
+            cause,
+        };
         output.result("checked", &checked, &words)?;
     }
     if unreadable > 0 {

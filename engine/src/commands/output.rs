@@ -43,9 +43,8 @@ impl Output {
     /// Where a long work's progress goes; `unit` is what it counts.
     pub(crate) fn progress(&self, unit: &'static str) -> Progress {
         let bar = (!self.json).then(|| {
-            let template = format!(
-                "{{bar:32}} {{human_pos}}/{{human_len}} {unit}  {{per_sec}}  {{eta}} left"
-            );
+            let template =
+                format!("{{bar:32}} {{human_pos}}/{{human_len}} {unit}  {{per_sec}}  {{eta}} left");
             let style = ProgressStyle::with_template(&template)
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(0).with_style(style)

@@ -92,7 +92,12 @@ pub fn build(
 }
 
 fn check(options: &BuildOptions) -> Result<(), DataError> {
-    let bad = |option, cause: &str| Err(DataError::Option { option, cause: cause.to_owned() });
+    let bad = |option, cause: &str| {
+        Err(DataError::Option {
+            option,
+            cause: cause.to_owned(),
+        })
+    };
     if options.name.trim().is_empty() {
         return bad("name", "empty");
     }
@@ -133,7 +138,11 @@ fn gather(
     cancel: &CancelToken,
 ) -> Result<Gathered, DataError> {
     let total = files.len() as u64;
-    let mut gathered = Gathered { taken: Vec::new(), sources: Vec::new(), duplicates: 0 };
+    let mut gathered = Gathered {
+        taken: Vec::new(),
+        sources: Vec::new(),
+        duplicates: 0,
+    };
     let mut seen = HashSet::new();
     progress(0, total);
     for (batch_index, batch) in files.chunks(BATCH).enumerate() {
@@ -155,7 +164,9 @@ fn gather(
             let png = std::mem::take(&mut taken.png);
             let path = frames.join(format!("{}.png", id(&taken)));
             fs::write(path, &png).map_err(DataError::io("a frame"))?;
-            gathered.taken.push((taken, hex::encode(Sha256::digest(&png))));
+            gathered
+                .taken
+                .push((taken, hex::encode(Sha256::digest(&png))));
         }
         progress(gathered.sources.len() as u64, total);
     }
@@ -225,7 +236,10 @@ impl Gathered {
 }
 
 fn pseudonym(key: &[u8; 32], patient: &str) -> String {
-    let digest = Sha256::new().chain_update(key).chain_update(patient).finalize();
+    let digest = Sha256::new()
+        .chain_update(key)
+        .chain_update(patient)
+        .finalize();
     hex::encode(&digest[..8])
 }
 
@@ -235,7 +249,10 @@ fn write_texts(folder: &Path, card: &Card, samples: &[Sample]) -> std::io::Resul
         serde_json::to_writer(&mut manifest, sample)?;
         manifest.write_all(b"\n")?;
     }
-    manifest.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+    manifest
+        .into_inner()
+        .map_err(std::io::IntoInnerError::into_error)?
+        .sync_all()?;
     let mut text = serde_json::to_vec_pretty(card)?;
     text.push(b'\n');
     let mut file = fs::File::create(folder.join("card.json"))?;

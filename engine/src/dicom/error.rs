@@ -68,6 +68,10 @@ impl DicomError {
         tag: &'static str,
         cause: impl Into<String>,
     ) -> Self {
-        Self::Attribute { keyword, tag, cause: cause.into() }
+        Self::Attribute {
+            keyword,
+            tag,
+            cause: cause.into(),
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! DX objects, [`write_synthetic`] gives a generated image out, marked as what it is.
 
 mod attributes;
+mod codec;
 mod dx;
 mod error;
 mod header;

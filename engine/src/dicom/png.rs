@@ -27,7 +27,8 @@ pub fn png_with_provenance(
     frame: &Frame,
     description: &SyntheticDescription,
 ) -> Result<Vec<u8>, DicomError> {
-    let provenance = serde_json::to_string(&description.provenance).map_err(|error| failed(&error))?;
+    let provenance =
+        serde_json::to_string(&description.provenance).map_err(|error| failed(&error))?;
     let packet = format!(
         "<?xpacket begin=\"\u{feff}\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\
          <x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\
@@ -42,7 +43,10 @@ pub fn png_with_provenance(
         None,
         &[
             ("Synthetic", Cow::from("YES")),
-            ("Software", Cow::from(format!("Skiagraph {}", crate::VERSION))),
+            (
+                "Software",
+                Cow::from(format!("Skiagraph {}", crate::VERSION)),
+            ),
             ("Description", Cow::from(&description.prompt)),
             ("Provenance", Cow::from(provenance)),
             ("XML:com.adobe.xmp", Cow::from(packet)),
@@ -57,7 +61,11 @@ fn encode(
 ) -> Result<Vec<u8>, DicomError> {
     let (center, width) = window.unwrap_or((0.5, 1.0));
     if !(width > 0.0 && center.is_finite()) {
-        return Err(DicomError::attribute("WindowWidth", "0028,1051", "not positive"));
+        return Err(DicomError::attribute(
+            "WindowWidth",
+            "0028,1051",
+            "not positive",
+        ));
     }
     let pixels: Vec<u8> = frame
         .pixels
@@ -77,11 +85,15 @@ fn encode(
             .map_err(|error| failed(&error))?;
     }
     let mut writer = encoder.write_header().map_err(|error| failed(&error))?;
-    writer.write_image_data(&pixels).map_err(|error| failed(&error))?;
+    writer
+        .write_image_data(&pixels)
+        .map_err(|error| failed(&error))?;
     writer.finish().map_err(|error| failed(&error))?;
     Ok(bytes)
 }
 
 fn failed(error: &dyn std::error::Error) -> DicomError {
-    DicomError::Write { cause: error.to_string() }
+    DicomError::Write {
+        cause: error.to_string(),
+    }
 }

@@ -29,24 +29,35 @@ impl Frame {
         if (width, height) == (self.width, self.height) {
             return self.clone();
         }
-        let Some(buffer) = ImageBuffer::<Luma<f32>, _>::from_raw(
-            self.width,
-            self.height,
-            self.pixels.as_slice(),
-        ) else {
+        let Some(buffer) =
+            ImageBuffer::<Luma<f32>, _>::from_raw(self.width, self.height, self.pixels.as_slice())
+        else {
             // Only a frame put together wrongly comes here; nothing can be resampled from it.
-            return Self { width, height, pixels: vec![0.0; width as usize * height as usize] };
+            return Self {
+                width,
+                height,
+                pixels: vec![0.0; width as usize * height as usize],
+            };
         };
         let resized = imageops::resize(&buffer, width, height, FilterType::Lanczos3);
         // Lanczos rings over the ends of the range.
-        let pixels = resized.into_raw().into_iter().map(|value| value.clamp(0.0, 1.0)).collect();
-        Self { width, height, pixels }
+        let pixels = resized
+            .into_raw()
+            .into_iter()
+            .map(|value| value.clamp(0.0, 1.0))
+            .collect();
+        Self {
+            width,
+            height,
+            pixels,
+        }
     }
 
     /// The part of `width × height` whose top left corner is at (`left`, `top`), or `None` where
     /// it does not lie within the frame.
     pub fn cropped(&self, left: u32, top: u32, width: u32, height: u32) -> Option<Self> {
-        let inside = left.checked_add(width)? <= self.width && top.checked_add(height)? <= self.height;
+        let inside =
+            left.checked_add(width)? <= self.width && top.checked_add(height)? <= self.height;
         if !inside {
             return None;
         }
@@ -55,7 +66,11 @@ impl Frame {
             let start = row as usize * self.width as usize + left as usize;
             pixels.extend_from_slice(self.pixels.get(start..start + width as usize)?);
         }
-        Some(Self { width, height, pixels })
+        Some(Self {
+            width,
+            height,
+            pixels,
+        })
     }
 }
 

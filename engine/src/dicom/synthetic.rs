@@ -13,6 +13,8 @@ use crate::terms::{AgeGroup, Sex, finding, view_position};
 const BITS: u16 = 12;
 /// Height of a chest detector in millimetres (17 inches); synthetic pixels share it out.
 const DETECTOR_HEIGHT: f32 = 430.0;
+/// Who made it, for a PACS.
+const PRODUCT: &str = "Skiagraph";
 /// The longest Short Text (PS3.5 6.2).
 const SHORT_TEXT: usize = 1_024;
 /// The longest Long String.
@@ -110,7 +112,10 @@ pub fn write_synthetic(
         .map(|pixel| (pixel.clamp(0.0, 1.0) * largest).round() as u16)
         .collect();
     let now = Utc::now();
-    let (date, time) = (now.format("%Y%m%d").to_string(), now.format("%H%M%S").to_string());
+    let (date, time) = (
+        now.format("%Y%m%d").to_string(),
+        now.format("%H%M%S").to_string(),
+    );
     let sop_instance_uid = uid::fresh();
     // The identifier is the instance's own: two synthetic images are never one patient's.
     let number: String = sop_instance_uid.chars().rev().take(12).collect();
@@ -129,9 +134,12 @@ pub fn write_synthetic(
         stored: Stored::Words { values, bits: BITS },
         spacing: DETECTOR_HEIGHT / f32::from(rows),
         lossy: None,
-        derivation: shortened(&format!("Synthesized, not acquired: {}", description.prompt), SHORT_TEXT),
-        manufacturer: "Skiagraph",
-        model_name: "Skiagraph",
+        derivation: shortened(
+            &format!("Synthesized, not acquired: {}", description.prompt),
+            SHORT_TEXT,
+        ),
+        manufacturer: PRODUCT,
+        model_name: PRODUCT,
         date: &date,
         time: &time,
         sop_instance_uid,
@@ -145,7 +153,11 @@ pub fn write_synthetic(
         VR::LO,
         "SYNTHETIC - not for diagnosis",
     );
-    elements.text(tags::SOFTWARE_VERSIONS, VR::LO, &shortened(&description.provenance.version, LONG_STRING));
+    elements.text(
+        tags::SOFTWARE_VERSIONS,
+        VR::LO,
+        &shortened(&description.provenance.version, LONG_STRING),
+    );
     elements.sequence(
         tags::CONTRIBUTING_EQUIPMENT_SEQUENCE,
         vec![equipment(description, &format!("{date}{time}+0000")).0],
@@ -161,9 +173,20 @@ fn equipment(description: &SyntheticDescription, at: &str) -> Elements {
         tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE,
         vec![code("109100", "DCM", "Synthesizing Equipment")],
     );
-    item.text(tags::MANUFACTURER, VR::LO, &shortened(&provenance.program, LONG_STRING));
-    item.text(tags::MANUFACTURER_MODEL_NAME, VR::LO, &shortened(&provenance.model, LONG_STRING));
-    item.text(tags::SOFTWARE_VERSIONS, VR::LO, &shortened(&provenance.version, LONG_STRING));
+    // Manufacturer is of type 1: whoever calls without a program's name is this program.
+    let program = match provenance.program.as_str() {
+        "" => PRODUCT,
+        program => program,
+    };
+    item.text(tags::MANUFACTURER, VR::LO, &shortened(program, LONG_STRING));
+    for (tag, value) in [
+        (tags::MANUFACTURER_MODEL_NAME, &provenance.model),
+        (tags::SOFTWARE_VERSIONS, &provenance.version),
+    ] {
+        if !value.is_empty() {
+            item.text(tag, VR::LO, &shortened(value, LONG_STRING));
+        }
+    }
     item.text(tags::CONTRIBUTION_DATE_TIME, VR::DT, at);
     item.text(
         tags::CONTRIBUTION_DESCRIPTION,

@@ -6,13 +6,20 @@ use sha2::{Digest, Sha256};
 
 use super::table::Row;
 
+/// A row's turn among its patient's, its place by hash, and the row.
+type Queued = (usize, [u8; 32], Row);
+
 /// At most `limit` rows, by turns from each combination of findings, and within it by turns from
 /// each patient. The same seed picks the same rows. Without a limit, all of them in their order.
 pub(super) fn spread(rows: Vec<Row>, limit: Option<usize>, seed: u64) -> Vec<Row> {
-    let Some(limit) = limit.filter(|limit| *limit < rows.len()) else { return rows };
-    let mut by_label: BTreeMap<Vec<&str>, Vec<(usize, [u8; 32], Row)>> = BTreeMap::new();
-    let mut order: Vec<([u8; 32], Row)> =
-        rows.into_iter().map(|row| (mixed(seed, &row.object_name), row)).collect();
+    let Some(limit) = limit.filter(|limit| *limit < rows.len()) else {
+        return rows;
+    };
+    let mut by_label: BTreeMap<Vec<&str>, Vec<Queued>> = BTreeMap::new();
+    let mut order: Vec<([u8; 32], Row)> = rows
+        .into_iter()
+        .map(|row| (mixed(seed, &row.object_name), row))
+        .collect();
     order.sort_by_key(|(key, _)| *key);
     let mut taken: HashMap<String, usize> = HashMap::new();
     for (key, row) in order {
@@ -47,5 +54,9 @@ pub(super) fn spread(rows: Vec<Row>, limit: Option<usize>, seed: u64) -> Vec<Row
 }
 
 fn mixed(seed: u64, name: &str) -> [u8; 32] {
-    Sha256::new().chain_update(seed.to_le_bytes()).chain_update(name).finalize().into()
+    Sha256::new()
+        .chain_update(seed.to_le_bytes())
+        .chain_update(name)
+        .finalize()
+        .into()
 }

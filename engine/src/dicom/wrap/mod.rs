@@ -156,7 +156,10 @@ pub fn wrap(
         .tempdir_in(parent)
         .map_err(io("a temporary folder beside --out"))?;
 
-    let mut summary = WrapSummary { out: options.out.clone(), ..WrapSummary::default() };
+    let mut summary = WrapSummary {
+        out: options.out.clone(),
+        ..WrapSummary::default()
+    };
     let total = rows.len() as u64;
     progress(0, total);
     for batch in rows.chunks(BATCH) {
@@ -176,7 +179,11 @@ pub fn wrap(
     let patients: std::collections::BTreeSet<&str> =
         rows.iter().map(|row| row.patient.as_str()).collect();
     summary.patients = patients.len() as u64;
-    for name in rows.iter().flat_map(|row| &row.findings).map(|finding| finding.name) {
+    for name in rows
+        .iter()
+        .flat_map(|row| &row.findings)
+        .map(|finding| finding.name)
+    {
         *summary.findings.entry(name.to_owned()).or_default() += 1;
     }
     publish(temporary, &options.out)?;
@@ -187,7 +194,12 @@ fn check_target(out: &Path) -> Result<(), WrapError> {
     let occupied = match std::fs::read_dir(out) {
         Ok(mut entries) => entries.next().is_some(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-        Err(source) => return Err(WrapError::Io { what: "the folder --out", source }),
+        Err(source) => {
+            return Err(WrapError::Io {
+                what: "the folder --out",
+                source,
+            });
+        }
     };
     if occupied {
         return Err(WrapError::Option {
@@ -212,6 +224,9 @@ fn publish(temporary: tempfile::TempDir, out: &Path) -> Result<(), WrapError> {
     // Renaming onto an empty folder replaces it.
     std::fs::rename(&path, out).map_err(|source| {
         let _ = std::fs::remove_dir_all(&path);
-        WrapError::Io { what: "the folder --out", source }
+        WrapError::Io {
+            what: "the folder --out",
+            source,
+        }
     })
 }

@@ -1,0 +1,147 @@
+//! Objects made on the spot: small, and different in one thing at a time.
+
+use dicom_core::value::{DataSetSequence, PixelFragmentSequence, PrimitiveValue, Value};
+use dicom_core::{DataElement, Tag, VR};
+use dicom_dictionary_std::{tags, uids};
+use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
+
+/// An object under construction.
+#[derive(Clone)]
+pub(super) struct Object {
+    set: InMemDicomObject,
+    transfer_syntax: &'static str,
+}
+
+impl Object {
+    /// A DX object of 16-bit words, as wide as it has to be.
+    pub(super) fn words(columns: u16, values: &[u16]) -> Self {
+        let rows = u16::try_from(values.len()).unwrap() / columns;
+        let mut object = Self::without_pixels(columns, rows);
+        object.set.put(DataElement::new(
+            tags::PIXEL_DATA,
+            VR::OW,
+            PrimitiveValue::U16(values.into()),
+        ));
+        object
+    }
+
+    /// An object of 8-bit pixels in a compressed stream.
+    pub(super) fn compressed(
+        columns: u16,
+        rows: u16,
+        bits: u16,
+        transfer_syntax: &'static str,
+        fragments: Vec<Vec<u8>>,
+    ) -> Self {
+        let mut object = Self::without_pixels(columns, rows)
+            .short(tags::BITS_ALLOCATED, if bits > 8 { 16 } else { 8 })
+            .short(tags::BITS_STORED, bits)
+            .short(tags::HIGH_BIT, bits - 1);
+        object.transfer_syntax = transfer_syntax;
+        let sequence: Value<InMemDicomObject, Vec<u8>> =
+            Value::PixelSequence(PixelFragmentSequence::new(vec![], fragments));
+        object
+            .set
+            .put(DataElement::new(tags::PIXEL_DATA, VR::OB, sequence));
+        object
+    }
+
+    pub(super) fn without_pixels(columns: u16, rows: u16) -> Self {
+        Self {
+            set: InMemDicomObject::new_empty(),
+            transfer_syntax: uids::EXPLICIT_VR_LITTLE_ENDIAN,
+        }
+        .text(
+            tags::SOP_CLASS_UID,
+            VR::UI,
+            uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
+        )
+        .text(tags::SOP_INSTANCE_UID, VR::UI, "2.25.1")
+        .text(tags::MODALITY, VR::CS, "DX")
+        .text(tags::PATIENT_ID, VR::LO, "P1")
+        .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2")
+        .short(tags::SAMPLES_PER_PIXEL, 1)
+        .short(tags::ROWS, rows)
+        .short(tags::COLUMNS, columns)
+        .short(tags::BITS_ALLOCATED, 16)
+        .short(tags::BITS_STORED, 16)
+        .short(tags::HIGH_BIT, 15)
+        .short(tags::PIXEL_REPRESENTATION, 0)
+    }
+
+    pub(super) fn text(mut self, tag: Tag, vr: VR, value: &str) -> Self {
+        self.set
+            .put(DataElement::new(tag, vr, PrimitiveValue::from(value)));
+        self
+    }
+
+    pub(super) fn short(mut self, tag: Tag, value: u16) -> Self {
+        self.set
+            .put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
+        self
+    }
+
+    pub(super) fn signed_short(mut self, tag: Tag, value: i16) -> Self {
+        self.set
+            .put(DataElement::new(tag, VR::SS, PrimitiveValue::from(value)));
+        self
+    }
+
+    pub(super) fn window(self, center: &str, width: &str) -> Self {
+        self.text(tags::WINDOW_CENTER, VR::DS, center)
+            .text(tags::WINDOW_WIDTH, VR::DS, width)
+    }
+
+    pub(super) fn item(mut self, tag: Tag, item: InMemDicomObject) -> Self {
+        let sequence = DataSetSequence::from(vec![item]);
+        self.set
+            .put(DataElement::new(tag, VR::SQ, Value::from(sequence)));
+        self
+    }
+
+    pub(super) fn without(mut self, tag: Tag) -> Self {
+        self.set.remove_element(tag);
+        self
+    }
+
+    pub(super) fn syntax(mut self, transfer_syntax: &'static str) -> Self {
+        self.transfer_syntax = transfer_syntax;
+        self
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let meta = FileMetaTableBuilder::new().transfer_syntax(self.transfer_syntax);
+        let mut bytes = Vec::new();
+        self.set
+            .clone()
+            .with_meta(meta)
+            .unwrap()
+            .write_all(&mut bytes)
+            .unwrap();
+        bytes
+    }
+}
+
+/// A look-up table of 8-bit entries in 16-bit words.
+pub(super) fn table(first: u16, bits: u16, values: &[u16]) -> InMemDicomObject {
+    let count = u16::try_from(values.len()).unwrap();
+    InMemDicomObject::from_element_iter([
+        DataElement::new(
+            tags::LUT_DESCRIPTOR,
+            VR::US,
+            PrimitiveValue::U16(vec![count, first, bits].into()),
+        ),
+        DataElement::new(tags::LUT_DATA, VR::OW, PrimitiveValue::U16(values.into())),
+    ])
+}
+
+/// A value of every code that the reader's golden numbers use: 16 × 12, ten bits.
+pub(super) fn pattern() -> Vec<u16> {
+    (0..12_u16)
+        .flat_map(|row| (0..16_u16).map(move |column| (row * 331 + column * 173) % 1024))
+        .collect()
+}
+
+pub(super) fn from_hex(text: &str) -> Vec<u8> {
+    hex::decode(text.replace([' ', '\n'], "")).unwrap()
+}

@@ -1,0 +1,14 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::float_cmp
+)]
+
+mod damaged;
+mod fixtures;
+mod judges;
+mod reading;
+mod real;
+mod wrapping;
+mod writing;
