@@ -5,7 +5,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 1 | [`device`], [`kernel`], [`terms`] |
+//! | 1 | [`device`], [`files`], [`kernel`], [`terms`] |
 //! | 2 | [`nn`], [`noise`], [`dicom`], [`prompt`] |
 //! | 3 | [`model`] |
 //! | 4 | [`adapter`], [`data`] |
@@ -18,6 +18,7 @@ pub mod adapter;
 pub mod data;
 pub mod device;
 pub mod dicom;
+pub mod files;
 pub mod kernel;
 pub mod model;
 pub mod nn;

@@ -24,7 +24,7 @@ impl Output {
         words: &str,
     ) -> anyhow::Result<()> {
         let mut out = io::stdout().lock();
-        if self.json {
+        let written = if self.json {
             let mut fields = json!({ "event": event });
             match (fields.as_object_mut(), serde_json::to_value(value)?) {
                 (Some(fields), Value::Object(more)) => fields.extend(more),
@@ -33,11 +33,15 @@ impl Output {
                 }
                 (None, _) => {}
             }
-            writeln!(out, "{fields}")?;
+            writeln!(out, "{fields}")
         } else {
-            writeln!(out, "{}", words.trim_end())?;
+            writeln!(out, "{}", words.trim_end())
+        };
+        match written {
+            // Whoever reads has seen enough, as `head` has.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => Ok(written?),
         }
-        Ok(())
     }
 
     /// Where a long work's progress goes; `unit` is what it counts.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::Utc;
@@ -12,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::source::{self, Taken};
 use super::{Card, Counts, DataError, FORMAT, Sample, Split, split};
 use crate::device::CancelToken;
+use crate::files::{self, PendingFolder};
 
 /// Sources that are read between two looks at the cancel token.
 const BATCH: usize = 32;
@@ -50,16 +50,8 @@ pub fn build(
 ) -> Result<Card, DataError> {
     check(options)?;
     let files = source::files(&options.sources)?;
-    let parent = match options.out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(parent).map_err(DataError::io("the folder above the data set"))?;
-    let temporary = tempfile::Builder::new()
-        .prefix(".dataset-")
-        .tempdir_in(parent)
-        .map_err(DataError::io("a temporary folder beside the data set"))?;
-    let frames = temporary.path().join("frames");
+    let folder = pending(&options.out)?;
+    let frames = folder.path().join("frames");
     fs::create_dir(&frames).map_err(DataError::io("the folder of frames"))?;
 
     let gathered = gather(&files.dicom, &frames, options, progress, cancel)?;
@@ -86,8 +78,10 @@ pub fn build(
         view_positions: BTreeMap::new(),
     };
     card.count(&samples);
-    write_texts(temporary.path(), &card, &samples).map_err(DataError::io("card and manifest"))?;
-    publish(temporary, &options.out)?;
+    write_texts(folder.path(), &card, &samples).map_err(DataError::io("card and manifest"))?;
+    folder
+        .publish()
+        .map_err(DataError::io("the data set's folder"))?;
     Ok(card)
 }
 
@@ -113,14 +107,17 @@ fn check(options: &BuildOptions) -> Result<(), DataError> {
     if !(options.validation_fraction > 0.0 && options.validation_fraction < 1.0) {
         return bad("validation_fraction", "not between 0 and 1");
     }
-    match fs::read_dir(&options.out) {
-        Ok(mut entries) => match entries.next() {
-            None => Ok(()),
-            Some(_) => bad("out", "the folder exists and is not empty"),
+    Ok(())
+}
+
+fn pending(out: &Path) -> Result<PendingFolder, DataError> {
+    PendingFolder::beside(out).map_err(|error| match error.kind() {
+        std::io::ErrorKind::DirectoryNotEmpty => DataError::Option {
+            option: "out",
+            cause: error.to_string(),
         },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(DataError::io("the data set's folder")(error)),
-    }
+        _ => DataError::io("the data set's folder")(error),
+    })
 }
 
 /// Every source without its frame, which is on disk.
@@ -163,7 +160,7 @@ fn gather(
             }
             let png = std::mem::take(&mut taken.png);
             let path = frames.join(format!("{}.png", id(&taken)));
-            fs::write(path, &png).map_err(DataError::io("a frame"))?;
+            files::write(&path, &png).map_err(DataError::io("a frame"))?;
             gathered
                 .taken
                 .push((taken, hex::encode(Sha256::digest(&png))));
@@ -244,33 +241,13 @@ fn pseudonym(key: &[u8; 32], patient: &str) -> String {
 }
 
 fn write_texts(folder: &Path, card: &Card, samples: &[Sample]) -> std::io::Result<()> {
-    let mut manifest = BufWriter::new(fs::File::create(folder.join("manifest.jsonl"))?);
+    let mut manifest = Vec::new();
     for sample in samples {
         serde_json::to_writer(&mut manifest, sample)?;
-        manifest.write_all(b"\n")?;
+        manifest.push(b'\n');
     }
-    manifest
-        .into_inner()
-        .map_err(std::io::IntoInnerError::into_error)?
-        .sync_all()?;
+    files::write(&folder.join("manifest.jsonl"), &manifest)?;
     let mut text = serde_json::to_vec_pretty(card)?;
     text.push(b'\n');
-    let mut file = fs::File::create(folder.join("card.json"))?;
-    file.write_all(&text)?;
-    file.sync_all()
-}
-
-fn publish(temporary: tempfile::TempDir, out: &Path) -> Result<(), DataError> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // A temporary folder is its owner's alone.
-        fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o755))
-            .map_err(DataError::io("the data set's permissions"))?;
-    }
-    let path = temporary.keep();
-    fs::rename(&path, out).map_err(|error| {
-        let _ = fs::remove_dir_all(&path);
-        DataError::io("the data set's folder")(error)
-    })
+    files::write(&folder.join("card.json"), &text)
 }

@@ -40,29 +40,25 @@ pub(super) fn calibrate(
     let modality = modality(object)?;
     let padding = padding(object);
     let is_padding = |value: i32| padding.is_some_and(|(low, high)| (low..=high).contains(&value));
-    let values: Vec<f32> = stored.iter().map(|value| modality.apply(*value)).collect();
     let voi = match voi(object)? {
         Some(voi) => voi,
         None => window_of_pixels(
             stored
                 .iter()
-                .zip(&values)
-                .filter(|(raw, _)| !is_padding(**raw))
-                .map(|(_, v)| *v),
+                .filter(|raw| !is_padding(**raw))
+                .map(|raw| modality.apply(*raw)),
         ),
     };
     let inverted = header.photometric_interpretation == "MONOCHROME1";
     let pixels = stored
         .iter()
-        .zip(values)
-        .map(|(raw, value)| {
-            let shown = voi.apply(value);
-            match (is_padding(*raw), inverted) {
+        .map(|raw| {
+            if is_padding(*raw) {
                 // Padding is background, and background is black whatever the polarity.
-                (true, _) => 0.0,
-                (false, true) => 1.0 - shown,
-                (false, false) => shown,
+                return 0.0;
             }
+            let shown = voi.apply(modality.apply(*raw));
+            if inverted { 1.0 - shown } else { shown }
         })
         .collect();
     let frame = Frame {

@@ -164,7 +164,7 @@ fn a_bad_row_is_named_and_nothing_is_written() {
         ),
         (
             "file,findings,patient\na.jpg,mass\n",
-            "label table: line 2 has 2 cells",
+            "label table: row 2 has 2 cells",
         ),
         (
             "file,findings\na.jpg,mass\n",
@@ -172,11 +172,13 @@ fn a_bad_row_is_named_and_nothing_is_written() {
         ),
         ("file,findings,patient\n", "label table: no rows"),
     ] {
-        let error = Desk::new(table, &images).refused();
-        assert!(
-            error.starts_with(message),
-            "{error:?} does not begin {message:?}"
-        );
+        for table in [table.to_owned(), table.replace('\n', "\r\n")] {
+            let error = Desk::new(&table, &images).refused();
+            assert!(
+                error.starts_with(message),
+                "{error:?} does not begin {message:?}"
+            );
+        }
     }
     // An image that only decoding shows to be damaged comes late, and still leaves nothing.
     let desk = Desk::new(ADULTS, &["a.jpg", "b.png"]);

@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::DicomError;
+use crate::files::{self, PendingFolder};
 use crate::terms::Sex;
 
 /// Rows that are encoded between two reports of progress.
@@ -93,7 +94,7 @@ pub enum WrapError {
     /// A cell of the table, or the image it names.
     #[error("row {row}, column {column}: {cause}")]
     Row {
-        /// Line of the table, where the header is line 1.
+        /// Row of the table, where the header is row 1.
         row: u64,
         /// The column's name.
         column: String,
@@ -117,7 +118,7 @@ pub enum WrapError {
     /// An object could not be encoded.
     #[error("row {row}: {source}")]
     Encode {
-        /// Line of the table.
+        /// Row of the table.
         row: u64,
         /// What was wrong.
         source: DicomError,
@@ -142,19 +143,10 @@ pub fn wrap(
     options: &WrapOptions,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<WrapSummary, WrapError> {
-    check_target(&options.out)?;
+    let io = |what| move |source| WrapError::Io { what, source };
     let rows = table::read(options)?;
     let rows = choose::spread(rows, options.limit, options.seed);
-    let parent = match options.out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let io = |what| move |source| WrapError::Io { what, source };
-    std::fs::create_dir_all(parent).map_err(io("the folder above --out"))?;
-    let temporary = tempfile::Builder::new()
-        .prefix(".wrap-")
-        .tempdir_in(parent)
-        .map_err(io("a temporary folder beside --out"))?;
+    let folder = pending(&options.out)?;
 
     let mut summary = WrapSummary {
         out: options.out.clone(),
@@ -167,8 +159,8 @@ pub fn wrap(
             .par_iter()
             .map(|row| {
                 let wrapped = object::encode_row(row, options)?;
-                let path = temporary.path().join(&row.object_name);
-                std::fs::write(path, &wrapped.bytes).map_err(io("an object"))?;
+                let path = folder.path().join(&row.object_name);
+                files::write(&path, &wrapped.bytes).map_err(io("an object"))?;
                 Ok(wrapped.unsquashed)
             })
             .collect::<Result<_, WrapError>>()?;
@@ -186,47 +178,19 @@ pub fn wrap(
     {
         *summary.findings.entry(name.to_owned()).or_default() += 1;
     }
-    publish(temporary, &options.out)?;
+    folder.publish().map_err(io("the folder --out"))?;
     Ok(summary)
 }
 
-fn check_target(out: &Path) -> Result<(), WrapError> {
-    let occupied = match std::fs::read_dir(out) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-        Err(source) => {
-            return Err(WrapError::Io {
-                what: "the folder --out",
-                source,
-            });
-        }
-    };
-    if occupied {
-        return Err(WrapError::Option {
+fn pending(out: &Path) -> Result<PendingFolder, WrapError> {
+    PendingFolder::beside(out).map_err(|source| match source.kind() {
+        std::io::ErrorKind::DirectoryNotEmpty => WrapError::Option {
             option: "out",
-            cause: "the folder exists and is not empty".to_owned(),
-        });
-    }
-    Ok(())
-}
-
-/// Gives the finished folder its name, in one step.
-fn publish(temporary: tempfile::TempDir, out: &Path) -> Result<(), WrapError> {
-    let io = |what| move |source| WrapError::Io { what, source };
-    // A temporary folder is its owner's alone; what is published has the usual permissions.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(temporary.path(), std::fs::Permissions::from_mode(0o755))
-            .map_err(io("the permissions of --out"))?;
-    }
-    let path = temporary.keep();
-    // Renaming onto an empty folder replaces it.
-    std::fs::rename(&path, out).map_err(|source| {
-        let _ = std::fs::remove_dir_all(&path);
-        WrapError::Io {
+            cause: source.to_string(),
+        },
+        _ => WrapError::Io {
             what: "the folder --out",
             source,
-        }
+        },
     })
 }

@@ -9,7 +9,7 @@ use crate::terms::{Finding, NORMAL, Sex, ViewPosition, finding, findings, view_p
 /// One image and what the table says of it.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    /// Line of the table; the header is line 1.
+    /// Row of the table; the header is row 1.
     pub(super) line: u64,
     /// Name of the column that holds the file.
     pub(super) file_column: String,
@@ -55,9 +55,10 @@ pub(super) fn read(options: &WrapOptions) -> Result<Vec<Row>, WrapError> {
     let layout = Layout::find(&headers, &options.columns)?;
     let mut rows = Vec::new();
     let mut names = HashSet::new();
-    for record in reader.records() {
+    for (index, record) in reader.records().enumerate() {
         let record = record.map_err(|error| table_error(described(&error)))?;
-        let line = record.position().map_or(0, csv::Position::line);
+        // The header is row 1, as in a spreadsheet.
+        let line = index as u64 + 2;
         let row = layout.row(&record, line, options, &defaults)?;
         if !names.insert(row.object_name.clone()) {
             return Err(cell(
@@ -355,21 +356,21 @@ fn cell(row: u64, column: &Column, cause: &str) -> WrapError {
 
 /// What the CSV reader says, without the cells it would quote.
 fn described(error: &csv::Error) -> String {
+    let row = |position: &Option<csv::Position>| {
+        position
+            .as_ref()
+            .map_or(0, |position| position.record() + 1)
+    };
     match error.kind() {
         csv::ErrorKind::Io(error) => error.to_string(),
-        csv::ErrorKind::Utf8 { pos, .. } => {
-            format!(
-                "line {} is not UTF-8",
-                pos.as_ref().map_or(0, csv::Position::line)
-            )
-        }
+        csv::ErrorKind::Utf8 { pos, .. } => format!("row {} is not UTF-8", row(pos)),
         csv::ErrorKind::UnequalLengths {
             pos,
             expected_len,
             len,
         } => format!(
-            "line {} has {len} cells, the header has {expected_len}",
-            pos.as_ref().map_or(0, csv::Position::line)
+            "row {} has {len} cells, the header has {expected_len}",
+            row(pos)
         ),
         _ => "not readable as CSV".to_owned(),
     }
