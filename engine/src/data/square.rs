@@ -43,6 +43,9 @@ pub(super) fn square(frame: &Frame, size: u32) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::{Path, PathBuf};
+
     use super::*;
 
     fn white(width: u32, height: u32) -> Frame {
@@ -87,5 +90,50 @@ mod tests {
         let square = square(&frame, 120);
         let bright = square.iter().filter(|value| **value > 0.5).count();
         assert_eq!(bright, 120 * 100);
+    }
+
+    /// The figures of [`LONGEST_ASPECT`], measured again on every tenth mask.
+    #[test]
+    fn little_lung_is_cut_away() {
+        let shared = std::env::var_os("SKIAGRAPH_SHARED").map_or_else(
+            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+            PathBuf::from,
+        );
+        let folder = shared.join("data/kermany224");
+        let Ok(mut table) = csv::Reader::from_path(folder.join("labels.csv")) else {
+            println!("skipped: ../shared/data is absent");
+            return;
+        };
+        let mut losses = Vec::new();
+        for row in table.records().map(Result::unwrap).step_by(10) {
+            let (Ok(width), Ok(height)) = (row[3].parse::<f64>(), row[4].parse::<f64>()) else {
+                continue;
+            };
+            let Ok(mask) = image::open(folder.join("lungmasks").join(&row[5])) else {
+                continue;
+            };
+            let mask = mask.into_luma8();
+            let whole = Frame {
+                width: mask.width(),
+                height: mask.height(),
+                pixels: mask
+                    .pixels()
+                    .map(|pixel| f32::from(pixel.0[0]) / 255.0)
+                    .collect(),
+            };
+            let whole = whole.resized((224.0 * width / height).round() as u32, 224);
+            let lung = |pixels: &[f32]| -> f32 { pixels.iter().sum() };
+            // As large as the crop's longer side: nothing is reduced.
+            let long = (f64::from(whole.width.min(whole.height)) * LONGEST_ASPECT).round() as u32;
+            let size = whole.width.max(whole.height).min(long);
+            losses.push(1.0 - lung(&square(&whole, size)) / lung(&whole.pixels));
+        }
+        let mean = losses.iter().sum::<f32>() / losses.len() as f32;
+        println!(
+            "{:.2} % of the lung cut away over {} masks",
+            mean * 100.0,
+            losses.len()
+        );
+        assert!(losses.len() > 400 && mean < 0.02, "{mean}");
     }
 }

@@ -13,6 +13,7 @@ mod pixels;
 mod png;
 mod radiograph;
 mod read;
+mod rle;
 mod scan;
 mod synthetic;
 mod transform;

@@ -9,7 +9,7 @@ use dicom_pixeldata::PixelDecoder;
 
 use super::attributes::integer;
 use super::lookup::signed;
-use super::{DicomError, Header, codec};
+use super::{DicomError, Header, codec, rle};
 
 /// How a stored value lies in its word (PS3.5 8.1.1).
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +53,7 @@ pub(super) fn check(object: &DefaultDicomObject, header: &Header) -> Result<Layo
             }
         }
         Value::PixelSequence(sequence) if !NATIVE.contains(&syntax) => {
-            let stream: Vec<u8> = sequence.fragments().iter().flatten().copied().collect();
+            let stream = sequence.fragments().concat();
             if stream.is_empty() {
                 return Err(unusable("no fragments"));
             }
@@ -70,15 +70,20 @@ pub(super) fn stored(
     header: &Header,
     layout: Layout,
 ) -> Result<Vec<i32>, DicomError> {
-    // Codecs may panic on damaged streams; that is this object's fault and not the program's.
-    let decoded = catch_unwind(AssertUnwindSafe(|| {
-        object
-            .decode_pixel_data()
-            .map(dicom_pixeldata::DecodedPixelData::into_data)
-    }))
-    .map_err(|_| unusable("the compressed stream is damaged"))?
-    .map_err(|error| unusable(innermost(&error)))?;
     let count = header.rows as usize * header.columns as usize;
+    let decoded = if header.transfer_syntax_uid == uids::RLE_LOSSLESS {
+        rle::decode(&stream(object), count, layout.bytes_a_pixel)?
+    } else {
+        // Codecs are others' code on anybody's bytes: should one panic on a damaged stream, that is
+        // this object's fault and not the program's.
+        catch_unwind(AssertUnwindSafe(|| {
+            object
+                .decode_pixel_data()
+                .map(dicom_pixeldata::DecodedPixelData::into_data)
+        }))
+        .map_err(|_| unusable("the compressed stream is damaged"))?
+        .map_err(|error| unusable(innermost(&error)))?
+    };
     if decoded.len() < count * layout.bytes_a_pixel {
         return Err(unusable(format!(
             "{} bytes decoded for {count} pixels",
@@ -106,6 +111,15 @@ pub(super) fn stored(
             .map(|raw| word(u32::from(u16::from_le_bytes([raw[0], raw[1]]))))
             .collect(),
     })
+}
+
+/// The fragments of the pixel data, joined.
+fn stream(object: &InMemDicomObject) -> Vec<u8> {
+    object
+        .get(tags::PIXEL_DATA)
+        .and_then(|element| element.fragments())
+        .map(<[Vec<u8>]>::concat)
+        .unwrap_or_default()
 }
 
 fn layout(object: &InMemDicomObject, header: &Header) -> Result<Layout, DicomError> {

@@ -23,7 +23,7 @@ const VIEWS: [ViewPosition; 4] = [
     ViewPosition {
         code: "PA",
         caption: "PA view",
-        snomed: ("399067008", "postero-anterior"),
+        snomed: ("272479007", "postero-anterior"),
         orientation: ["L", "F"],
     },
     ViewPosition {
@@ -51,4 +51,23 @@ pub fn view_position(code: &str) -> Option<&'static ViewPosition> {
     VIEWS
         .iter()
         .find(|view| view.code.eq_ignore_ascii_case(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_cid_4010() {
+        // From pydicom 3.0's concept dictionary, which is made from PS3.16.
+        for (code, snomed) in [
+            ("AP", ("399348003", "antero-posterior")),
+            ("PA", ("272479007", "postero-anterior")),
+            ("LL", ("399173006", "left lateral")),
+            ("rl ", ("399198007", "right lateral")),
+        ] {
+            assert_eq!(view_position(code).map(|view| view.snomed), Some(snomed));
+        }
+        assert_eq!(view_position("OBLIQUE"), None);
+    }
 }

@@ -2,7 +2,7 @@ use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 
-use super::fixtures::{Object, from_hex, pattern, table};
+use super::fixtures::{Object, from_hex, pattern, run_lengths, table};
 use crate::dicom::{inspect, read};
 use crate::terms::Sex;
 
@@ -184,29 +184,6 @@ fn jpeg_baseline_is_near_what_was_compressed() {
     for (got, expected) in pixels(&object).iter().zip(&grey) {
         assert!((got * 255.0 - f32::from(*expected)).abs() < 6.0);
     }
-}
-
-/// RLE of 16-bit words as literal runs (PS3.5 G): the high bytes' segment, then the low bytes'.
-fn run_lengths(values: &[u16]) -> Vec<u8> {
-    let segment = |shift: u32| -> Vec<u8> {
-        let bytes: Vec<u8> = values.iter().map(|value| (value >> shift) as u8).collect();
-        let runs = bytes
-            .chunks(128)
-            .flat_map(|run| std::iter::once((run.len() - 1) as u8).chain(run.iter().copied()));
-        let mut runs: Vec<u8> = runs.collect();
-        runs.resize(runs.len().next_multiple_of(2), 0x80);
-        runs
-    };
-    let (high, low) = (segment(8), segment(0));
-    let mut header = [0_u32; 16];
-    header[..3].copy_from_slice(&[2, 64, 64 + high.len() as u32]);
-    let mut stream: Vec<u8> = header
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
-    stream.extend(high);
-    stream.extend(low);
-    stream
 }
 
 #[test]
