@@ -1,0 +1,9 @@
+import { auditor } from './en/auditor';
+import { admin } from './en/admin';
+import { clinician } from './en/clinician';
+import { common } from './en/common';
+import { engineer } from './en/engineer';
+import { reading } from './en/reading';
+
+/** English: the words that every other language must have too. */
+export const en = { ...common, ...clinician, ...reading, ...engineer, ...auditor, ...admin };

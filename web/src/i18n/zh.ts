@@ -1,0 +1,10 @@
+import type { Messages } from '.';
+import { auditor } from './zh/auditor';
+import { admin } from './zh/admin';
+import { clinician } from './zh/clinician';
+import { common } from './zh/common';
+import { engineer } from './zh/engineer';
+import { reading } from './zh/reading';
+
+/** 简体中文 */
+export const zh: Messages = { ...common, ...clinician, ...reading, ...engineer, ...auditor, ...admin };
