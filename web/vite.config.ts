@@ -4,7 +4,7 @@ const backend = process.env.SKIAGRAPH_ADDRESS ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({
   build: {
-    target: 'es2022',
+    target: 'es2023',
     // The policy that the backend sends with the pages lets no `data:` address be fetched, so that
     // every icon and font stays a file of its own.
     assetsInlineLimit: 0,

@@ -62,7 +62,7 @@ export class ApiProblem extends Error {
   }
 
   /** The cause given for `field`; `prompt.text` is also found under `text`. */
-  cause(field: string): string | undefined {
+  causeOf(field: string): string | undefined {
     return this.fields.find((error) => error.field === field || error.field.split('.').at(-1) === field)
       ?.cause;
   }

@@ -79,18 +79,34 @@ export interface Job {
   error?: string | null;
 }
 
+export interface SplitCount {
+  train: number;
+  validation: number;
+}
+
+/** `card.json` of a data set, as the engine writes it. */
 export interface DatasetCard {
   name: string;
   licence: string;
   attribution: string;
-  [key: string]: unknown;
+  created: string;
+  engine_version: string;
+  seed: number;
+  sources_sha256: string;
+  duplicates_dropped: number;
+  samples: SplitCount;
+  patients: SplitCount;
+  findings: Record<string, SplitCount>;
+  age_groups: Record<string, SplitCount>;
+  sexes: Record<string, SplitCount>;
+  view_positions: Record<string, SplitCount>;
 }
 
 export interface Dataset extends Job {
   name: string;
-  card?: DatasetCard | null;
-  counts?: Record<string, unknown> | null;
-  [key: string]: unknown;
+  upload_ids: string[];
+  card: DatasetCard | null;
+  counts: { train: number; validation: number; train_patients: number; validation_patients: number } | null;
 }
 
 export interface Sample {
@@ -235,7 +251,7 @@ export interface AuditEvent {
   recorded_at: string;
   actor_id: string | null;
   actor_name: string;
-  actor_roles: string;
+  actor_roles: string | string[];
   action: string;
   object_type: string;
   object_id: string;

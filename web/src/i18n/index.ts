@@ -2,6 +2,7 @@
 import { Observable } from '../components/observable';
 import { recall, remember } from '../session/preferences';
 import { en } from './en';
+import type { KeyHelp } from './en/reading';
 import { zh } from './zh';
 
 /** The shape of the English words, with other words in it: a language that lacks one is no `Messages`. */
@@ -9,7 +10,9 @@ type Widen<T> = T extends string
   ? string
   : T extends (...given: infer Given) => string
     ? (...given: Given) => string
-    : { readonly [Name in keyof T]: Widen<T[Name]> };
+    : T extends readonly KeyHelp[]
+      ? readonly KeyHelp[]
+      : { readonly [Name in keyof T]: Widen<T[Name]> };
 
 export type Messages = Widen<typeof en>;
 export type Language = 'en' | 'zh';

@@ -32,7 +32,7 @@ export class LoginPage extends View {
           label: words.username,
           value: this.username,
           autocomplete: 'username',
-          cause: this.problem?.cause('username'),
+          cause: this.problem?.causeOf('username'),
           onInput: (value) => (this.username = value),
         })}
         ${textField({
@@ -41,7 +41,7 @@ export class LoginPage extends View {
           value: this.password,
           type: 'password',
           autocomplete: 'current-password',
-          cause: this.problem?.cause('password'),
+          cause: this.problem?.causeOf('password'),
           onInput: (value) => (this.password = value),
         })}
         <wa-button variant="brand" type="submit" ?loading=${this.busy}>${words.submit}</wa-button>

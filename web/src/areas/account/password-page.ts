@@ -39,7 +39,7 @@ export class PasswordPage extends View {
           type: 'password',
           autocomplete: 'current-password',
           value: this.current,
-          cause: this.problem?.cause('current_password'),
+          cause: this.problem?.causeOf('current_password'),
           onInput: (value) => (this.current = value),
         })}
         ${textField({
@@ -49,7 +49,7 @@ export class PasswordPage extends View {
           type: 'password',
           autocomplete: 'new-password',
           value: this.next,
-          cause: short ?? this.problem?.cause('new_password'),
+          cause: short ?? this.problem?.causeOf('new_password'),
           onInput: (value) => (this.next = value),
         })}
         ${textField({

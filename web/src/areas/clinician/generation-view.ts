@@ -13,15 +13,18 @@ import { t, time } from '../../i18n';
 import { rememberList } from './reading-list';
 import { promptFacts } from './prompt-facts';
 
-/** What a `progress` event of a generation says. */
+/** What `progress` says: steps over all images. */
 interface GenerationProgress {
   state: Generation['state'];
   step: number;
-  total_steps: number;
-  image?: number;
-  image_step?: number;
-  image_steps?: number;
-  preview_png?: string | null;
+}
+
+/** What `preview` says: an image in the making. */
+interface Preview {
+  image: number;
+  step: number;
+  steps: number;
+  png_base64: string;
 }
 
 /** One request and its images, as they are made. */
@@ -31,7 +34,7 @@ export class GenerationView extends View {
   @state() private generation: Generation | undefined;
   @state() private made: SyntheticImage[] = [];
   @state() private now: GenerationProgress | undefined;
-  @state() private preview: { image: number; url: string } | undefined;
+  @state() private preview: Preview | undefined;
   @state() private problem: ApiProblem | undefined;
   #watching: AbortController | undefined;
 
@@ -50,19 +53,15 @@ export class GenerationView extends View {
     this.generation = this.now = this.preview = this.problem = undefined;
     this.made = [];
     await this.#refresh();
-    const begun: Generation | undefined = this.generation;
+    const begun = this.generation as Generation | undefined;
     if (!begun || !['queued', 'running'].includes(begun.state)) return;
-    let known = 0;
     await this.attempt(
       follow(
         `/generations/${this.generationId}/events`,
         {
-          onEvent: ({ data }) => {
-            const progress = JSON.parse(data) as GenerationProgress;
-            this.#take(progress);
-            const image = progress.image ?? 0;
-            if (image > known) void this.#refresh();
-            known = Math.max(known, image);
+          onEvent: ({ event, data }) => {
+            if (event === 'preview') this.preview = JSON.parse(data) as Preview;
+            else this.#take(JSON.parse(data) as GenerationProgress);
           },
           onBreak: () => void this.#refresh(),
         },
@@ -75,12 +74,16 @@ export class GenerationView extends View {
 
   #take(progress: GenerationProgress): void {
     this.now = progress;
-    if (this.generation && this.generation.state !== progress.state) {
-      this.generation = { ...this.generation, state: progress.state };
-    }
-    if (progress.preview_png) {
-      this.preview = { image: progress.image ?? 0, url: `data:image/png;base64,${progress.preview_png}` };
-    }
+    const { generation } = this;
+    if (!generation) return;
+    if (generation.state !== progress.state) this.generation = { ...generation, state: progress.state };
+    if (this.#current() > this.made.length) void this.#refresh();
+  }
+
+  /** The image that is being made. */
+  #current(): number {
+    const steps = this.generation?.request.steps ?? 1;
+    return Math.floor((this.now?.step ?? this.generation?.progress.step ?? 0) / steps);
   }
 
   async #refresh(): Promise<void> {
@@ -141,14 +144,14 @@ export class GenerationView extends View {
         <div class="film-foot"><span>${words.image(index + 1)}</span>${reviewMark(image.review_state)}</div>
       </li>`;
     }
-    const { now } = this;
-    const current = now?.state === 'running' && (now.image ?? 0) === index;
+    const current = this.generation?.state === 'running' && this.#current() === index;
     const over = this.generation && !['queued', 'running'].includes(this.generation.state);
-    const step = now?.image_step ?? now?.step ?? 0;
-    const total = now?.image_steps ?? now?.total_steps ?? 0;
+    const total = this.generation?.request.steps ?? 0;
+    const step = (this.now?.step ?? 0) - index * total;
+    const { preview } = this;
     return html`<li>
       <div class="film-frame unmade">
-        ${current && this.preview?.image === index ? html`<img src=${this.preview.url} alt="" />` : nothing}
+        ${preview?.image === index ? html`<img src=${`data:image/png;base64,${preview.png_base64}`} alt="" />` : nothing}
       </div>
       <div class="film-foot">
         ${current

@@ -92,7 +92,7 @@ export class RequestForm extends View {
 
   /** The cause of a field, whether the server names it alone or within `prompt`. */
   #cause(field: string): string | undefined {
-    return this.problem?.cause(field);
+    return this.problem?.causeOf(field);
   }
 
   override render(): TemplateResult {

@@ -89,7 +89,7 @@ export class ReviewPanel extends View {
 
   #form(): TemplateResult {
     const words = t().review;
-    const cause = this.problem?.cause('reason');
+    const cause = this.problem?.causeOf('reason');
     const missing = this.missing && this.reason.trim() === '' ? words.reasonNeeded : undefined;
     return html`<fieldset>
         <legend>${words.realism}</legend>

@@ -1,3 +1,9 @@
+/** A row of the help: keys, apart by spaces, and what they do. */
+export interface KeyHelp {
+  keys: string;
+  does: string;
+}
+
 export const reading = {
   review: {
     states: { pending: 'Pending', released: 'Released', rejected: 'Rejected' },
@@ -77,17 +83,17 @@ export const reading = {
       { keys: 'I', does: 'Invert' },
       { keys: '0', does: 'Reset window, zoom and position' },
       { keys: 'J K', does: 'Next, previous image' },
-    ],
+    ] as readonly KeyHelp[],
     reviewKeys: [
       { keys: '1 … 5', does: 'Realism' },
       { keys: 'E', does: 'Release' },
       { keys: 'X', does: 'Reject (asks for the reason)' },
       { keys: '?', does: 'This help' },
-    ],
+    ] as readonly KeyHelp[],
     mouseKeys: [
       { keys: 'Drag', does: 'Across: window. Up and down: level' },
       { keys: 'Wheel', does: 'Zoom' },
       { keys: 'Right-drag', does: 'Move the image' },
-    ],
+    ] as readonly KeyHelp[],
   },
 } as const;
