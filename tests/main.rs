@@ -1,1 +1,5 @@
-//! Skiagraph tested from outside.
+//! Skiagraph tested from outside: the API by its URLs, whole flows, golden numbers, the walls.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod layers;

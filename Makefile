@@ -1,0 +1,73 @@
+# `make run` and `make test` are all that a fresh machine needs; `make help` lists the rest.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+override CARGO_TARGET_DIR := $(abspath $(CARGO_TARGET_DIR))
+export CARGO_TARGET_DIR
+export PATH := $(CARGO_TARGET_DIR)/tools/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
+
+release := $(CARGO_TARGET_DIR)/release
+stamps := $(CARGO_TARGET_DIR)/stamps
+
+# What the pages and the programs are made of. Only a change among these starts npm or cargo.
+page_sources := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/tests -prune -o -type f -print)
+program_sources := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find backend engine/Cargo.toml engine/src compliance migrations -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.sql' -o -name '*.html' \))
+
+.PHONY: help run build pages test test-rust test-web test-browser test-flows lint licences starter clean bootstrap
+
+help: ## What can be asked for
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+run: build ## Build what has changed and start the platform on 127.0.0.1:8080
+	@scripts/run.sh
+
+build: bootstrap $(stamps)/programs ## Build the pages and the release programs
+
+pages: bootstrap $(stamps)/pages ## Build the pages
+
+bootstrap:
+	@scripts/bootstrap-run.sh
+
+$(stamps)/npm: web/package.json web/package-lock.json | bootstrap
+	cd web && npm ci --no-fund --no-audit
+	@mkdir -p $(@D) && touch $@
+
+$(stamps)/pages: $(stamps)/npm $(page_sources)
+	cd web && npm run build
+	@mkdir -p $(@D) && touch $@
+
+# The pages are part of the platform's program.
+$(stamps)/programs: $(stamps)/pages $(program_sources)
+	cargo build --release --locked -p skiagraph -p skiagraph-engine
+	@mkdir -p $(@D) && touch $@
+
+test: ## Install what the tests need and run all of them
+	@scripts/test.sh
+
+test-rust: build ## Rust tests alone: units, golden numbers, walls, API, flows
+	cargo test --release --locked --workspace
+
+test-web: $(stamps)/npm ## Tests of the pages' parts, in Node
+	cd web && npm test
+
+test-browser: build ## The three people's way through, in a real browser
+	scripts/test-browser.sh
+
+test-flows: build ## Flows on the real radiographs of ../shared/data, where they are
+	tests/flows/real_radiographs.sh
+
+lint: $(stamps)/pages ## Formatting and lints, of Rust and of the pages
+	@scripts/lint.sh
+
+licences: $(stamps)/npm ## Licences of every crate and npm package against deny.toml
+	@node scripts/licences.mjs
+
+starter: build ## Make the starter model anew (hours; needs ../shared/data)
+	scripts/starter.sh
+
+clean: ## Remove what was built; data/ stays
+	rm -rf $(CARGO_TARGET_DIR) web/dist web/node_modules

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Everything that can fail, in the order in which it fails fastest. The last line counts the parts.
+cd "$(dirname "$0")/.."
+scripts/bootstrap-test.sh
+# shellcheck source=scripts/common.sh
+. scripts/common.sh
+
+passed=()
+failed=()
+skipped=()
+
+# part <name> <command …>: runs one part; a failure does not keep the others from being heard.
+part() {
+  local name="$1" started=$SECONDS
+  shift
+  say "" "== $name"
+  if "$@" </dev/null; then
+    passed+=("$name")
+    say "-- $name: passed in $((SECONDS - started)) s"
+  else
+    failed+=("$name")
+    say "-- $name: FAILED after $((SECONDS - started)) s"
+  fi
+}
+
+make --no-print-directory build </dev/null || fail "The build failed; nothing was tested."
+part "page tests" make --no-print-directory test-web
+part "Rust tests" make --no-print-directory test-rust
+if [ -f web/playwright.config.ts ]; then
+  part "browser tests" make --no-print-directory test-browser
+else
+  skipped+=("browser tests")
+fi
+if [ ! -d ../shared/data ]; then
+  say "" "== flow on real radiographs: SKIPPED, ../shared/data is absent"
+  skipped+=("flow on real radiographs")
+else
+  part "flow on real radiographs" make --no-print-directory test-flows
+fi
+
+say ""
+for name in "${failed[@]:-}"; do [ -z "$name" ] || say "failed: $name"; done
+for name in "${skipped[@]:-}"; do [ -z "$name" ] || say "skipped: $name"; done
+say "parts: ${#passed[@]} passed, ${#failed[@]} failed, ${#skipped[@]} skipped"
+[ ${#failed[@]} = 0 ]

@@ -1,0 +1,231 @@
+//! The walls, as data, and the one function that holds a tree of files against them.
+
+use std::collections::BTreeMap;
+
+use super::source::{Token, module_of, paths, tokens};
+
+/// The text of every file of the project that a wall speaks of, by its path from the root.
+pub(super) type Tree = BTreeMap<String, String>;
+
+/// Lines of a file, at most.
+const MOST_LINES: usize = 500;
+/// Files that may be longer, each with its reason.
+const LONGER: [(&str, &str); 0] = [];
+
+/// What a crate may not depend on: a name, or a name's beginning with `*`.
+const FORBIDDEN_DEPENDENCIES: [(&str, &[&str]); 5] = [
+    (
+        "compliance",
+        &[
+            "actix*", "candle*", "dicom*", "gemm", "hyper*", "object_store", "reqwest", "sea-orm*",
+            "skiagraph*", "sqlx*", "tempfile", "tokio*", "zip",
+        ],
+    ),
+    (
+        "engine",
+        &[
+            "actix*", "apalis*", "argon2", "axum", "hyper*", "jsonwebtoken", "object_store",
+            "reqwest", "sea-orm*", "skiagraph", "skiagraph-migrations", "sqlx*", "utoipa*",
+        ],
+    ),
+    ("migrations", &["actix*", "candle*", "dicom*", "reqwest", "skiagraph*", "tokio*"]),
+    ("backend", &["candle*", "dicom*", "gemm", "safetensors", "tokenizers"]),
+    ("tests", &["skiagraph", "skiagraph-migrations", "dicom*", "sea-orm*"]),
+];
+
+/// What compliance may not name: it gets everything from its caller, the time as well.
+const WITHOUT_A_WORLD: [&[&str]; 9] = [
+    &["std", "fs"],
+    &["std", "io"],
+    &["std", "net"],
+    &["std", "env"],
+    &["std", "process"],
+    &["std", "thread"],
+    &["std", "time"],
+    &["Utc", "now"],
+    &["Local", "now"],
+];
+
+/// Floors of the backend; a room knows only the floors below its own. Rooms of one floor may
+/// know each other only where `SAME_FLOOR` says so.
+const BACKEND_FLOORS: [(&str, u8); 17] = [
+    ("config", 1),
+    ("entities", 1),
+    ("error", 1),
+    ("storage", 1),
+    ("models", 2),
+    ("audit", 3),
+    ("auth", 3),
+    ("intake", 3),
+    ("jobs", 3),
+    ("state", 3),
+    ("telemetry", 3),
+    ("views", 3),
+    ("controllers", 4),
+    ("openapi", 4),
+    ("pages", 4),
+    ("router", 5),
+    ("commands", 6),
+];
+
+/// Neighbours that may know each other, each with its reason.
+const SAME_FLOOR: [(&str, &str, &str); 0] = [];
+
+/// Every broken wall of the tree, one line each.
+pub(super) fn broken(tree: &Tree) -> Vec<String> {
+    let mut faults = Vec::new();
+    let engine_floors = floors_of_table(tree.get("engine/src/lib.rs").map_or("", String::as_str));
+    for (path, text) in tree {
+        if let Some(room) = path.strip_suffix("/Cargo.toml") {
+            faults.extend(dependencies(room, text));
+            continue;
+        }
+        let lines = text.lines().count();
+        if lines > MOST_LINES && !LONGER.iter().any(|(longer, _)| longer == path) {
+            faults.push(format!("{path}: {lines} lines, over {MOST_LINES}"));
+        }
+        if !path.ends_with(".rs") {
+            continue;
+        }
+        let tokens = tokens(text);
+        faults.extend(unsafe_words(path, &tokens));
+        if let Some(inside) = path.strip_prefix("engine/src/") {
+            let known = paths(&tokens, &module_of(inside));
+            faults.extend(floors(path, inside, &known, &engine_floors, &[]));
+        }
+        if let Some(inside) = path.strip_prefix("backend/src/") {
+            let known = paths(&tokens, &module_of(inside));
+            let table = BACKEND_FLOORS.map(|(room, floor)| (room.to_owned(), floor));
+            faults.extend(floors(path, inside, &known, &table.into(), &SAME_FLOOR));
+        }
+        let known = paths(&tokens, &[]);
+        faults.extend(named_outside_their_room(path, &known));
+    }
+    for module in modules(tree.get("engine/src/lib.rs").map_or("", String::as_str)) {
+        if !engine_floors.contains_key(&module) {
+            faults.push(format!("engine/src/lib.rs: room `{module}` stands on no floor of the table"));
+        }
+    }
+    faults
+}
+
+/// Reads the floors from the table in the engine's own documentation.
+fn floors_of_table(text: &str) -> BTreeMap<String, u8> {
+    let mut floors = BTreeMap::new();
+    for line in text.lines() {
+        let mut cells = line.trim_start_matches("//!").split('|').map(str::trim).skip(1);
+        let (Some(floor), Some(rooms)) = (cells.next(), cells.next()) else { continue };
+        let Ok(floor) = floor.parse::<u8>() else { continue };
+        for room in rooms.split('`').skip(1).step_by(2) {
+            floors.insert(room.to_owned(), floor);
+        }
+    }
+    floors.remove("main");
+    floors
+}
+
+fn modules(text: &str) -> Vec<String> {
+    tokens(text)
+        .windows(3)
+        .filter_map(|three| match three {
+            [Token::Word(keyword), Token::Word(name), Token::Other(';')] if keyword == "mod" => {
+                Some(name.clone())
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// A room may name rooms of lower floors alone.
+fn floors(
+    path: &str,
+    inside: &str,
+    known: &[Vec<String>],
+    floors: &BTreeMap<String, u8>,
+    neighbours: &[(&str, &str, &str)],
+) -> Vec<String> {
+    let room = inside.split('/').next().unwrap_or_default().trim_end_matches(".rs");
+    let Some(own) = floors.get(room) else { return Vec::new() };
+    let mut faults: Vec<String> = known
+        .iter()
+        .filter(|named| named.first().is_some_and(|first| first == "crate"))
+        .filter_map(|named| named.get(1))
+        .filter(|other| *other != room)
+        .filter(|other| floors.get(*other).is_some_and(|floor| floor >= own))
+        .filter(|other| !neighbours.iter().any(|(from, to, _)| *from == room && *to == other.as_str()))
+        .map(|other| {
+            format!("{path}: floor {own} room `{room}` names `{other}` of floor {}", floors[other])
+        })
+        .collect();
+    faults.sort();
+    faults.dedup();
+    faults
+}
+
+/// `unsafe`, and the permission for it, stand in the kernels alone.
+fn unsafe_words(path: &str, tokens: &[Token]) -> Option<String> {
+    let kernel = path.starts_with("engine/src/kernel/");
+    let found = tokens.iter().any(
+        |token| matches!(token, Token::Word(word) if word == "unsafe" || word == "unsafe_code"),
+    );
+    (found && !kernel).then(|| format!("{path}: `unsafe` outside engine/src/kernel"))
+}
+
+/// Crates and calls that one room alone may name.
+fn named_outside_their_room(path: &str, known: &[Vec<String>]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let names = |prefix: &[&str]| {
+        known.iter().any(|path| path.windows(prefix.len()).any(|part| part == prefix))
+    };
+    let names_crate = |is: &dyn Fn(&str) -> bool| {
+        known.iter().any(|path| path.first().is_some_and(|first| is(first)))
+    };
+    if !path.starts_with("engine/src/dicom/") && names_crate(&|first| first.starts_with("dicom_")) {
+        faults.push(format!("{path}: names dicom-rs outside engine/src/dicom"));
+    }
+    let main = path == "backend/src/main.rs" || path.starts_with("backend/src/commands/");
+    if !main && names_crate(&|first| first == "skiagraph_migrations") {
+        faults.push(format!("{path}: migrations are run by the backend's main alone"));
+    }
+    if path.starts_with("migrations/")
+        && names_crate(&|first| {
+            first.starts_with("skiagraph") || ["tokio", "reqwest", "candle_core"].contains(&first)
+        })
+    {
+        faults.push(format!("{path}: migrations know SQL alone"));
+    }
+    if path.starts_with("compliance/src/") {
+        for world in WITHOUT_A_WORLD.iter().filter(|world| names(world)) {
+            faults.push(format!("{path}: compliance names `{}`", world.join("::")));
+        }
+    }
+    if path.starts_with("backend/src/") && names_crate(&|first| first.starts_with("candle_")) {
+        faults.push(format!("{path}: the backend names tensors"));
+    }
+    faults
+}
+
+/// Dependencies in a manifest that its crate must not know.
+fn dependencies(room: &str, manifest: &str) -> Vec<String> {
+    let Some((_, forbidden)) = FORBIDDEN_DEPENDENCIES.iter().find(|(name, _)| *name == room) else {
+        return Vec::new();
+    };
+    let mut section = "";
+    let mut faults = Vec::new();
+    for line in manifest.lines().map(str::trim) {
+        if line.starts_with('[') {
+            section = line;
+            continue;
+        }
+        let name = line.split(['.', '=', ' ']).next().unwrap_or_default();
+        let product = section == "[dependencies]" || (room == "tests" && section == "[dev-dependencies]");
+        let hit = forbidden.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == *pattern,
+        });
+        if product && hit {
+            faults.push(format!("{room}/Cargo.toml: must not depend on `{name}`"));
+        }
+    }
+    faults
+}
