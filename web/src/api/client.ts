@@ -1,5 +1,5 @@
 /** One way to the server: tokens, renewal, problems. */
-import { ApiProblem, problemFrom, problemOf } from './problem';
+import { NetworkFailure, problemFrom, problemOf, type ApiProblem } from './problem';
 
 const BASE = '/api/v1';
 
@@ -58,6 +58,9 @@ export async function send(method: string, path: string, options: Options = {}):
       signal: options.signal,
       credentials: 'same-origin',
       cache: 'no-store',
+    }).catch((error: unknown) => {
+      // `fetch` throws a TypeError where there is no answer, and nobody else's TypeError is that.
+      throw error instanceof TypeError ? new NetworkFailure(error.message) : error;
     });
   let response = await once();
   if (response.status === 401 && !options.anonymous && (await authority?.renew())) response = await once();
@@ -99,7 +102,7 @@ export async function upload<T>(
       if (token) request.setRequestHeader('authorization', `Bearer ${token}`);
       request.upload.onprogress = (event) => onProgress(event.loaded, event.total);
       request.onload = () => resolve(request);
-      request.onerror = () => reject(new TypeError('the connection was lost during the upload'));
+      request.onerror = () => reject(new NetworkFailure('the connection was lost during the upload'));
       request.onabort = () => reject(new DOMException('stopped', 'AbortError'));
       signal.addEventListener('abort', () => request.abort(), { once: true });
       request.send(form());

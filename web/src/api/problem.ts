@@ -19,6 +19,7 @@ export interface ProblemDocument {
 /** Why a request failed, in the kinds for which the pages know a next step. */
 export type ProblemKind =
   | 'network'
+  | 'page'
   | 'unauthenticated'
   | 'password_change'
   | 'forbidden'
@@ -28,6 +29,12 @@ export type ProblemKind =
   | 'invalid'
   | 'rate_limited'
   | 'server';
+
+/** The request never got an answer. */
+export class NetworkFailure extends Error {}
+
+/** The status of what failed in the page itself: no server sends it. */
+const PAGE_FAILURE = -1;
 
 /** A request that failed. */
 export class ApiProblem extends Error {
@@ -46,6 +53,7 @@ export class ApiProblem extends Error {
 
   get kind(): ProblemKind {
     if (this.status === 0) return 'network';
+    if (this.status === PAGE_FAILURE) return 'page';
     if (this.status === 401) return 'unauthenticated';
     if (this.status === 403) {
       return this.document.type?.endsWith('password-change-required') ? 'password_change' : 'forbidden';
@@ -86,16 +94,16 @@ export function problemFrom(status: number, body: string, retryAfter = NaN): Api
   let document: ProblemDocument = { title: `HTTP ${status}` };
   try {
     const parsed: unknown = JSON.parse(body);
-    if (typeof parsed === 'object' && parsed !== null) document = parsed as ProblemDocument;
+    if (typeof parsed === 'object' && parsed !== null) document = parsed;
   } catch {
     // A proxy's page or an empty body: the status says what there is to say.
   }
   return new ApiProblem(status, document, Number.isFinite(retryAfter) ? retryAfter : undefined);
 }
 
-/** Any thrown thing as a problem: a failed fetch is a network problem. */
+/** Any thrown thing as a problem. */
 export function asProblem(error: unknown): ApiProblem {
   if (error instanceof ApiProblem) return error;
-  if (error instanceof TypeError) return new ApiProblem(0, { title: error.message });
-  return new ApiProblem(0, { title: error instanceof Error ? error.message : String(error) });
+  const title = error instanceof Error ? error.message : String(error);
+  return new ApiProblem(error instanceof NetworkFailure ? 0 : PAGE_FAILURE, { title, detail: title });
 }

@@ -87,10 +87,11 @@ export class LossPlot extends View {
       for (const { step, loss } of points) values[at.get(step)!] = loss;
       return values;
     };
+    const many = this.curves.length > 1;
     const columns = this.curves.flatMap(({ training, validation }) => {
       const mean = smoothed(training.map((point) => point.loss), keepOf(training.length));
       const smooth = training.map((point, index) => ({ step: point.step, loss: mean[index]! }));
-      return [column(training), column(smooth), column(validation)];
+      return [...(many ? [] : [column(training)]), column(smooth), column(validation)];
     });
     return [xs, ...columns];
   }
@@ -113,7 +114,7 @@ export class LossPlot extends View {
       const points = many ? stroke : palette[1]!;
       const label = (text: string) => (many ? `${name}: ${text}` : text);
       return [
-        { label: label(words.raw), stroke: `${stroke}55`, width: 1, show: !many, points: { show: false }, spanGaps: true, value },
+        ...(many ? [] : [{ label: words.raw, stroke: `${stroke}55`, width: 1, points: { show: false }, spanGaps: true, value }]),
         { label: label(words.training), stroke, width: 2, points: { show: false }, spanGaps: true, value },
         {
           label: label(words.validation), stroke: points, width: 1, dash: [4, 4], spanGaps: true, value,

@@ -45,7 +45,7 @@ export class RadiographView {
       element,
       defaultOptions: { background: [0, 0, 0] },
     });
-    this.#viewport = this.#engine.getViewport(VIEWPORT) as Types.IStackViewport;
+    this.#viewport = this.#engine.getViewport<Types.IStackViewport>(VIEWPORT);
     this.#onLook = onLook;
     this.#resize = new ResizeObserver(() => this.#engine.resize(true, true));
     this.#resize.observe(element);
@@ -55,14 +55,14 @@ export class RadiographView {
   async show(dicom: Blob): Promise<void> {
     const { fileManager } = loader.wadouri;
     fileManager.purge();
-    await this.#viewport.setStack([fileManager.add(dicom as File)]);
+    await this.#viewport.setStack([fileManager.add(dicom)]);
     const image = this.#viewport.getCornerstoneImage();
     const first = (value: number | number[] | undefined) => (Array.isArray(value) ? value[0] : value);
     const center = first(image.windowCenter);
     const width = first(image.windowWidth);
     const pixels = image.voxelManager?.getScalarData() ?? image.getPixelData();
     this.#windows = windows(
-      pixels as ArrayLike<number>,
+      pixels,
       { slope: image.slope ?? 1, intercept: image.intercept ?? 0 },
       image.photometricInterpretation === 'MONOCHROME1',
       center !== undefined && width !== undefined && width > 1 ? new Window(center, width) : undefined,

@@ -50,8 +50,10 @@ export class LoginPage extends View {
     </div>`;
   }
 
-  protected override firstUpdated(): void {
-    this.querySelector<HTMLElement>('wa-input')?.focus();
+  protected override async firstUpdated(): Promise<void> {
+    const field = this.querySelector('wa-input');
+    await field?.updateComplete;
+    field?.focus();
   }
 
   #submit = async (event: Event) => {

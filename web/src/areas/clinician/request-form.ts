@@ -100,9 +100,12 @@ export class RequestForm extends View {
     return html`<form class="panel" @submit=${this.#submit}>
       <header><h2>${words.title}</h2></header>
       <div class="panel-body">
-        ${problemBox(this.problem, FIELDS)} ${this.#what()} ${this.#how()} ${this.#sentence()}
-        <wa-button variant="brand" type="submit" ?loading=${this.busy}>${words.submit}</wa-button>
+        ${problemBox(this.problem, FIELDS)} ${this.#what()} ${this.#how()}
       </div>
+      <footer class="form-foot">
+        ${this.#sentence()}
+        <wa-button variant="brand" type="submit" ?loading=${this.busy}>${words.submit}</wa-button>
+      </footer>
     </form>`;
   }
 

@@ -90,7 +90,7 @@ export class UploadZone extends View {
     if (!problem) return nothing;
     const words = t().data;
     const refused = problem.fields.filter(({ field }) => fileOf(field, this.files) !== undefined);
-    if (refused.length === 0) return problemBox(problem) as TemplateResult;
+    if (refused.length === 0) return problemBox(problem);
     return html`${problemBox(problem, refused.map(({ field }) => field))}
       <div class="refused">
         <p>${words.refused}</p>

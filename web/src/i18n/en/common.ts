@@ -72,6 +72,7 @@ export const common = {
   },
   problems: {
     network: 'The server does not answer. Check the connection, then try again.',
+    page: 'The page itself failed at this. Load it again; if that does not help, tell the operator.',
     unauthenticated: 'Your session is over. Log in again; what you typed elsewhere is not lost on the server.',
     password_change: 'Choose a new password first.',
     forbidden: 'Your role does not allow this. An administrator can give you the role that does.',
@@ -84,6 +85,7 @@ export const common = {
     server: 'The server failed at this. It is in its log; try again, and tell the operator if it stays.',
     titles: {
       network: 'No answer',
+      page: 'Cannot be shown',
       unauthenticated: 'Not logged in',
       password_change: 'New password needed',
       forbidden: 'Not allowed',

@@ -72,6 +72,7 @@ export const common = {
   },
   problems: {
     network: '服务器没有响应。请检查网络后重试。',
+    page: '页面自身出错。请重新载入；若无效，请告知运维人员。',
     unauthenticated: '会话已结束。请重新登录；已提交到服务器的内容不会丢失。',
     password_change: '请先设置新密码。',
     forbidden: '您的角色不允许此操作。管理员可授予相应角色。',
@@ -84,6 +85,7 @@ export const common = {
     server: '服务器处理失败，已记入其日志。请重试；若仍失败，请告知运维人员。',
     titles: {
       network: '无响应',
+      page: '无法显示',
       unauthenticated: '未登录',
       password_change: '需要新密码',
       forbidden: '不允许',
