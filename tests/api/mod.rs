@@ -1,0 +1,9 @@
+//! The API by its URLs.
+
+mod auth;
+mod datasets;
+mod endpoints;
+mod generations;
+mod tokens;
+mod uploads;
+mod users;

@@ -1,0 +1,5 @@
+//! Whole flows, and what must survive them.
+
+mod audit;
+mod kill;
+mod postgres;
