@@ -10,6 +10,7 @@ scripts/bootstrap-run.sh
 has chromium || has chromium-browser || has google-chrome || missing+=(chromium)
 need dcmdump dcmtk
 need dciodvfy dicom3tools
+need jq jq
 need zip zip
 need unzip unzip
 need sqlite3 sqlite3

@@ -111,6 +111,8 @@ impl Server {
             .arg(&self.data)
             .arg("--model")
             .arg(tiny_model())
+            .env_remove("SKIAGRAPH_BIN")
+            .env_remove("SKIAGRAPH_ENGINE_BIN")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("LOG", self.log_file())
             .env("PID", self.pid_file())
@@ -171,6 +173,8 @@ impl Server {
             .args(arguments)
             .arg("--data-dir")
             .arg(&self.data)
+            .env_remove("SKIAGRAPH_BIN")
+            .env_remove("SKIAGRAPH_ENGINE_BIN")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .output()
             .unwrap();
