@@ -27,8 +27,9 @@ export const theme = new Observable<Theme>(read('theme') === 'light' ? 'light' :
 export const singleKeys = new Observable<boolean>(read('keys') !== 'off');
 
 function show(): void {
-  document.documentElement.classList.toggle('wa-dark', theme.value === 'dark');
-  document.documentElement.classList.toggle('wa-light', theme.value === 'light');
+  const classes = globalThis.document?.documentElement.classList;
+  classes?.toggle('wa-dark', theme.value === 'dark');
+  classes?.toggle('wa-light', theme.value === 'light');
 }
 
 theme.subscribe(() => {

@@ -14,12 +14,22 @@ import { setQuery } from '../../router';
 
 const SIZE = 50;
 const ANY = 'any';
-const OUTCOMES = ['success', 'failure', 'denied'] as const;
+const OUTCOMES = ['success', 'refused', 'failure'] as const;
 const FIELDS = ['actor', 'action', 'object', 'outcome', 'from', 'to'] as const;
 type Field = (typeof FIELDS)[number];
 
 /** A local date and time of a field as an instant (RFC 3339). */
 const instant = (text: string | null) => (text ? new Date(text).toISOString() : undefined);
+
+/** The detail of an event as lines; it may come as JSON or as its text. */
+function laidOut(detail: unknown): string {
+  if (typeof detail !== 'string') return JSON.stringify(detail, null, 2);
+  try {
+    return JSON.stringify(JSON.parse(detail), null, 2);
+  } catch {
+    return detail;
+  }
+}
 
 /** The audit log: search, look, verify, export. */
 @customElement('sk-audit-page')
@@ -112,7 +122,12 @@ export class AuditPage extends View {
         onInput: (value) => (this.draft = { ...this.draft, [name]: value }),
       });
     return html`<form class="panel audit-search" @submit=${this.#submit}>
-      ${text('actor', words.actor)} ${text('action', words.action)}
+      ${text('actor', words.actor)}
+      ${selectField({
+        name: 'action', label: words.action, value: this.draft.action || ANY, cause: this.problem?.causeOf('action'),
+        options: [{ value: ANY, label: words.any }, ...Object.entries(words.actions).map(([value, label]) => ({ value, label }))],
+        onChange: (value) => (this.draft = { ...this.draft, action: value === ANY ? '' : value }),
+      })}
       ${text('object', words.object, 'search', words.objectHint)}
       ${selectField({
         name: 'outcome', label: words.outcome, value: this.draft.outcome || ANY, cause: this.problem?.causeOf('outcome'),
@@ -152,6 +167,7 @@ export class AuditPage extends View {
 
   #row(event: AuditEvent): TemplateResult {
     const outcomes = t().audit.outcomes as Record<string, string>;
+    const actions = t().audit.actions as Record<string, string>;
     const chosen = this.chosen?.sequence === event.sequence;
     return html`<tr
       class=${[chosen ? 'current' : '', this.verification?.first_broken?.sequence === event.sequence ? 'broken' : ''].join(' ')}
@@ -162,7 +178,7 @@ export class AuditPage extends View {
       </td>
       <td class="nowrap">${time(event.recorded_at, true)}</td>
       <td>${event.actor_name || '–'}</td>
-      <td>${event.action}</td>
+      <td>${actions[event.action] ?? event.action}</td>
       <td>${event.object_type} ${short(event.object_id)}</td>
       <td><span class="mark mark-${event.outcome}">${outcomes[event.outcome] ?? event.outcome}</span></td>
     </tr>`;
@@ -183,9 +199,7 @@ export class AuditPage extends View {
         [words.previousHash, html`<code>${event.previous_hash}</code>`],
         [words.hash, html`<code>${event.hash}</code>`],
       ])}
-      ${event.detail
-        ? html`<pre tabindex="0">${typeof event.detail === 'string' ? event.detail : JSON.stringify(event.detail, null, 2)}</pre>`
-        : nothing}`;
+      ${event.detail ? html`<pre tabindex="0">${laidOut(event.detail)}</pre>` : nothing}`;
   }
 
   #submit = (event: Event) => {
