@@ -59,6 +59,7 @@ fn words_that_only_look_like_paths() {
 #[test]
 fn a_room_on_no_floor() {
     check("engine/src/lib.rs", &format!("{TABLE}pub mod attic;"), "`attic` stands on no floor");
+    check("backend/src/lib.rs", "pub mod cellar;", "`cellar` stands on no floor");
 }
 
 #[test]
