@@ -17,7 +17,7 @@ stamps := $(CARGO_TARGET_DIR)/stamps
 page_sources := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/tests -prune -o -type f -print)
 program_sources := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find backend engine/Cargo.toml engine/src compliance migrations -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.sql' -o -name '*.html' \))
 
-.PHONY: help run build pages test test-rust test-web test-browser test-flows lint licences starter clean bootstrap
+.PHONY: help run build web test test-rust test-web test-browser test-flows lint licences starter clean bootstrap
 
 help: ## What can be asked for
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -27,7 +27,7 @@ run: build ## Build what has changed and start the platform on 127.0.0.1:8080
 
 build: bootstrap $(stamps)/programs ## Build the pages and the release programs
 
-pages: bootstrap $(stamps)/pages ## Build the pages
+web: bootstrap $(stamps)/pages ## Build the pages
 
 bootstrap:
 	@scripts/bootstrap-run.sh
