@@ -1,1 +1,21 @@
-fn main() {}
+//! The platform's program.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use mimalloc::MiMalloc;
+use skiagraph::commands::Arguments;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    match Arguments::parse().run().await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("skiagraph: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

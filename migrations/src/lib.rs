@@ -4,6 +4,7 @@
 //! Identifiers are UUIDs as text, times are UTC. What belongs together is one file; the audit log's
 //! triggers are the only statements that are written once for each kind of database.
 
+pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
 
 mod columns;

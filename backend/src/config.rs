@@ -1,0 +1,160 @@
+//! How the platform is set up: defaults, then a file, then the environment, then flags.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+/// Where the file is looked for when `SKIAGRAPH_CONFIG` names none.
+const FILE: &str = "skiagraph.toml";
+
+/// The settings. In the environment each is `SKIAGRAPH_` and its name in capitals; `DATABASE_URL`
+/// and `OTEL_EXPORTER_OTLP_ENDPOINT` go by their customary names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the platform listens.
+    pub bind: SocketAddr,
+    /// Where everything lies that it keeps.
+    pub data_dir: PathBuf,
+    /// The database; a SQLite file in the data directory when there is none.
+    pub database_url: Option<String>,
+    /// Object storage, for example `s3://bucket/prefix`; a folder in the data directory when there
+    /// is none.
+    pub storage_url: Option<String>,
+    /// Folder of the model bundle that generates.
+    pub model: PathBuf,
+    /// What is logged, in the form of `RUST_LOG`.
+    pub log: String,
+    /// Whether the log is JSON, a line an event.
+    pub log_json: bool,
+    /// Base URL of an OpenTelemetry collector; nothing is sent when there is none.
+    pub otlp_endpoint: Option<String>,
+    /// Seconds that an access token is good for.
+    pub access_token_seconds: u32,
+    /// Days that a session lasts without being used.
+    pub session_days: u32,
+    /// Whether the cookie is for HTTPS alone: true behind a TLS proxy.
+    pub secure_cookies: bool,
+    /// Whether `X-Forwarded-For` and `Forwarded` name the client: true behind a proxy of one's own,
+    /// and never else, because anybody can send them.
+    pub trust_proxy: bool,
+    /// Logins that one address may try for one name at once …
+    pub login_burst: u32,
+    /// … and in a minute.
+    pub login_per_minute: u32,
+    /// Bytes that an upload may have.
+    pub upload_bytes: u64,
+    /// Seconds that requests have to end when the platform ends.
+    pub shutdown_seconds: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data_dir: PathBuf::from("data"),
+            database_url: None,
+            storage_url: None,
+            model: PathBuf::from("engine/starter"),
+            log: "info,sqlx=warn".to_owned(),
+            log_json: false,
+            otlp_endpoint: None,
+            access_token_seconds: 15 * 60,
+            session_days: 7,
+            secure_cookies: false,
+            trust_proxy: false,
+            login_burst: 10,
+            login_per_minute: 10,
+            upload_bytes: 2 << 30,
+            shutdown_seconds: 20,
+        }
+    }
+}
+
+/// What flags say; nothing of what is `None`.
+#[derive(Debug, Clone, Default, Serialize, clap::Args)]
+pub struct Flags {
+    /// Where everything lies that the platform keeps
+    #[arg(long, global = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// The database; a SQLite file in the data directory when not given
+    #[arg(long, global = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_url: Option<String>,
+    /// Address and port to listen on
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bind: Option<SocketAddr>,
+    /// Folder of the model bundle that generates
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<PathBuf>,
+}
+
+impl Config {
+    /// Puts the settings together.
+    ///
+    /// # Errors
+    /// Names the setting, where it was set, and what is wrong with it.
+    pub fn load(flags: &Flags) -> Result<Self, Box<figment::Error>> {
+        let file = std::env::var("SKIAGRAPH_CONFIG").unwrap_or_else(|_| FILE.to_owned());
+        Figment::from(Serialized::defaults(Self::default()))
+            .merge(Toml::file(file))
+            .merge(Env::prefixed("SKIAGRAPH_").ignore(&["config"]))
+            .merge(Env::raw().only(&["database_url"]))
+            .merge(
+                Env::raw()
+                    .only(&["otel_exporter_otlp_endpoint"])
+                    .map(|_| "otlp_endpoint".into()),
+            )
+            .merge(Serialized::defaults(flags))
+            .extract()
+            .map_err(Box::new)
+    }
+
+    /// The database's URL.
+    pub fn database(&self) -> String {
+        self.database_url.clone().unwrap_or_else(|| crate::database::sqlite_url(&self.data_dir))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::result_large_err)]
+
+    use figment::Jail;
+
+    use super::*;
+
+    #[test]
+    fn flags_go_before_the_environment_before_the_file_before_defaults() {
+        Jail::expect_with(|jail| {
+            assert_eq!(Config::load(&Flags::default()).unwrap(), Config::default());
+            jail.create_file(FILE, "session_days = 3\nlogin_burst = 4\ndata_dir = \"file\"")?;
+            jail.set_env("SKIAGRAPH_LOGIN_BURST", "5");
+            jail.set_env("SKIAGRAPH_DATA_DIR", "environment");
+            jail.set_env("DATABASE_URL", "postgres://there/skiagraph");
+            let flags = Flags { data_dir: Some("flag".into()), ..Flags::default() };
+            let config = Config::load(&flags).unwrap();
+            assert_eq!(config.session_days, 3);
+            assert_eq!(config.login_burst, 5);
+            assert_eq!(config.data_dir, PathBuf::from("flag"));
+            assert_eq!(config.database(), "postgres://there/skiagraph");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_setting_that_nobody_reads_is_refused() {
+        Jail::expect_with(|jail| {
+            jail.set_env("SKIAGRAPH_LOGIN_BRUST", "5");
+            let error = Config::load(&Flags::default()).unwrap_err();
+            assert!(error.to_string().contains("login_brust"), "{error}");
+            Ok(())
+        });
+    }
+}

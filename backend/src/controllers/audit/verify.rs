@@ -1,0 +1,28 @@
+//! `POST /audit/verify`
+
+use actix_web::{post, web};
+use skiagraph_compliance::audit::Action;
+
+use crate::audit::{self, Entry};
+use crate::auth::Auditor;
+use crate::controllers::Refusals;
+use crate::database;
+use crate::error::ApiError;
+use crate::views::audit::VerdictView;
+
+/// Walks the whole log and says whether every row is as it was written, or which is not.
+#[utoipa::path(
+    tag = "audit",
+    responses((status = 200, description = "The verdict", body = VerdictView), Refusals),
+)]
+#[post("/audit/verify")]
+pub(super) async fn verify(access: Auditor) -> Result<web::Json<VerdictView>, ApiError> {
+    let entry = Entry::new(Action::AuditLogUsed, "audit_log").detail("use", "verify");
+    let records = access.read(entry).await?;
+    let snapshot = database::snapshot(records.db()).await?;
+    let verdict = audit::verify(&snapshot).await?;
+    if let Some(found) = verdict.first_broken {
+        tracing::error!(sequence = found.sequence, cause = found.cause.words(), "the audit log is broken");
+    }
+    Ok(web::Json((&verdict).into()))
+}

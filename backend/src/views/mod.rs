@@ -1,0 +1,5 @@
+//! The wire types.
+
+pub mod accounts;
+pub mod audit;
+pub mod page;
