@@ -3,6 +3,15 @@
 
 pub mod audit_events;
 pub mod audit_head;
+pub mod dataset_uploads;
+pub mod datasets;
+pub mod generations;
+pub mod images;
+pub mod radiographs;
 pub mod refresh_tokens;
+pub mod reviews;
+pub mod run_metrics;
+pub mod runs;
+pub mod uploads;
 pub mod user_roles;
 pub mod users;

@@ -1,5 +1,14 @@
 //! Queries, a table a file. They know no HTTP.
 
 pub mod audit;
+pub mod datasets;
+pub mod generations;
+pub mod images;
+pub mod radiographs;
+pub mod reviews;
+pub mod runs;
 pub mod sessions;
+pub mod state;
+pub mod uploads;
 pub mod users;
+pub mod work;
