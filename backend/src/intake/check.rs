@@ -1,0 +1,163 @@
+//! Looks at every received file before the first is kept.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use skiagraph_engine::dicom::{self, Header};
+
+use super::{Fault, IntakeError, Limits, ReceivedFile, Scratch, archive};
+
+/// A report of more faults than this helps nobody.
+const MOST_FAULTS: usize = 20;
+/// `DICM` stands behind a preamble of 128 bytes (PS3.10 7.1).
+const DICM_AT: usize = 128;
+
+/// A radiograph that passed.
+#[derive(Debug)]
+pub struct Checked {
+    /// Its bytes in the scratch folder.
+    pub path: PathBuf,
+    /// How many they are.
+    pub bytes: u64,
+    /// Their SHA-256 in hexadecimal.
+    pub sha256: String,
+    /// What the header says.
+    pub header: Header,
+}
+
+/// Checks all files of an upload: all of them pass, or none does.
+///
+/// Blocking: it reads and hashes every byte. Copies of one and the same file inside the upload are
+/// kept once.
+///
+/// # Errors
+/// `Refused` with up to twenty faults, `TooLarge` when ZIPs hold too many files.
+pub fn check(
+    files: &[ReceivedFile],
+    scratch: &Scratch,
+    limits: &Limits,
+) -> Result<Vec<Checked>, IntakeError> {
+    let mut verdict = Verdict::default();
+    let mut budget = archive::Budget::new(limits, files.len());
+    for file in files {
+        match kind(&file.path)? {
+            Kind::Dicom => {
+                if file.bytes > limits.file_bytes {
+                    return Err(IntakeError::too_large(
+                        file.label.as_str(),
+                        format!("a DICOM file may have {} bytes", limits.file_bytes),
+                    ));
+                }
+                verdict.look_at(file.label.clone(), file.path.clone())?;
+            }
+            Kind::Zip => {
+                archive::expand(file, scratch, limits, &mut budget, &mut |entry| match entry {
+                    Ok((label, path)) => match kind(&path)? {
+                        Kind::Zip => {
+                            let fault = Fault::new(label, "a ZIP inside a ZIP is not opened");
+                            Ok(verdict.add(fault))
+                        }
+                        Kind::Dicom | Kind::Other => verdict.look_at(label, path),
+                    },
+                    Err(fault) => Ok(verdict.add(fault)),
+                })?;
+            }
+            Kind::Other => {
+                verdict.add(Fault::new(file.label.as_str(), "neither a DICOM file nor a ZIP"));
+            }
+        }
+        if verdict.full() {
+            break;
+        }
+    }
+    verdict.into_result()
+}
+
+/// What a file is by its first bytes; its name is not asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Dicom,
+    Zip,
+    Other,
+}
+
+fn kind(path: &Path) -> Result<Kind, IntakeError> {
+    let mut start = Vec::with_capacity(DICM_AT + 4);
+    File::open(path)?.take(DICM_AT as u64 + 4).read_to_end(&mut start)?;
+    // A preamble may hold anything, so `DICM` is asked first.
+    if start.get(DICM_AT..) == Some(b"DICM") {
+        return Ok(Kind::Dicom);
+    }
+    let zip = [&b"PK\x03\x04"[..], b"PK\x05\x06", b"PK\x07\x08"]
+        .iter()
+        .any(|signature| start.starts_with(signature));
+    Ok(if zip { Kind::Zip } else { Kind::Other })
+}
+
+/// Whether the walk over an upload goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Walk {
+    On,
+    Stop,
+}
+
+#[derive(Debug, Default)]
+struct Verdict {
+    checked: Vec<Checked>,
+    /// Label by SHA-256.
+    contents: HashMap<String, String>,
+    /// Label by SOP instance.
+    instances: HashMap<String, String>,
+    faults: Vec<Fault>,
+}
+
+impl Verdict {
+    fn full(&self) -> bool {
+        self.faults.len() >= MOST_FAULTS
+    }
+
+    fn add(&mut self, fault: Fault) -> Walk {
+        self.faults.push(fault);
+        if self.full() { Walk::Stop } else { Walk::On }
+    }
+
+    fn look_at(&mut self, label: String, path: PathBuf) -> Result<Walk, IntakeError> {
+        let bytes = fs::read(&path)?;
+        let header = match dicom::inspect(&bytes) {
+            Ok(header) => header,
+            Err(error) => return Ok(self.add(Fault::new(label, error.to_string()))),
+        };
+        if header.synthetic {
+            return Ok(self.add(Fault::new(
+                label,
+                "Synthetic Data (0008,001C) is YES: synthetic images do not enter training sets",
+            )));
+        }
+        let sha256 = hex::encode(Sha256::digest(&bytes));
+        if self.contents.contains_key(&sha256) {
+            return Ok(Walk::On);
+        }
+        if let Some(other) = self.instances.get(&header.sop_instance_uid) {
+            let cause = format!("the same SOP Instance UID as {other}, and other content");
+            return Ok(self.add(Fault::new(label, cause)));
+        }
+        self.instances.insert(header.sop_instance_uid.clone(), label.clone());
+        self.contents.insert(sha256.clone(), label);
+        self.checked.push(Checked { path, bytes: bytes.len() as u64, sha256, header });
+        Ok(Walk::On)
+    }
+
+    fn into_result(self) -> Result<Vec<Checked>, IntakeError> {
+        if !self.faults.is_empty() {
+            return Err(IntakeError::Refused(self.faults));
+        }
+        if self.checked.is_empty() {
+            let fault = Fault::new("files", "there is no DICOM file in the upload");
+            return Err(IntakeError::Refused(vec![fault]));
+        }
+        Ok(self.checked)
+    }
+}

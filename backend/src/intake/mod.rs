@@ -1,0 +1,31 @@
+//! Upload intake: from an untrusted stream to checked DICOM files in a scratch folder.
+//!
+//! ```text
+//! multipart ─receive→ scratch/<id>/parts ─check→ one verdict over all ─store→ objects, rows
+//!                                        └ ZIP ─archive→ scratch/<id>/entries ┘
+//! ```
+//!
+//! Nothing is kept of an upload that has one bad file: the checks run over everything before the
+//! first object is stored, and the scratch folder goes with the request. What a killed process
+//! leaves behind is removed by the [`Janitor`] at the next start.
+//!
+//! A fault names the position of a file (`files[3]`, `files[0]/entry 12`) and never its name,
+//! which may hold a patient's.
+
+mod archive;
+mod check;
+mod fault;
+mod limits;
+mod receive;
+mod scratch;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+pub use check::{Checked, check};
+pub use fault::{Fault, IntakeError};
+pub use limits::Limits;
+pub use receive::{Received, ReceivedFile, receive};
+pub use scratch::{Abandoned, Scratch};
+pub use store::{Janitor, NewUpload, StoreError, insert, intend, store};

@@ -1,0 +1,163 @@
+//! From checked files to objects and rows, so that a process killed anywhere leaves all or nothing.
+//!
+//! The keys are noted in the scratch folder, the objects are stored, and then one transaction
+//! writes every row. An upload is there when its rows are; objects without rows are found by the
+//! note and removed, at once when storing fails and at the next start when the process was killed.
+
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Set};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{Checked, Scratch};
+use crate::entities::{radiographs, uploads};
+use crate::error::ApiError;
+use crate::models;
+use crate::storage::{Storage, StorageError};
+
+/// Who sends what.
+#[derive(Debug)]
+pub struct NewUpload<'a> {
+    /// Identifier.
+    pub id: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// The user.
+    pub created_by: &'a str,
+    /// The secret that pseudonyms of patients are made with.
+    pub pseudonym_key: &'a [u8],
+}
+
+/// Storing failed; nothing is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Database(#[from] sea_orm::DbErr),
+    /// Object storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The scratch folder failed.
+    #[error("the scratch folder failed: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+/// Notes in the scratch folder which objects will be stored. Returns their keys, in the order of the
+/// files.
+pub fn intend(scratch: &Scratch, checked: &[Checked]) -> std::io::Result<Vec<String>> {
+    let keys: Vec<String> = checked.iter().map(|file| object_key(&file.sha256)).collect();
+    scratch.intend(&keys)?;
+    Ok(keys)
+}
+
+/// Stores the files under their keys.
+pub async fn store(
+    storage: &Storage,
+    checked: &[Checked],
+    keys: &[String],
+) -> Result<(), StoreError> {
+    for (file, key) in checked.iter().zip(keys) {
+        let bytes = tokio::fs::read(&file.path).await?;
+        storage.put(key, Bytes::from(bytes)).await?;
+    }
+    Ok(())
+}
+
+/// Writes every row of an upload; all of them are there once the transaction is committed.
+pub async fn insert(
+    db: &impl ConnectionTrait,
+    checked: &[Checked],
+    keys: &[String],
+    new: &NewUpload<'_>,
+) -> Result<uploads::Model, DbErr> {
+    let rows = checked.iter().zip(keys).map(|(file, key)| row(file, key, new)).collect();
+    let count = checked.len() as u64;
+    let upload = models::uploads::insert(db, new.id, new.name, new.created_by, count).await?;
+    models::radiographs::insert(db, rows).await?;
+    Ok(upload)
+}
+
+fn object_key(sha256: &str) -> String {
+    // Two letters make folders that a file system can list.
+    format!("radiographs/{}/{sha256}.dcm", &sha256[..2])
+}
+
+fn row(file: &Checked, key: &str, new: &NewUpload<'_>) -> radiographs::ActiveModel {
+    let header = &file.header;
+    radiographs::ActiveModel {
+        id: Set(Uuid::now_v7().to_string()),
+        upload_id: Set(new.id.to_owned()),
+        object_key: Set(key.to_owned()),
+        sha256: Set(file.sha256.clone()),
+        sop_instance_uid: Set(header.sop_instance_uid.clone()),
+        patient_pseudonym: Set(pseudonym(new.pseudonym_key, &header.patient_id)),
+        modality: Set(header.modality.clone()),
+        view_position: Set(header.view_position.clone()),
+        laterality: Set(header.laterality.clone()),
+        age_years: Set(header.age_years.map(f64::from)),
+        sex: Set(header.sex.and_then(|sex| word(&sex))),
+        findings: Set(serde_json::json!(header.findings)),
+        rows: Set(header.rows.cast_signed()),
+        columns: Set(header.columns.cast_signed()),
+        bits_stored: Set(i32::from(header.bits_stored)),
+        synthetic: Set(header.synthetic),
+    }
+}
+
+/// The word of an enumeration as its JSON has it.
+fn word(value: &impl serde::Serialize) -> Option<String> {
+    serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
+}
+
+/// A keyed hash, so that nobody without the key finds a patient by trying identifiers. Hashed
+/// twice, as HMAC does it (RFC 2104).
+fn pseudonym(key: &[u8], patient_id: &str) -> String {
+    let inner = Sha256::new().chain_update(key).chain_update(patient_id).finalize();
+    let outer = Sha256::new().chain_update(key).chain_update(inner).finalize();
+    hex::encode(&outer[..8])
+}
+
+/// Clears away what uploads that did not come to their end have stored.
+#[derive(Debug, Clone)]
+pub struct Janitor {
+    db: DatabaseConnection,
+    storage: Storage,
+}
+
+impl Janitor {
+    /// A janitor of these records and objects.
+    pub fn new(db: DatabaseConnection, storage: Storage) -> Self {
+        Self { db, storage }
+    }
+
+    /// Removes those of the objects that no record needs.
+    pub async fn discard(&self, keys: &[String]) -> Result<(), StoreError> {
+        for key in keys {
+            if !models::radiographs::uses_object(&self.db, key).await? {
+                self.storage.delete(key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what killed processes left of uploads under `root`. Returns how many there were.
+    pub async fn sweep(&self, root: &Path) -> Result<usize, StoreError> {
+        fs::create_dir_all(root)?;
+        let abandoned = Scratch::abandoned(root)?;
+        let count = abandoned.len();
+        for scratch in abandoned {
+            self.discard(&scratch.objects).await?;
+            scratch.remove()?;
+        }
+        Ok(count)
+    }
+}
