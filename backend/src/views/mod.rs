@@ -2,4 +2,12 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod checks;
+pub mod datasets;
+pub mod generations;
+pub mod images;
+pub mod limits;
+pub mod models;
 pub mod page;
+pub mod runs;
+pub mod uploads;

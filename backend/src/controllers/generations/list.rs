@@ -1,0 +1,31 @@
+//! `GET /generations`
+
+use actix_web::{get, web};
+use skiagraph_compliance::audit::Action;
+
+use crate::audit::Entry;
+use crate::auth::ClinicianOrMlEngineer;
+use crate::controllers::Refusals;
+use crate::error::ApiError;
+use crate::models;
+use crate::views::page::{Page, PageQuery};
+use crate::views::generations::GenerationView;
+
+/// Your own generations, the newest first.
+#[utoipa::path(
+    tag = "generations",
+    params(PageQuery),
+    responses((status = 200, description = "A page of them", body = Page<GenerationView>), Refusals),
+)]
+#[get("/generations")]
+pub(super) async fn list(
+    access: ClinicianOrMlEngineer,
+    paging: web::Query<PageQuery>,
+) -> Result<web::Json<Page<GenerationView>>, ApiError> {
+    let slice = paging.page()?;
+    let records = access.read(Entry::new(Action::Query, "generation")).await?;
+    let (items, total) =
+        models::generations::list(records.db(), &access.user().id, slice.offset(), slice.limit()).await?;
+    let items = items.into_iter().map(super::view).collect::<Result<_, _>>()?;
+    Ok(web::Json(Page::new(items, total, slice)))
+}

@@ -1,0 +1,38 @@
+//! Radiographs as they were sent.
+
+mod file;
+mod get;
+mod list;
+mod rendered;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// The endpoints.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(list::list)
+        .service(get::get)
+        .service(file::file)
+        .service(rendered::rendered);
+}
+
+/// A radiograph's record on the wire.
+fn view(model: crate::entities::radiographs::Model) -> crate::views::uploads::RadiographView {
+    crate::views::uploads::RadiographView {
+        id: model.id,
+        upload_id: model.upload_id,
+        sha256: model.sha256,
+        sop_instance_uid: model.sop_instance_uid,
+        patient_pseudonym: model.patient_pseudonym,
+        modality: model.modality,
+        view_position: model.view_position,
+        laterality: model.laterality,
+        age_years: model.age_years.map(|years| years as f32),
+        sex: model.sex,
+        findings: serde_json::from_value(model.findings).unwrap_or_default(),
+        rows: model.rows.unsigned_abs(),
+        columns: model.columns.unsigned_abs(),
+        bits_stored: model.bits_stored as u16,
+        synthetic: model.synthetic,
+    }
+}

@@ -1,0 +1,40 @@
+//! `GET /images/{id}/reviews`
+
+use actix_web::{get, web};
+use skiagraph_compliance::audit::Action;
+use skiagraph_compliance::role::Role;
+
+use crate::audit::Entry;
+use crate::auth::ClinicianOrAuditor;
+use crate::controllers::{Refusals, images};
+use crate::error::ApiError;
+use crate::models;
+use crate::views::images::ReviewView;
+use crate::views::page::{Page, PageQuery};
+
+/// Every review of an image, the newest first: the first one counts. Auditors see those of every
+/// image, clinicians those of their own.
+#[utoipa::path(
+    tag = "images",
+    params(("id" = String, Path, description = "The image"), PageQuery),
+    responses((status = 200, description = "A page of them", body = Page<ReviewView>), Refusals),
+)]
+#[get("/images/{id}/reviews")]
+pub(super) async fn list(
+    access: ClinicianOrAuditor,
+    id: web::Path<String>,
+    paging: web::Query<PageQuery>,
+) -> Result<web::Json<Page<ReviewView>>, ApiError> {
+    let slice = paging.page()?;
+    let records = access.read(Entry::of(Action::ReviewRead, "image", &id)).await?;
+    if access.user().has(Role::Auditor) {
+        let image = models::images::get(records.db(), &id).await?;
+        image.ok_or(ApiError::NotFound("image"))?;
+    } else {
+        images::own(records.db(), &access.user().id, &id).await?;
+    }
+    let (items, total) =
+        models::reviews::list(records.db(), &id, slice.offset(), slice.limit()).await?;
+    let items = items.into_iter().map(super::view).collect::<Result<_, _>>()?;
+    Ok(web::Json(Page::new(items, total, slice)))
+}

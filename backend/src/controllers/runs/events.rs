@@ -1,0 +1,40 @@
+//! `GET /runs/{id}/events`
+
+use actix_web::{HttpResponse, get, web};
+use futures::FutureExt;
+use skiagraph_compliance::audit::Action;
+
+use crate::audit::Entry;
+use crate::auth::MlEngineer;
+use crate::controllers::Refusals;
+use crate::controllers::domain::Domain;
+use crate::controllers::snapshot;
+use crate::error::ApiError;
+use crate::models;
+use crate::models::work::Kind;
+
+/// How a run goes: `progress` events with the loss, and `done` at the end.
+#[utoipa::path(
+    tag = "runs",
+    params(("id" = String, Path, description = "Identifier")),
+    responses(
+        (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
+        Refusals,
+    ),
+)]
+#[get("/runs/{id}/events")]
+pub(super) async fn events(
+    access: MlEngineer,
+    domain: web::Data<Domain>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let records = access.read(Entry::of(Action::OrderRead, "run", &id)).await?;
+    models::work::state(records.db(), Kind::Run, &id).await?.ok_or(ApiError::NotFound("run"))?;
+    let id = id.into_inner();
+    let (db, record) = (records.db().clone(), id.clone());
+    let look = move || {
+        let (db, record) = (db.clone(), record.clone());
+        async move { snapshot(&db, Kind::Run, &record).await }.boxed()
+    };
+    Ok(crate::controllers::event_stream(id, &domain, look))
+}
