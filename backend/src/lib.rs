@@ -16,6 +16,8 @@ pub mod controllers;
 pub mod database;
 pub mod entities;
 pub mod error;
+pub mod intake;
+pub mod jobs;
 pub mod models;
 pub mod router;
 pub mod secrets;
@@ -23,3 +25,6 @@ pub mod state;
 pub mod storage;
 pub mod telemetry;
 pub mod views;
+
+#[cfg(test)]
+mod testing;

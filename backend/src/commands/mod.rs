@@ -5,6 +5,7 @@ mod migrate;
 mod platform;
 mod serve;
 mod user;
+mod work;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,8 @@ pub struct Arguments {
 enum Command {
     /// Serve the API and the pages, and do the work
     Serve(serve::Serve),
+    /// Do work that another process serves: as many as there are machines
+    Worker(work::Worker),
     /// Bring the database's schema up to date
     Migrate,
     /// Manage users
@@ -43,12 +46,15 @@ impl Arguments {
     /// What could not be done, and why.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let mut flags = self.flags;
-        if let Command::Serve(serve) = &self.command {
-            serve.lay_over(&mut flags);
+        match &self.command {
+            Command::Serve(serve) => serve.lay_over(&mut flags),
+            Command::Worker(worker) => worker.lay_over(&mut flags),
+            Command::Migrate | Command::User(_) | Command::Audit(_) => {}
         }
         let config = Config::load(&flags)?;
         match self.command {
             Command::Serve(_) => serve::run(config).await,
+            Command::Worker(_) => work::run(config).await,
             Command::Migrate => migrate::run(config).await,
             Command::User(command) => user::run(config, command).await,
             Command::Audit(command) => audit::run(config, command).await,

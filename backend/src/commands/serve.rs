@@ -3,17 +3,22 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use actix_web::{HttpServer, web};
 use anyhow::Context;
 use skiagraph_compliance::audit::Action;
 use skiagraph_compliance::role::Role;
+use tokio_util::sync::CancellationToken;
 
 use super::platform::Platform;
-use super::user;
+use super::{user, work};
 use crate::audit::{Actor, Entry};
 use crate::auth::{Ledger, Throttle, Tokens};
 use crate::config::{Config, Flags};
+use crate::controllers::domain::Domain;
+use crate::intake::Limits;
+use crate::jobs::{self, JobContext};
 use crate::models;
 use crate::router;
 use crate::secrets;
@@ -45,10 +50,21 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let platform = Platform::open(config).await?;
     platform.migrate().await?;
     let state = web::Data::new(state(&platform)?);
+    let shutdown = CancellationToken::new();
+    let context = work::context(&platform, &shutdown).await?;
+    let domain = web::Data::new(domain(&platform.config, &context)?);
+    // Before anybody can send more: what killed uploads have left.
+    let swept = domain.janitor.sweep(&context.folders.scratch()).await?;
+    if swept > 0 {
+        tracing::info!(uploads = swept, "uploads that were cut off are cleared away");
+    }
+    state.readiness.set_model(context.service.is_some());
     let server = HttpServer::new({
-        let state = state.clone();
-        move || router::app(state.clone())
+        let (state, domain) = (state.clone(), domain.clone());
+        move || router::app(state.clone(), domain.clone())
     })
+    // The work and the streams of events end first, so the signals are heard here.
+    .disable_signals()
     .shutdown_timeout(platform.config.shutdown_seconds)
     .bind(platform.config.bind)
     .with_context(|| format!("{} cannot be listened on", platform.config.bind))?;
@@ -61,13 +77,39 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     state.ledger.record(&system, Entry::new(Action::ApplicationStart, "platform")).await?;
     tracing::info!(%address, "the platform serves");
 
+    let worker = tokio::spawn({
+        let readiness = state.readiness.clone();
+        async move {
+            readiness.set_worker(true);
+            let ended = jobs::work(context).await;
+            readiness.set_worker(false);
+            ended
+        }
+    });
+    let server = server.run();
+    let handle = server.handle();
+    tokio::spawn({
+        let shutdown = shutdown.clone();
+        async move {
+            work::end_at_signal(shutdown).await;
+            handle.stop(true).await;
+        }
+    });
     // Ends at SIGINT or SIGTERM, when the requests under way have their answers.
-    server.run().await?;
+    server.await?;
+    shutdown.cancel();
+    worker.await.context("the worker panicked")??;
 
     state.ledger.record(&system, Entry::new(Action::ApplicationStop, "platform")).await?;
     tracing::info!("the platform ended");
     telemetry.end();
     Ok(ExitCode::SUCCESS)
+}
+
+fn domain(config: &Config, context: &JobContext) -> anyhow::Result<Domain> {
+    let limits = Limits { request_bytes: config.upload_bytes, ..Limits::default() };
+    let key = secrets::load_or_create(&config.data_dir, "pseudonym.key")?;
+    Ok(Domain::new(context, limits, Arc::new(key)))
 }
 
 fn state(platform: &Platform) -> anyhow::Result<AppState> {

@@ -24,6 +24,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_actix_web::{AppExt, scope};
 
 use crate::controllers;
+use crate::controllers::domain::Domain;
 use crate::error;
 use crate::state::AppState;
 
@@ -34,12 +35,22 @@ const JSON_BYTES: usize = 256 * 1024;
 fn nouns(config: &mut ServiceConfig) {
     controllers::auth::routes(config);
     controllers::users::routes(config);
+    controllers::uploads::routes(config);
+    controllers::radiographs::routes(config);
+    controllers::datasets::routes(config);
+    controllers::runs::routes(config);
+    controllers::models::routes(config);
+    controllers::findings::routes(config);
+    controllers::generations::routes(config);
+    controllers::images::routes(config);
+    controllers::reviews::routes(config);
     controllers::audit::routes(config);
 }
 
 /// The application of a worker thread.
 pub fn app(
     state: web::Data<AppState>,
+    domain: web::Data<Domain>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -53,6 +64,7 @@ pub fn app(
         .into_utoipa_app()
         .openapi(document::frame())
         .app_data(state)
+        .app_data(domain)
         .app_data(web::JsonConfig::default().limit(JSON_BYTES).error_handler(error::json))
         .app_data(web::PathConfig::default().error_handler(error::path))
         .app_data(web::QueryConfig::default().error_handler(error::query))
