@@ -115,7 +115,7 @@ mod tests {
             (r#"{"prompt": {}, "colour": 1}"#, "colour"),
             (r#"{"prompt": {}, "John Smith": 1}"#, "body"),
             (r#"{"steps": 3}"#, "prompt"),
-            ("[]", "prompt"),
+            ("[]", "body"),
             ("null", "body"),
         ] {
             assert_eq!(fault_of(body), (field.to_owned(), true), "{body}");
