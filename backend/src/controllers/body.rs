@@ -1,10 +1,12 @@
 //! JSON bodies, whose faults are told by field.
 
+use std::marker::PhantomData;
+
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use bytes::BytesMut;
 use futures::StreamExt;
-use futures::future::LocalBoxFuture;
+use futures::future::{Ready, ready};
 use serde::de::DeserializeOwned;
 
 use crate::error::{ApiError, FieldError};
@@ -14,36 +16,43 @@ const MOST: usize = 256 << 10;
 /// Characters of a field's path that is repeated in a problem.
 const LONGEST_PATH: usize = 64;
 
-/// A JSON body of this type.
-#[derive(Debug)]
-pub struct Body<T>(pub T);
+/// A JSON body of this type, not yet read: a guard answers first, whatever the body holds.
+pub struct Body<T> {
+    json: bool,
+    chunks: Payload,
+    holds: PhantomData<T>,
+}
 
-impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+impl<T: 'static> FromRequest for Body<T> {
     type Error = ApiError;
-    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+    type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let json = request.content_type().eq_ignore_ascii_case("application/json");
-        let mut chunks = payload.take();
-        Box::pin(async move {
-            if !json {
-                let cause = "must be application/json";
-                return Err(ApiError::malformed("content-type", cause));
+        ready(Ok(Self { json, chunks: payload.take(), holds: PhantomData }))
+    }
+}
+
+impl<T: DeserializeOwned> Body<T> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What is wrong with it, by field.
+    pub async fn read(mut self) -> Result<T, ApiError> {
+        if !self.json {
+            let field = FieldError::new("content-type", "must be application/json");
+            return Err(ApiError::MediaType(field));
+        }
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = self.chunks.next().await {
+            let chunk =
+                chunk.map_err(|_| ApiError::malformed("body", "ended before its end"))?;
+            if bytes.len() + chunk.len() > MOST {
+                return Err(ApiError::too_large("body", format!("at most {MOST} bytes")));
             }
-            let mut bytes = BytesMut::new();
-            while let Some(chunk) = chunks.next().await {
-                let chunk = chunk
-                    .map_err(|_| ApiError::malformed("body", "ended before its end"))?;
-                if bytes.len() + chunk.len() > MOST {
-                    return Err(ApiError::TooLarge(FieldError::new(
-                        "body",
-                        format!("at most {MOST} bytes"),
-                    )));
-                }
-                bytes.extend_from_slice(&chunk);
-            }
-            parse(&bytes).map(Self)
-        })
+            bytes.extend_from_slice(&chunk);
+        }
+        parse(&bytes)
     }
 }
 
@@ -75,11 +84,22 @@ fn fault(path: &str, error: &serde_json::Error) -> ApiError {
     } else if said.starts_with("duplicate field") {
         "is given twice".to_owned()
     } else if let Some((_, expected)) = said.rsplit_once("expected ") {
-        format!("must be {expected}")
+        format!("must be {}", plain(expected))
     } else {
         "cannot be used".to_owned()
     };
     ApiError::invalid(&field(path), cause)
+}
+
+/// What serde expected, for somebody who does not write Rust.
+fn plain(expected: &str) -> &str {
+    match expected {
+        "i64" | "u64" | "u32" | "usize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a sequence" => "a list",
+        other if other.starts_with("struct ") => "an object",
+        other => other,
+    }
 }
 
 /// A path of plain names, as ours are; any other came from outside and is not repeated.

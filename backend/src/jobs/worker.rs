@@ -99,10 +99,9 @@ async fn handle(
     let kind = *kind;
     let looked = AssertUnwindSafe(look_at(&context, kind, &job.id)).catch_unwind().await;
     match looked.unwrap_or(Err(JobError::Panicked)) {
-        Ok(()) => Ok(()),
-        // The record is unfinished and its job over: the next start asks for it anew, and this was
-        // no failed attempt.
-        Err(JobError::Shutdown) => Ok(()),
+        // After a shutdown the record is unfinished and its job over: the next start asks for it
+        // anew, and this was no failed attempt.
+        Ok(()) | Err(JobError::Shutdown) => Ok(()),
         Err(error) => {
             warn!(record = %job.id, kind = kind.noun(), %error, "the job is tried again");
             sleep(PAUSE).await;

@@ -26,9 +26,9 @@ use crate::views::datasets::{DatasetView, NewDataset};
 pub(super) async fn create(
     access: MlEngineer,
     domain: web::Data<Domain>,
-    Body(body): Body<NewDataset>,
+    body: Body<NewDataset>,
 ) -> Result<HttpResponse, ApiError> {
-    let wanted = body.checked()?;
+    let wanted = body.read().await?.checked()?;
     let id = Uuid::now_v7().to_string();
     let change = access.change().await?;
     check_uploads(change.db(), &wanted.upload_ids).await?;

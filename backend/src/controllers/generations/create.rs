@@ -29,12 +29,12 @@ use crate::views::generations::{GenerationView, NewGeneration};
 pub(super) async fn create(
     access: ClinicianOrMlEngineer,
     domain: web::Data<Domain>,
-    Body(body): Body<NewGeneration>,
+    body: Body<NewGeneration>,
 ) -> Result<HttpResponse, ApiError> {
     let id = Uuid::now_v7().to_string();
     let card = domain.model()?.card();
     let (steps, guidance_scale) = (card.default_steps, card.default_guidance_scale);
-    let request = body.checked(steps, guidance_scale, drawn_seed())?;
+    let request = body.read().await?.checked(steps, guidance_scale, drawn_seed())?;
     let change = access.change().await?;
     check_adapter(change.db(), request.adapter_id.as_deref()).await?;
     let model =

@@ -24,9 +24,9 @@ use crate::views::images::{NewReview, ReviewView};
 pub(super) async fn create(
     access: Clinician,
     id: web::Path<String>,
-    Body(body): Body<NewReview>,
+    body: Body<NewReview>,
 ) -> Result<HttpResponse, ApiError> {
-    let review = body.checked()?;
+    let review = body.read().await?.checked()?;
     let change = access.change().await?;
     images::own(change.db(), &access.user().id, &id).await?;
     let new = reviews::NewReview {

@@ -25,8 +25,9 @@ use crate::views::runs::{NewRun, RunView};
 pub(super) async fn create(
     access: MlEngineer,
     domain: web::Data<Domain>,
-    Body(body): Body<NewRun>,
+    body: Body<NewRun>,
 ) -> Result<HttpResponse, ApiError> {
+    let body = body.read().await?;
     let (name, config) = body.checked()?;
     let id = Uuid::now_v7().to_string();
     domain.model()?;
