@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rand::Rng;
-use skiagraph_engine::serve::Service;
+use crate::jobs::pending::serve::Service;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ApiError;

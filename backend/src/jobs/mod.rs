@@ -12,6 +12,7 @@ mod engine;
 mod events;
 mod generation;
 mod lease;
+pub mod pending;
 mod permit;
 mod progress;
 mod queue;
