@@ -47,7 +47,7 @@ const WITHOUT_A_WORLD: [&[&str]; 9] = [
 ];
 
 /// Floors of the backend: a room knows only the floors below its own.
-const BACKEND_FLOORS: [(&str, u8); 20] = [
+const BACKEND_FLOORS: [(&str, u8); 21] = [
     ("database", 1),
     ("entities", 1),
     ("secrets", 1),
@@ -68,10 +68,11 @@ const BACKEND_FLOORS: [(&str, u8); 20] = [
     ("router", 7),
     ("server", 8),
     ("commands", 9),
+    ("testing", 10),
 ];
 
 /// Doors in the backend's walls, each with its reason.
-const DOORS: [(&str, &str, &str); 7] = [
+const DOORS: [(&str, &str, &str); 9] = [
     ("auth", "state", "the guard finds keys and ledger in what the process shares"),
     ("state", "auth", "what the process shares holds keys and ledger, which nobody else opens"),
     ("auth", "views", "a session is answered in the words of the wire"),
@@ -79,6 +80,8 @@ const DOORS: [(&str, &str, &str); 7] = [
     ("error", "auth", "the one map to HTTP knows the errors of every room"),
     ("error", "intake", "the one map to HTTP knows the errors of every room"),
     ("error", "jobs", "the one map to HTTP knows the errors of every room"),
+    ("intake", "testing", "unit tests share radiographs and a place to put them"),
+    ("jobs", "testing", "unit tests share radiographs and a place to put them"),
 ];
 
 /// Every broken wall of the tree, one line each.
