@@ -8,9 +8,6 @@ mod csv;
 mod entry;
 mod verify;
 
-#[cfg(test)]
-mod tests;
-
 pub use actor::Actor;
 pub(crate) use actor::role_words;
 pub use append::append;

@@ -18,7 +18,7 @@ pub async fn verify(db: &impl ConnectionTrait) -> Result<Verdict, DbErr> {
         sequence: head.sequence,
         hash: head.hash,
     });
-    let mut verifier = Verifier::new();
+    let mut verifier = Verifier::new(Some(head));
     let mut after = None;
     'walk: loop {
         let rows = models::audit::after(db, after).await?;
@@ -30,5 +30,5 @@ pub async fn verify(db: &impl ConnectionTrait) -> Result<Verdict, DbErr> {
             }
         }
     }
-    Ok(verifier.finish(Some(&head)))
+    Ok(verifier.finish())
 }

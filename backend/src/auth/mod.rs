@@ -17,9 +17,6 @@ mod session;
 mod throttle;
 mod token;
 
-#[cfg(test)]
-mod tests;
-
 pub use access::{Access, CurrentUser, source_address};
 pub use ledger::{Change, Ledger, Records};
 pub use password::{PasswordError, hash_password, one_time_password, verify_password};

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::error::ApiError;
 
 /// An address may try this many times as many names as tries for one.
-const NAMES: u32 = 10;
+const NAMES: u32 = 30;
 /// Budgets that are held before full ones are forgotten.
 const MOST: usize = 10_000;
 
@@ -85,6 +85,6 @@ mod tests {
         let tried = (0..100).take_while(|name| {
             throttle.check(Some("192.0.2.1"), &format!("name {name}")).is_ok()
         });
-        assert_eq!(tried.count(), 20);
+        assert_eq!(tried.count(), 60);
     }
 }

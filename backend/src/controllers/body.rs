@@ -38,11 +38,24 @@ impl<T: DeserializeOwned> Body<T> {
     ///
     /// # Errors
     /// What is wrong with it, by field.
-    pub async fn read(mut self) -> Result<T, ApiError> {
+    pub async fn read(self) -> Result<T, ApiError> {
         if !self.json {
             let field = FieldError::new("content-type", "must be application/json");
             return Err(ApiError::MediaType(field));
         }
+        parse(&self.bytes().await?)
+    }
+
+    /// Reads it where there is one.
+    ///
+    /// # Errors
+    /// What is wrong with it, by field.
+    pub async fn read_if_any(self) -> Result<Option<T>, ApiError> {
+        let bytes = self.bytes().await?;
+        if bytes.is_empty() { Ok(None) } else { parse(&bytes).map(Some) }
+    }
+
+    async fn bytes(mut self) -> Result<BytesMut, ApiError> {
         let mut bytes = BytesMut::new();
         while let Some(chunk) = self.chunks.next().await {
             let chunk =
@@ -52,7 +65,7 @@ impl<T: DeserializeOwned> Body<T> {
             }
             bytes.extend_from_slice(&chunk);
         }
-        parse(&bytes)
+        Ok(bytes)
     }
 }
 

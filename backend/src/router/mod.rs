@@ -13,9 +13,6 @@ mod missing;
 mod observe;
 mod pages;
 
-#[cfg(test)]
-mod tests;
-
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;

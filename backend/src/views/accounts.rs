@@ -104,7 +104,7 @@ impl LoginRequest {
 }
 
 /// A refresh token, for programs; pages send it as a cookie.
-#[derive(Default, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
     /// The last refresh token that was given.

@@ -74,6 +74,7 @@ impl Verdict {
 /// Walks a log in the order of its numbers. Holds two rows at most.
 #[derive(Debug)]
 pub struct Verifier {
+    head: Option<Head>,
     next: i64,
     previous_hash: String,
     suspect: Option<Event>,
@@ -81,16 +82,11 @@ pub struct Verifier {
     checked: u64,
 }
 
-impl Default for Verifier {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Verifier {
-    /// Before the first row.
-    pub fn new() -> Self {
+    /// Before the first row; `head` is the last row as it was noted beside the log.
+    pub fn new(head: Option<Head>) -> Self {
         Self {
+            head,
             next: 1,
             previous_hash: GENESIS.to_owned(),
             suspect: None,
@@ -107,6 +103,17 @@ impl Verifier {
         self.checked += 1;
         if let Some(suspect) = self.suspect.take() {
             self.first_broken = Some(self.judge(&suspect, Some(&event)));
+            return false;
+        }
+        // Beyond the end, so nothing need be missing before it.
+        if let Some(head) = &self.head
+            && event.sequence > head.sequence
+            && self.next == head.sequence + 1
+        {
+            // Unless it is the last row itself, pushed on by one that was put in before it.
+            let pushed_on = written_as(&event) == Some(head.sequence);
+            let sequence = if pushed_on { head.sequence } else { event.sequence };
+            self.first_broken = Some(Break { sequence, cause: Cause::Inserted });
             return false;
         }
         if event.sequence > self.next {
@@ -126,8 +133,10 @@ impl Verifier {
         true
     }
 
-    /// Ends the walk; `head` is the last row as it was noted beside the log.
-    pub fn finish(mut self, head: Option<&Head>) -> Verdict {
+    /// Ends the walk, and compares its end with the head.
+    pub fn finish(mut self) -> Verdict {
+        let head = self.head.take();
+        let head = head.as_ref();
         if let Some(suspect) = self.suspect.take() {
             let trusted = head.is_some_and(|head| head.hash == suspect.hash);
             let sequence = suspect.sequence;

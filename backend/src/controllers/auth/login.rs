@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, post, web};
 
 use super::cookie;
 use crate::auth;
+use crate::controllers::body::Body;
 use crate::error::{ApiError, Problem};
 use crate::state::AppState;
 use crate::views::accounts::{LoginRequest, SessionView};
@@ -24,9 +25,9 @@ use crate::views::accounts::{LoginRequest, SessionView};
 pub(super) async fn login(
     state: web::Data<AppState>,
     request: HttpRequest,
-    body: web::Json<LoginRequest>,
+    body: Body<LoginRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = body.into_inner();
+    let body = body.read().await?;
     body.check()?;
     let source = auth::source_address(&request, state.config.trust_proxy);
     let session = auth::login(&state, source, &body.username, body.password).await?;

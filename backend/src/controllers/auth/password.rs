@@ -1,10 +1,11 @@
 //! `POST /auth/password`
 
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpResponse, post};
 
 use super::cookie;
 use crate::auth::{self, SignedIn};
 use crate::controllers::Refusals;
+use crate::controllers::body::Body;
 use crate::error::{ApiError, Problem};
 use crate::views::accounts::PasswordRequest;
 
@@ -21,9 +22,9 @@ use crate::views::accounts::PasswordRequest;
 #[post("/auth/password")]
 pub(super) async fn password(
     access: SignedIn,
-    body: web::Json<PasswordRequest>,
+    body: Body<PasswordRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = body.into_inner();
+    let body = body.read().await?;
     auth::change_password(&access, body.current_password, body.new_password).await?;
     Ok(HttpResponse::NoContent().cookie(cookie::removal(&access.state().config)).finish())
 }

@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, post, web};
 
 use super::cookie;
 use crate::auth;
+use crate::controllers::body::Body;
 use crate::error::{ApiError, Problem};
 use crate::state::AppState;
 use crate::views::accounts::{RefreshRequest, SessionView};
@@ -23,11 +24,11 @@ use crate::views::accounts::{RefreshRequest, SessionView};
 pub(super) async fn refresh(
     state: web::Data<AppState>,
     request: HttpRequest,
-    body: Option<web::Json<RefreshRequest>>,
+    body: Body<RefreshRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let source = auth::source_address(&request, state.config.trust_proxy);
     let cookie = || request.cookie(cookie::NAME).map(|cookie| cookie.value().to_owned());
-    let token = body.and_then(|body| body.into_inner().refresh_token).or_else(cookie);
+    let token = body.read_if_any().await?.and_then(|body| body.refresh_token).or_else(cookie);
     let token = token.filter(|token| !token.is_empty());
     let token = token.ok_or(ApiError::Unauthorized("there is no refresh token"))?;
     match auth::refresh(&state, source, &token).await {

@@ -7,6 +7,7 @@ use skiagraph_compliance::audit::Action;
 use crate::audit::{Entry, role_words};
 use crate::auth::{Admin, Change};
 use crate::controllers::Refusals;
+use crate::controllers::body::Body;
 use crate::error::{ApiError, Problem};
 use crate::models;
 use crate::models::users::Changes;
@@ -27,9 +28,9 @@ use crate::views::accounts::{ChangeUser, UserView};
 pub(super) async fn change(
     access: Admin,
     id: web::Path<String>,
-    body: web::Json<ChangeUser>,
+    body: Body<ChangeUser>,
 ) -> Result<web::Json<UserView>, ApiError> {
-    let body = body.into_inner().check()?;
+    let body = body.read().await?.check()?;
     let change = access.change().await?;
     let before = models::users::get(change.db(), &id).await?.ok_or(ApiError::NotFound("user"))?;
     let mut changed: Vec<&str> = Vec::new();

@@ -1,11 +1,12 @@
 //! `POST /users`
 
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpResponse, post};
 use skiagraph_compliance::audit::Action;
 
 use crate::audit::{Entry, role_words};
 use crate::auth::{Admin, hash_password, one_time_password};
 use crate::controllers::Refusals;
+use crate::controllers::body::Body;
 use crate::error::{ApiError, Problem};
 use crate::models;
 use crate::models::users::NewUser;
@@ -24,9 +25,9 @@ use crate::views::accounts::{CreateUser, NewPasswordView};
 #[post("/users")]
 pub(super) async fn create(
     access: Admin,
-    body: web::Json<CreateUser>,
+    body: Body<CreateUser>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = body.into_inner().check()?;
+    let body = body.read().await?.check()?;
     let one_time_password = one_time_password()?;
     let password_hash = hash_password(one_time_password.clone()).await?;
     let change = access.change().await?;
