@@ -134,7 +134,7 @@ pub async fn wait_over(session: &Session, path: &str) -> Value {
     .await
 }
 
-/// Waits until a record is as asked; returns it.
+/// Waits until a record is as asked; returns it. Fails where its work failed.
 pub async fn wait_until(session: &Session, path: &str, is: impl Fn(&Value) -> bool) -> Value {
     let started = Instant::now();
     loop {
@@ -143,6 +143,7 @@ pub async fn wait_until(session: &Session, path: &str, is: impl Fn(&Value) -> bo
         if is(&record) {
             return record;
         }
+        assert!(record["state"] != "failed", "{path} failed: {record}");
         assert!(started.elapsed() < Duration::from_secs(300), "{path} takes too long: {record}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
