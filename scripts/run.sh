@@ -9,6 +9,8 @@ bind="${SKIAGRAPH_BIND:-127.0.0.1:8080}"
 data="${SKIAGRAPH_DATA_DIR:-$PWD/data}"
 model="${SKIAGRAPH_MODEL:-$PWD/engine/starter}"
 address="http://$bind"
+# What a person at a terminal wants to read: the address, the password, what goes wrong.
+export SKIAGRAPH_LOG="${SKIAGRAPH_LOG:-warn}"
 
 if (exec 3<>"/dev/tcp/${bind%:*}/${bind##*:}") 2>/dev/null; then
   if [ "$(curl -s -o /dev/null -w '%{http_code}' --max-time 2 "$address/healthz")" = 200 ]; then
