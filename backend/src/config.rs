@@ -107,9 +107,7 @@ impl Config {
             .merge(Env::prefixed("SKIAGRAPH_").ignore(&["config"]))
             .merge(Env::raw().only(&["database_url"]))
             .merge(
-                Env::raw()
-                    .only(&["otel_exporter_otlp_endpoint"])
-                    .map(|_| "otlp_endpoint".into()),
+                Env::raw().only(&["otel_exporter_otlp_endpoint"]).map(|_| "otlp_endpoint".into()),
             )
             .merge(Serialized::defaults(flags))
             .extract()

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
-    SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
 /// How long a writer waits for another.
@@ -35,7 +34,8 @@ pub async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
                 .busy_timeout(BUSY)
                 .foreign_keys(true)
         });
-    Database::connect(options).await
+    // The future is large; every command holds it.
+    Box::pin(Database::connect(options)).await
 }
 
 /// Begins a transaction that will write. SQLite would refuse to turn a reading transaction into a

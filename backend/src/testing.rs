@@ -73,7 +73,7 @@ impl Place {
         let root = folder.path();
         fs::create_dir(root.join("objects")).unwrap();
         let url = format!("sqlite://{}?mode=rwc", root.join("db.sqlite").display());
-        let db = Database::connect(url).await.unwrap();
+        let db = Box::pin(Database::connect(url)).await.unwrap();
         create_tables(&db).await;
         let folders = Folders::new(root);
         Self {

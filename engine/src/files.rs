@@ -37,13 +37,8 @@ impl PendingFolder {
         }
         let parent = parent(target);
         fs::create_dir_all(parent)?;
-        let temporary = tempfile::Builder::new()
-            .prefix(".pending-")
-            .tempdir_in(parent)?;
-        Ok(Self {
-            temporary,
-            target: target.to_owned(),
-        })
+        let temporary = tempfile::Builder::new().prefix(".pending-").tempdir_in(parent)?;
+        Ok(Self { temporary, target: target.to_owned() })
     }
 
     /// Where to write.

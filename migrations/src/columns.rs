@@ -1,7 +1,9 @@
 //! Columns and keys that many tables have.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::{big_integer, string, string_null, text_null, timestamp_with_time_zone};
+use sea_orm_migration::schema::{
+    big_integer, string, string_null, text_null, timestamp_with_time_zone,
+};
 
 /// Several columns at once.
 pub(crate) trait Columns {
@@ -68,7 +70,10 @@ pub(crate) fn index(table: &'static str, columns: &[&'static str]) -> IndexCreat
 }
 
 /// Drops tables, in this order.
-pub(crate) async fn drop(manager: &SchemaManager<'_>, tables: &[&'static str]) -> Result<(), DbErr> {
+pub(crate) async fn drop(
+    manager: &SchemaManager<'_>,
+    tables: &[&'static str],
+) -> Result<(), DbErr> {
     for table in tables {
         manager.drop_table(Table::drop().table(*table).to_owned()).await?;
     }

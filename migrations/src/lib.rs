@@ -4,6 +4,9 @@
 //! Identifiers are UUIDs as text, times are UTC. What belongs together is one file; the audit log's
 //! triggers are the only statements that are written once for each kind of database.
 
+// The words of the schema are made to be imported together.
+#![allow(clippy::wildcard_imports)]
+
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
 

@@ -77,7 +77,10 @@ async fn from_an_upload_to_a_promoted_adapter() {
     let record = wait_over(engineer, &format!("/runs/{run}")).await;
     assert_eq!(record["state"], "succeeded", "{record}");
     for loss in ["validation_loss_before", "validation_loss_after"] {
-        assert!(record[loss].as_f64().is_some_and(|loss| loss.is_finite() && loss > 0.0), "{loss}: {record}");
+        assert!(
+            record[loss].as_f64().is_some_and(|loss| loss.is_finite() && loss > 0.0),
+            "{loss}: {record}"
+        );
     }
     let (_, metrics) = engineer.get(&format!("/runs/{run}/metrics")).await;
     let steps = metrics.as_array().unwrap().iter().filter(|event| event["event"] == "step").count();

@@ -131,7 +131,10 @@ async fn nobody_gets_in_without_a_token() {
         let status = call(&nobody, method, path).await;
         match who {
             // Without credentials a public endpoint has something to refuse, but knows itself why.
-            Public => assert!(status == 400 || status == 401 || status == 422, "{method} {path}: {status}"),
+            Public => assert!(
+                status == 400 || status == 401 || status == 422,
+                "{method} {path}: {status}"
+            ),
             SignedIn | Roles(_) => assert_eq!(status, 401, "{method} {path} without a token"),
         }
     }
@@ -158,7 +161,10 @@ async fn every_endpoint_against_every_role() {
             };
             calls += 1;
             if allowed {
-                assert!(![401, 403, 405, 500, 501].contains(&status), "{role}: {method} {path}: {status}");
+                assert!(
+                    ![401, 403, 405, 500, 501].contains(&status),
+                    "{role}: {method} {path}: {status}"
+                );
             } else {
                 assert_eq!(status, 403, "{role}: {method} {path}");
             }

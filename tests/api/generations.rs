@@ -10,7 +10,8 @@ use crate::harness::{shared, wait_over};
 async fn check(change: &[(&str, Value)], field: &str) {
     let shared = shared().await;
     let own = shared.server.user(&["clinician"]).await;
-    let mut body = json!({ "prompt": { "findings": ["normal"], "age_group": "adult" }, "steps": 2 });
+    let mut body =
+        json!({ "prompt": { "findings": ["normal"], "age_group": "adult" }, "steps": 2 });
     for (name, value) in change {
         body[*name] = value.clone();
     }
@@ -32,9 +33,14 @@ async fn orders_that_cannot_be_carried_out() {
     check(&[("seed", json!(-5))], "seed").await;
     check(&[("prompt", json!({ "findings": ["dragon"] }))], "prompt.findings").await;
     check(&[("prompt", json!({ "findings": "normal" }))], "prompt").await;
-    check(&[("prompt", json!({ "findings": [], "age_group": "ancient" }))], "prompt.age_group").await;
+    check(&[("prompt", json!({ "findings": [], "age_group": "ancient" }))], "prompt.age_group")
+        .await;
     check(&[("prompt", json!({ "findings": [], "sex": "unlikely" }))], "prompt.sex").await;
-    check(&[("prompt", json!({ "findings": [], "view_position": "UPSIDE" }))], "prompt.view_position").await;
+    check(
+        &[("prompt", json!({ "findings": [], "view_position": "UPSIDE" }))],
+        "prompt.view_position",
+    )
+    .await;
     check(&[("prompt", json!({ "findings": ["normal"], "mood": "happy" }))], "prompt").await;
     check(&[("negative", json!("y".repeat(2001)))], "negative").await;
     check(&[("adapter_id", json!("nothing-of-this-name"))], "adapter_id").await;
@@ -52,7 +58,8 @@ async fn a_body_that_is_no_json() {
     let session = shared().await.session("clinician");
     for body in ["", "{", "[]", "null", "{\"prompt\": \"\\ud800\"}"] {
         let request = session.request(Method::POST, "/generations");
-        let answer = request.header("content-type", "application/json").body(body).send().await.unwrap();
+        let answer =
+            request.header("content-type", "application/json").body(body).send().await.unwrap();
         let status = answer.status().as_u16();
         assert!(status == 400 || status == 422, "{body}: {status}");
         crate::harness::problem::problem(answer, status).await;
@@ -69,8 +76,12 @@ async fn an_order_and_its_images() {
     assert_eq!(record["state"], "succeeded", "{record}");
     let (_, images) = own.get(&format!("/images?generation_id={id}")).await;
     assert_eq!(images["total"], 2, "{images}");
-    let seeds: Vec<u64> =
-        images["items"].as_array().unwrap().iter().map(|image| image["seed"].as_u64().unwrap()).collect();
+    let seeds: Vec<u64> = images["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|image| image["seed"].as_u64().unwrap())
+        .collect();
     assert!(seeds.contains(&7) && seeds.contains(&8), "{seeds:?}");
     for image in images["items"].as_array().unwrap() {
         let image = image["id"].as_str().unwrap();
@@ -90,7 +101,10 @@ async fn an_order_and_its_images() {
         let own = own.clone();
         async move { own.post(&format!("/images/{image}/reviews"), &body).await }
     };
-    assert_eq!(review(json!({ "verdict": "release", "reason": "Looks right", "realism": 4 })).await.0, 201);
+    assert_eq!(
+        review(json!({ "verdict": "release", "reason": "Looks right", "realism": 4 })).await.0,
+        201
+    );
     assert_eq!(own.get(&format!("/images/{image}")).await.1["review_state"], "released");
     assert_eq!(review(json!({ "verdict": "reject", "reason": "A rib too many" })).await.0, 201);
     assert_eq!(own.get(&format!("/images/{image}")).await.1["review_state"], "rejected");

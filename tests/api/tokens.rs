@@ -46,8 +46,12 @@ async fn check_refused(address: &str, token: &str, what: &str) {
     let session = Session::with_token(address, token);
     let answer = session.request(Method::GET, "/auth/me").send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 401, "{what}");
-    let challenge = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
-    assert!(challenge.is_some_and(|challenge| challenge.starts_with("Bearer")), "{what}: no challenge");
+    let challenge =
+        answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
+    assert!(
+        challenge.is_some_and(|challenge| challenge.starts_with("Bearer")),
+        "{what}: no challenge"
+    );
     let document = problem(answer, 401).await;
     assert!(!document.to_string().contains(token), "{what}: the token is repeated");
 }
@@ -62,12 +66,17 @@ async fn tokens_that_must_not_be_believed() {
 
     let parts: Vec<&str> = real.split('.').collect();
     let unsigned = |header: &Value, claims: &Value| {
-        format!("{}.{}", base64(header.to_string().as_bytes()), base64(claims.to_string().as_bytes()))
+        format!(
+            "{}.{}",
+            base64(header.to_string().as_bytes()),
+            base64(claims.to_string().as_bytes())
+        )
     };
     for none in ["none", "None", "NONE"] {
         let token = unsigned(&json!({ "alg": none, "typ": "JWT" }), &claims);
         check_refused(address, &format!("{token}."), "alg: none").await;
-        check_refused(address, &format!("{token}.{}", parts[2]), "alg: none with a signature").await;
+        check_refused(address, &format!("{token}.{}", parts[2]), "alg: none with a signature")
+            .await;
     }
 
     let mut more = claims.clone();
@@ -99,7 +108,8 @@ async fn tokens_that_must_not_be_believed() {
 #[tokio::test]
 async fn an_expired_token() {
     // The lifetime is short here; the clock is the real one.
-    let server = crate::harness::Server::start_with(&[("SKIAGRAPH_ACCESS_TOKEN_SECONDS", "1")]).await;
+    let server =
+        crate::harness::Server::start_with(&[("SKIAGRAPH_ACCESS_TOKEN_SECONDS", "1")]).await;
     let session = server.admin().await;
     tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
     check_refused(&server.address, &session.access_token, "an expired token").await;

@@ -79,19 +79,37 @@ async fn what_must_not_come_in() {
     let (whole, plain) = (good().1, b"This is a letter.".as_slice());
     door.check("no DICOM", vec![named("secret-name.dcm", plain)], "files[0]").await;
     door.check("an empty file", vec![named("secret-name.dcm", b"")], "files[0]").await;
-    door.check("one bad file of three", vec![good(), named("secret-name.dcm", plain), objects().swap_remove(1)], "files[1]").await;
+    door.check(
+        "one bad file of three",
+        vec![good(), named("secret-name.dcm", plain), objects().swap_remove(1)],
+        "files[1]",
+    )
+    .await;
     door.check("no pixels", vec![named("secret-name.dcm", &without_pixels())], "files[0]").await;
-    door.check("cut in its pixels", vec![named("secret-name.dcm", &whole[..whole.len() - 1000])], "files[0]").await;
-    door.check("cut in its header", vec![named("secret-name.dcm", &whole[..400])], "files[0]").await;
+    door.check(
+        "cut in its pixels",
+        vec![named("secret-name.dcm", &whole[..whole.len() - 1000])],
+        "files[0]",
+    )
+    .await;
+    door.check("cut in its header", vec![named("secret-name.dcm", &whole[..400])], "files[0]")
+        .await;
 
     let zip = |entries: &[(&str, &[u8])]| vec![named("secret-name.zip", &archive(entries))];
     door.check("a way out of the folder", zip(&[("../../escaped.dcm", &whole)]), "files[0]").await;
     door.check("a way out from the root", zip(&[("/tmp/escaped.dcm", &whole)]), "files[0]").await;
     door.check("a way out by backslash", zip(&[("..\\..\\escaped.dcm", &whole)]), "files[0]").await;
-    door.check("a ZIP in a ZIP", zip(&[("inner.zip", &archive(&[("a.dcm", &whole)]))]), "files[0]").await;
-    door.check("a ZIP with a letter in it", zip(&[("a.dcm", &whole), ("secret-name", plain)]), "files[0]").await;
+    door.check("a ZIP in a ZIP", zip(&[("inner.zip", &archive(&[("a.dcm", &whole)]))]), "files[0]")
+        .await;
+    door.check(
+        "a ZIP with a letter in it",
+        zip(&[("a.dcm", &whole), ("secret-name", plain)]),
+        "files[0]",
+    )
+    .await;
     let full = archive(&[("a.dcm", &whole)]);
-    door.check("half a ZIP", vec![named("secret-name.zip", &full[..full.len() / 2])], "files[0]").await;
+    door.check("half a ZIP", vec![named("secret-name.zip", &full[..full.len() / 2])], "files[0]")
+        .await;
     door.check("a ZIP without end", vec![named("secret-name.zip", &bomb())], "files[0]").await;
     assert!(!std::path::Path::new("/tmp/escaped.dcm").exists());
 
@@ -112,8 +130,17 @@ async fn a_form_that_is_none() {
         crate::harness::problem::problem(answer, status).await;
     };
     refused(post().json(&serde_json::json!({ "files": [] })).send().await.unwrap()).await;
-    refused(post().body("--x\r\n").header("content-type", "multipart/form-data; boundary=x").send().await.unwrap()).await;
-    refused(post().body("").header("content-type", "multipart/form-data").send().await.unwrap()).await;
+    refused(
+        post()
+            .body("--x\r\n")
+            .header("content-type", "multipart/form-data; boundary=x")
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await;
+    refused(post().body("").header("content-type", "multipart/form-data").send().await.unwrap())
+        .await;
     refused(door.engineer.upload(Vec::new()).await).await;
     assert_eq!(footprint(&door.server.data).await, before);
 }
@@ -149,9 +176,12 @@ async fn two_gigabytes_that_are_announced() {
 async fn two_gigabytes_that_just_come() {
     let door = Door::open().await;
     let before = footprint(&door.server.data).await;
-    let opening = "--x\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a.dcm\"\r\n\r\n";
+    let opening =
+        "--x\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a.dcm\"\r\n\r\n";
     let nothing: &'static [u8] = Box::leak(vec![0_u8; 1 << 20].into_boxed_slice());
-    let chunks = futures::stream::iter(std::iter::once(opening.as_bytes()).chain(std::iter::repeat_n(nothing, 2049)));
+    let chunks = futures::stream::iter(
+        std::iter::once(opening.as_bytes()).chain(std::iter::repeat_n(nothing, 2049)),
+    );
     let request = door
         .engineer
         .request(Method::POST, "/uploads")

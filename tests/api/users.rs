@@ -8,7 +8,8 @@ use crate::harness::shared;
 
 async fn check(change: &[(&str, Value)], field: &str) {
     let shared = shared().await;
-    let mut body = json!({ "username": "someone", "display_name": "Someone", "roles": ["clinician"] });
+    let mut body =
+        json!({ "username": "someone", "display_name": "Someone", "roles": ["clinician"] });
     for (name, value) in change {
         body[*name] = value.clone();
     }

@@ -101,7 +101,11 @@ async fn check_found(statements: &[&str], sequence: Option<i64>) {
 
 #[tokio::test]
 async fn one_byte_of_one_row() {
-    check_found(&["UPDATE audit_events SET actor_name = actor_name || 'x' WHERE sequence = 5"], Some(5)).await;
+    check_found(
+        &["UPDATE audit_events SET actor_name = actor_name || 'x' WHERE sequence = 5"],
+        Some(5),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -115,12 +119,15 @@ async fn every_column_counts() {
     tamper(&server.data, &[]).await;
     for column in columns.iter().filter(|column| *column != "sequence") {
         let database = database(&server.data).await;
-        let select = format!("SELECT CAST(\"{column}\" AS TEXT) FROM audit_events WHERE sequence = 4");
+        let select =
+            format!("SELECT CAST(\"{column}\" AS TEXT) FROM audit_events WHERE sequence = 4");
         let row = sqlx::query(AssertSqlSafe(select)).fetch_one(&database).await.unwrap();
         let old: Option<String> = row.get(0);
         let set = |value: Option<String>| {
-            sqlx::query(AssertSqlSafe(format!("UPDATE audit_events SET \"{column}\" = ? WHERE sequence = 4")))
-                .bind(value)
+            sqlx::query(AssertSqlSafe(format!(
+                "UPDATE audit_events SET \"{column}\" = ? WHERE sequence = 4"
+            )))
+            .bind(value)
         };
         let changed = old.clone().map_or_else(|| "x".to_owned(), |old| format!("{old}0"));
         set(Some(changed)).execute(&database).await.unwrap();

@@ -19,11 +19,16 @@ async fn in_the_middle_of_an_upload() {
     let before = footprint(&server.data).await;
 
     // The first file of a form arrives whole; then the line stays open.
-    let mut form = b"--x\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a.dcm\"\r\n\r\n".to_vec();
+    let mut form =
+        b"--x\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a.dcm\"\r\n\r\n"
+            .to_vec();
     form.extend(&objects()[0].1);
-    form.extend(b"\r\n--x\r\nContent-Disposition: form-data; name=\"files\"; filename=\"b.dcm\"\r\n\r\n");
+    form.extend(
+        b"\r\n--x\r\nContent-Disposition: form-data; name=\"files\"; filename=\"b.dcm\"\r\n\r\n",
+    );
     form.extend(&objects()[1].1[..500]);
-    let body = futures::stream::iter([Ok::<_, std::io::Error>(form)]).chain(futures::stream::pending());
+    let body =
+        futures::stream::iter([Ok::<_, std::io::Error>(form)]).chain(futures::stream::pending());
     let request = engineer
         .request(Method::POST, "/uploads")
         .header("content-type", "multipart/form-data; boundary=x")
@@ -92,7 +97,8 @@ async fn in_the_middle_of_a_generation() {
     let order = |steps: u32| json!({ "prompt": { "findings": ["normal"] }, "steps": steps, "count": 4, "seed": 11 });
     let generation = clinician.accepted("/generations", &order(200)).await;
     let path = format!("/generations/{generation}");
-    let seen = wait_until(&clinician, &path, |order| order["progress"]["step"].as_u64() > Some(2)).await;
+    let seen =
+        wait_until(&clinician, &path, |order| order["progress"]["step"].as_u64() > Some(2)).await;
     assert_eq!(seen["state"], "running", "over before it could be interrupted: {seen}");
     server.kill_and_restart().await;
     clinician.address.clone_from(&server.address);
@@ -101,8 +107,12 @@ async fn in_the_middle_of_a_generation() {
     assert_eq!(record["state"], "succeeded", "{record}");
     let (_, images) = clinician.get(&format!("/images?generation_id={generation}")).await;
     assert_eq!(images["total"], 4, "{images}");
-    let mut seeds: Vec<u64> =
-        images["items"].as_array().unwrap().iter().map(|image| image["seed"].as_u64().unwrap()).collect();
+    let mut seeds: Vec<u64> = images["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|image| image["seed"].as_u64().unwrap())
+        .collect();
     seeds.sort_unstable();
     assert_eq!(seeds, [11, 12, 13, 14], "an image came twice or never");
 }

@@ -26,9 +26,15 @@ impl Cluster {
         let cluster = Self { programs, folder, port };
         let data = cluster.data();
         cluster.run("initdb", &["-D", &data, "-U", "skiagraph", "--auth=trust", "-E", "UTF8"]);
-        let options = format!("-p {port} -k {} -c listen_addresses=127.0.0.1", cluster.folder.path().display());
+        let options = format!(
+            "-p {port} -k {} -c listen_addresses=127.0.0.1",
+            cluster.folder.path().display()
+        );
         let log = cluster.folder.path().join("log");
-        cluster.run("pg_ctl", &["-D", &data, "-o", &options, "-l", log.to_str().unwrap(), "-w", "start"]);
+        cluster.run(
+            "pg_ctl",
+            &["-D", &data, "-o", &options, "-l", log.to_str().unwrap(), "-w", "start"],
+        );
         Some(cluster)
     }
 
@@ -63,7 +69,19 @@ impl Cluster {
         let port = self.port.to_string();
         let done = self.try_run(
             "psql",
-            &["-h", "127.0.0.1", "-p", &port, "-U", "skiagraph", "-d", "postgres", "-At", "-c", statement],
+            &[
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &port,
+                "-U",
+                "skiagraph",
+                "-d",
+                "postgres",
+                "-At",
+                "-c",
+                statement,
+            ],
         );
         String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned()
     }

@@ -26,9 +26,9 @@ fn draw() -> Vec<(String, Vec<u8>)> {
     let mut table = "file,patient,findings,age,sex,view\n".to_owned();
     for number in 0..PATIENTS * 2 {
         let patient = number / 2;
-        let (finding, sex) =
-            if patient % 2 == 0 { ("normal", "F") } else { ("pneumonia", "M") };
-        writeln!(table, "{number}.png,{PLANTED}-{patient},{finding},{},{sex},PA", 20 + patient).unwrap();
+        let (finding, sex) = if patient % 2 == 0 { ("normal", "F") } else { ("pneumonia", "M") };
+        writeln!(table, "{number}.png,{PLANTED}-{patient},{finding},{},{sex},PA", 20 + patient)
+            .unwrap();
         picture(number).save(images.join(format!("{number}.png"))).unwrap();
     }
     let labels = folder.path().join("labels.csv");

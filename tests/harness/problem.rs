@@ -21,7 +21,11 @@ pub async fn problem(answer: Response, status: u16) -> Value {
 /// Asserts that an answer is a problem document that names this field, with a cause.
 pub async fn names_field(answer: Response, statuses: &[u16], field: &str) -> Value {
     let status = answer.status().as_u16();
-    assert!(statuses.contains(&status), "{status} is none of {statuses:?}: {}", answer.text().await.unwrap());
+    assert!(
+        statuses.contains(&status),
+        "{status} is none of {statuses:?}: {}",
+        answer.text().await.unwrap()
+    );
     let document = problem(answer, status).await;
     let errors = document["errors"].as_array().cloned().unwrap_or_default();
     let named = errors.iter().any(|error| {

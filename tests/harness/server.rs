@@ -61,7 +61,8 @@ pub fn tiny_model() -> PathBuf {
     static MODEL: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
     MODEL
         .get_or_init(|| {
-            let folder = std::env::temp_dir().join(format!("skiagraph-model-{}", std::process::id()));
+            let folder =
+                std::env::temp_dir().join(format!("skiagraph-model-{}", std::process::id()));
             let made = Command::new(program("skiagraph-engine"))
                 .args(["model", "init", "--preset", "tiny", "--out"])
                 .arg(&folder)
@@ -128,7 +129,7 @@ impl Server {
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return;
             }
-            assert!(started.elapsed() < Duration::from_secs(60), "never ready:\n{}", self.log());
+            assert!(started.elapsed() < Duration::from_mins(1), "never ready:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -221,8 +222,10 @@ fn one_time_password(log: &str) -> String {
     log.lines()
         .filter(|line| line.to_lowercase().contains("one-time password"))
         .find_map(|line| line.split_whitespace().last())
-        .map(|word| word.trim_matches(|c: char| c == '`' || c == '"' || c == '.').to_owned())
-        .unwrap_or_else(|| panic!("no one-time password was printed:\n{log}"))
+        .map_or_else(
+            || panic!("no one-time password was printed:\n{log}"),
+            |word| word.trim_matches(|c: char| c == '`' || c == '"' || c == '.').to_owned(),
+        )
 }
 
 fn free_port() -> u16 {

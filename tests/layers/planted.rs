@@ -37,7 +37,11 @@ fn check_sound(path: &str, text: &str) {
 fn a_room_that_looks_up() {
     check("engine/src/nn/linear.rs", "use crate::train::run;", "`nn` names `train`");
     check("engine/src/nn/linear.rs", "fn f() { crate::train::run() }", "`nn` names `train`");
-    check("engine/src/nn/linear.rs", "use crate::{device::Device, train::run};", "`nn` names `train`");
+    check(
+        "engine/src/nn/linear.rs",
+        "use crate::{device::Device, train::run};",
+        "`nn` names `train`",
+    );
     check("engine/src/nn/linear.rs", "use super::super::train;", "`nn` names `train`");
     check("engine/src/nn/mod.rs", "use super::train::{self, run as go};", "`nn` names `train`");
     check_sound("engine/src/train/mod.rs", "use crate::{nn, device::{A, B}}; use super::dicom;");
@@ -51,9 +55,18 @@ fn a_room_that_looks_at_its_neighbour() {
 
 #[test]
 fn words_that_only_look_like_paths() {
-    check_sound("engine/src/nn/a.rs", "// use crate::train::run;\n/* crate::train */ const A: &str = \"crate::train::run unsafe\";");
-    check_sound("engine/src/nn/b.rs", "const A: &str = r#\"crate::train::\"run\"#; const B: char = '\"'; fn f<'a>(x: &'a str) {}");
-    check_sound("engine/src/nn/mod.rs", "mod train { } #[cfg(test)] mod tests { use super::train::x; }");
+    check_sound(
+        "engine/src/nn/a.rs",
+        "// use crate::train::run;\n/* crate::train */ const A: &str = \"crate::train::run unsafe\";",
+    );
+    check_sound(
+        "engine/src/nn/b.rs",
+        "const A: &str = r#\"crate::train::\"run\"#; const B: char = '\"'; fn f<'a>(x: &'a str) {}",
+    );
+    check_sound(
+        "engine/src/nn/mod.rs",
+        "mod train { } #[cfg(test)] mod tests { use super::train::x; }",
+    );
 }
 
 #[test]
@@ -78,12 +91,23 @@ fn dicom_rs_outside_its_room() {
 
 #[test]
 fn the_ladder_of_the_backend() {
-    check("backend/src/models/a.rs", "use crate::controllers::users;", "`models` names `controllers`");
+    check(
+        "backend/src/models/a.rs",
+        "use crate::controllers::users;",
+        "`models` names `controllers`",
+    );
     check("backend/src/error.rs", "use crate::models::users;", "`error` names `models`");
-    check("backend/src/controllers/a.rs", "use crate::router::routes;", "`controllers` names `router`");
+    check(
+        "backend/src/controllers/a.rs",
+        "use crate::router::routes;",
+        "`controllers` names `router`",
+    );
     check("backend/src/views/a.rs", "use crate::jobs::work;", "`views` names `jobs`");
     check("backend/src/jobs/a.rs", "use candle_core::Tensor;", "the backend names tensors");
-    check_sound("backend/src/controllers/a.rs", "use crate::{auth::Admin, views::UserView, models::users};");
+    check_sound(
+        "backend/src/controllers/a.rs",
+        "use crate::{auth::Admin, views::UserView, models::users};",
+    );
 }
 
 #[test]
@@ -105,7 +129,11 @@ fn dependencies_through_the_walls() {
     let manifest = |name: &str| format!("[dependencies]\n{name}.workspace = true\n");
     check("compliance/Cargo.toml", &manifest("tokio"), "`tokio`");
     check("engine/Cargo.toml", &manifest("actix-web"), "`actix-web`");
-    check("engine/Cargo.toml", "[dependencies]\nskiagraph = { path = \"../backend\" }", "`skiagraph`");
+    check(
+        "engine/Cargo.toml",
+        "[dependencies]\nskiagraph = { path = \"../backend\" }",
+        "`skiagraph`",
+    );
     check("backend/Cargo.toml", &manifest("candle-core"), "`candle-core`");
     check("migrations/Cargo.toml", &manifest("skiagraph-engine"), "`skiagraph-engine`");
     check("tests/Cargo.toml", &format!("[dev-{}", &manifest("skiagraph")[1..]), "`skiagraph`");

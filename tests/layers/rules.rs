@@ -1,6 +1,7 @@
 //! The walls, as data, and the one function that holds a tree of files against them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::source::{Token, module_of, paths, tokens};
 
@@ -17,15 +18,37 @@ const FORBIDDEN_DEPENDENCIES: [(&str, &[&str]); 5] = [
     (
         "compliance",
         &[
-            "actix*", "candle*", "dicom*", "gemm", "hyper*", "object_store", "reqwest", "sea-orm*",
-            "skiagraph*", "sqlx*", "tempfile", "tokio*", "zip",
+            "actix*",
+            "candle*",
+            "dicom*",
+            "gemm",
+            "hyper*",
+            "object_store",
+            "reqwest",
+            "sea-orm*",
+            "skiagraph*",
+            "sqlx*",
+            "tempfile",
+            "tokio*",
+            "zip",
         ],
     ),
     (
         "engine",
         &[
-            "actix*", "apalis*", "argon2", "axum", "hyper*", "jsonwebtoken", "object_store",
-            "reqwest", "sea-orm*", "skiagraph", "skiagraph-migrations", "sqlx*", "utoipa*",
+            "actix*",
+            "apalis*",
+            "argon2",
+            "axum",
+            "hyper*",
+            "jsonwebtoken",
+            "object_store",
+            "reqwest",
+            "sea-orm*",
+            "skiagraph",
+            "skiagraph-migrations",
+            "sqlx*",
+            "utoipa*",
         ],
     ),
     ("migrations", &["actix*", "candle*", "dicom*", "reqwest", "skiagraph*", "tokio*"]),
@@ -97,7 +120,7 @@ pub(super) fn broken(tree: &Tree) -> Vec<String> {
         if lines > MOST_LINES && !LONGER.iter().any(|(longer, _)| longer == path) {
             faults.push(format!("{path}: {lines} lines, over {MOST_LINES}"));
         }
-        if !path.ends_with(".rs") {
+        if Path::new(path).extension().is_none_or(|extension| extension != "rs") {
             continue;
         }
         let tokens = tokens(text);
@@ -116,12 +139,16 @@ pub(super) fn broken(tree: &Tree) -> Vec<String> {
     }
     for module in modules(tree.get("engine/src/lib.rs").map_or("", String::as_str)) {
         if !engine_floors.contains_key(&module) {
-            faults.push(format!("engine/src/lib.rs: room `{module}` stands on no floor of the table"));
+            faults.push(format!(
+                "engine/src/lib.rs: room `{module}` stands on no floor of the table"
+            ));
         }
     }
     for module in modules(tree.get("backend/src/lib.rs").map_or("", String::as_str)) {
         if !BACKEND_FLOORS.iter().any(|(room, _)| *room == module) {
-            faults.push(format!("backend/src/lib.rs: room `{module}` stands on no floor of the table"));
+            faults.push(format!(
+                "backend/src/lib.rs: room `{module}` stands on no floor of the table"
+            ));
         }
     }
     faults
@@ -236,7 +263,8 @@ fn dependencies(room: &str, manifest: &str) -> Vec<String> {
             continue;
         }
         let name = line.split(['.', '=', ' ']).next().unwrap_or_default();
-        let product = section == "[dependencies]" || (room == "tests" && section == "[dev-dependencies]");
+        let product =
+            section == "[dependencies]" || (room == "tests" && section == "[dev-dependencies]");
         let hit = forbidden.iter().any(|pattern| match pattern.strip_suffix('*') {
             Some(beginning) => name.starts_with(beginning),
             None => name == *pattern,

@@ -1,7 +1,9 @@
 //! Appends a row to the chain.
 
 use chrono::{SecondsFormat, Utc};
-use sea_orm::{ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QuerySelect, Set};
+use sea_orm::{
+    ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QuerySelect, Set,
+};
 use serde_json::Value;
 use skiagraph_compliance::audit::{Event, hash};
 

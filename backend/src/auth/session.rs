@@ -117,9 +117,8 @@ pub async fn change_password(
     let row = models::users::get(access.state().ledger.unlogged(), &user.id).await?;
     let row = row.ok_or(ENDED)?.row;
     if !verify_password(current.clone(), Some(row.password_hash)).await? {
-        let entry = Entry::of(Action::UserChanged, "user", &user.id)
-            .failed()
-            .detail("changed", "password");
+        let entry =
+            Entry::of(Action::UserChanged, "user", &user.id).failed().detail("changed", "password");
         access.state().ledger.record(access.actor(), entry).await?;
         return Err(ApiError::invalid("current_password", "is not your password"));
     }
@@ -131,7 +130,9 @@ pub async fn change_password(
     let changes = Changes { password: Some((hash, false)), ..Changes::default() };
     models::users::change(change.db(), &user.id, changes).await?;
     models::sessions::revoke_user(change.db(), &user.id, Utc::now()).await?;
-    change.commit(Entry::of(Action::UserChanged, "user", &user.id).detail("changed", "password")).await
+    change
+        .commit(Entry::of(Action::UserChanged, "user", &user.id).detail("changed", "password"))
+        .await
 }
 
 fn actor_of(user: &User, source: Option<String>) -> Actor {

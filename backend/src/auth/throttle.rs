@@ -28,7 +28,7 @@ impl Throttle {
     pub fn new(burst: u32, per_minute: u32) -> Self {
         let quota = |factor: u32| {
             let count = |number: u32| NonZeroU32::new(number * factor).unwrap_or(NonZeroU32::MIN);
-            let period = Duration::from_secs(60) / count(per_minute).get();
+            let period = Duration::from_mins(1) / count(per_minute).get();
             Quota::with_period(period)
                 .unwrap_or(Quota::per_minute(NonZeroU32::MIN))
                 .allow_burst(count(burst))
@@ -82,9 +82,8 @@ mod tests {
     #[test]
     fn an_address_cannot_try_names_without_end() {
         let throttle = Throttle::new(2, 1);
-        let tried = (0..100).take_while(|name| {
-            throttle.check(Some("192.0.2.1"), &format!("name {name}")).is_ok()
-        });
+        let tried = (0..100)
+            .take_while(|name| throttle.check(Some("192.0.2.1"), &format!("name {name}")).is_ok());
         assert_eq!(tried.count(), 60);
     }
 }

@@ -79,7 +79,9 @@ async fn export(
             let file = tokio::fs::File::from_std(temporary.reopen()?);
             write(lines, file).await?;
             temporary.as_file().sync_all()?;
-            temporary.persist(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+            temporary
+                .persist(&path)
+                .with_context(|| format!("{} cannot be written", path.display()))?;
             Ok(())
         }
     }

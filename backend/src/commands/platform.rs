@@ -46,6 +46,8 @@ impl Platform {
 
     /// Brings the schema up to date.
     pub(super) async fn migrate(&self) -> anyhow::Result<()> {
-        Migrator::up(&self.db, None).await.context("the database's schema cannot be brought up to date")
+        Migrator::up(&self.db, None)
+            .await
+            .context("the database's schema cannot be brought up to date")
     }
 }

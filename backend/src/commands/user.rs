@@ -92,7 +92,12 @@ async fn list(ledger: &Ledger) -> anyhow::Result<()> {
     let (users, _) = models::users::list(records.db(), 0, count).await?;
     for user in users {
         let standing = if user.row.disabled { "disabled" } else { "" };
-        println!("{}\t{}\t{}\t{standing}", user.row.username, role_words(&user.roles), user.row.display_name);
+        println!(
+            "{}\t{}\t{}\t{standing}",
+            user.row.username,
+            role_words(&user.roles),
+            user.row.display_name
+        );
     }
     Ok(())
 }

@@ -58,8 +58,7 @@ impl<T: DeserializeOwned> Body<T> {
     async fn bytes(mut self) -> Result<BytesMut, ApiError> {
         let mut bytes = BytesMut::new();
         while let Some(chunk) = self.chunks.next().await {
-            let chunk =
-                chunk.map_err(|_| ApiError::malformed("body", "ended before its end"))?;
+            let chunk = chunk.map_err(|_| ApiError::malformed("body", "ended before its end"))?;
             if bytes.len() + chunk.len() > MOST {
                 return Err(ApiError::too_large("body", format!("at most {MOST} bytes")));
             }

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use rand::Rng;
 use crate::jobs::pending::serve::Service;
+use rand::Rng;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ApiError;

@@ -1,9 +1,9 @@
 //! `GET /findings`
 
 use actix_web::{get, web};
+use skiagraph_compliance::audit::Action;
 use skiagraph_engine::prompt;
 use utoipa_actix_web::service_config::ServiceConfig;
-use skiagraph_compliance::audit::Action;
 
 use crate::audit::Entry;
 use crate::auth::ClinicianOrMlEngineer;

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::state::AppState;
 
 /// What works.
+#[expect(clippy::struct_excessive_bools, reason = "each says of another part whether it works")]
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReadyView {
     /// Whether everything does.

@@ -1,8 +1,8 @@
 //! `GET /models`
 
 use actix_web::{get, web};
-use utoipa_actix_web::service_config::ServiceConfig;
 use skiagraph_compliance::audit::Action;
+use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::audit::Entry;
 use crate::auth::ClinicianOrMlEngineer;
@@ -27,7 +27,10 @@ pub fn routes(config: &mut ServiceConfig) {
     ),
 )]
 #[get("/models")]
-async fn list(access: ClinicianOrMlEngineer, domain: web::Data<Domain>) -> Result<web::Json<ModelsView>, ApiError> {
+async fn list(
+    access: ClinicianOrMlEngineer,
+    domain: web::Data<Domain>,
+) -> Result<web::Json<ModelsView>, ApiError> {
     let records = access.read(Entry::new(Action::Query, "model")).await?;
     let card = domain.model()?.card().clone();
     let base = ModelView {

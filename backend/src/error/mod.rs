@@ -94,11 +94,9 @@ impl ApiError {
                 (StatusCode::UNAUTHORIZED, "unauthorized", "A login is needed")
             }
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
-            Self::PasswordChangeRequired => (
-                StatusCode::FORBIDDEN,
-                "password-change-required",
-                "The password must be changed",
-            ),
+            Self::PasswordChangeRequired => {
+                (StatusCode::FORBIDDEN, "password-change-required", "The password must be changed")
+            }
             Self::NotFound(_) | Self::NoRoute => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::NotAllowed(_) => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed")
@@ -123,9 +121,7 @@ impl ApiError {
             Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now")
             }
-            Self::Internal(_) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error")
-            }
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }
 

@@ -15,7 +15,8 @@ async fn document(error: ApiError) -> (StatusCode, Value) {
 
 #[actix_web::test]
 async fn a_problem_names_field_and_cause() {
-    let (status, problem) = document(ApiError::invalid("steps", "must lie between 1 and 1000")).await;
+    let (status, problem) =
+        document(ApiError::invalid("steps", "must lie between 1 and 1000")).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(problem["status"], 422);
     assert!(problem["type"].as_str().unwrap().ends_with("/invalid"));

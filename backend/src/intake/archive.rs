@@ -30,11 +30,7 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new(limits: &Limits, files: usize) -> Self {
-        Self {
-            entries: limits.files.saturating_sub(files),
-            bytes: limits.expanded_bytes,
-            next: 0,
-        }
+        Self { entries: limits.files.saturating_sub(files), bytes: limits.expanded_bytes, next: 0 }
     }
 }
 
@@ -186,8 +182,7 @@ fn copy(
         if total > limits.ratio_free_bytes
             && total > compressed.saturating_mul(limits.expansion_ratio)
         {
-            let cause =
-                format!("expands to more than {} times its size", limits.expansion_ratio);
+            let cause = format!("expands to more than {} times its size", limits.expansion_ratio);
             return Ok(Err(Stop::Archive(cause)));
         }
         if total > limits.file_bytes {
@@ -195,8 +190,7 @@ fn copy(
             return Ok(Err(Stop::Archive(cause)));
         }
         let Some(left) = budget.bytes.checked_sub(count as u64) else {
-            let cause =
-                format!("the upload expands to more than {} bytes", limits.expanded_bytes);
+            let cause = format!("the upload expands to more than {} bytes", limits.expanded_bytes);
             return Ok(Err(Stop::Archive(cause)));
         };
         budget.bytes = left;

@@ -85,8 +85,12 @@ async fn files_and_archives_are_taken_together() {
         ("DICOMDIR", b"index"),
         ("__MACOSX/x", b"resource fork"),
     ]);
-    let parts: [(&str, &[u8]); 4] =
-        [("name", b"First set"), ("files", &objects[0]), ("files", &archive), ("files", &objects[3])];
+    let parts: [(&str, &[u8]); 4] = [
+        ("name", b"First set"),
+        ("files", &objects[0]),
+        ("files", &archive),
+        ("files", &objects[3]),
+    ];
     let taken = take(&parts, &Limits::default()).await.unwrap();
     assert_eq!(taken.name.as_deref(), Some("First set"));
     assert_eq!(taken.checked.len(), 4);

@@ -46,11 +46,7 @@ pub(super) async fn run(
 }
 
 /// Writes down how far it has come. Answers whether the data set is still wanted.
-async fn note(
-    context: &JobContext,
-    id: &str,
-    told: Option<(u64, u64)>,
-) -> Result<bool, JobError> {
+async fn note(context: &JobContext, id: &str, told: Option<(u64, u64)>) -> Result<bool, JobError> {
     let Some((step, total)) = told else {
         return super::is_running(context, Kind::Dataset, id).await;
     };

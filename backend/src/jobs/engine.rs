@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::pending::serve::{AdapterRef, GenerateRequest, GeneratedImage, ServeError, Service};
+use super::pending::train::{self, Task, TrainConfig, TrainError, TrainEvent, TrainSummary};
 use skiagraph_engine::data::{self, BuildOptions, DataError, Dataset};
 use skiagraph_engine::device::CancelToken;
 use skiagraph_engine::dicom::{AgeGroup, Sex};
 use skiagraph_engine::prompt::StructuredPrompt;
-use super::pending::serve::{AdapterRef, GenerateRequest, GeneratedImage, ServeError, Service};
-use super::pending::train::{self, Task, TrainConfig, TrainError, TrainEvent, TrainSummary};
 
 use crate::models::generations::{GenerationRequest, Prompt};
 use crate::models::runs::RunConfig;

@@ -193,10 +193,8 @@ mod tests {
             let snapshot = Snapshot { data: json!({ "step": *step / 2 }), over: *step == 5 };
             Box::pin(async move { Some(snapshot) })
         });
-        let events: Vec<String> = stream
-            .map(|event| String::from_utf8(event.unwrap().to_vec()).unwrap())
-            .collect()
-            .await;
+        let events: Vec<String> =
+            stream.map(|event| String::from_utf8(event.unwrap().to_vec()).unwrap()).collect().await;
         assert_eq!(
             events,
             [

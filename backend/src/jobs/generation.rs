@@ -90,8 +90,7 @@ async fn note(
         Some(Preview { image, step, steps: request.steps, png: png?.into() })
     });
     let done = u64::from(image) * u64::from(request.steps) + u64::from(step);
-    let wanted =
-        work::progress(&context.db, Kind::Generation, id, done, total(request)).await?;
+    let wanted = work::progress(&context.db, Kind::Generation, id, done, total(request)).await?;
     context.progress.tell(id, preview);
     Ok(wanted)
 }

@@ -54,7 +54,11 @@ async fn a_record_that_nobody_was_asked_for_is_built() {
     assert_eq!(wait_until_over(&place, "d1").await, State::Succeeded);
     let record = datasets::get(&place.db, "d1").await.unwrap().unwrap();
     let card = record.card.unwrap();
-    assert_eq!(card["samples"]["train"].as_u64().unwrap() + card["samples"]["validation"].as_u64().unwrap(), 8);
+    assert_eq!(
+        card["samples"]["train"].as_u64().unwrap()
+            + card["samples"]["validation"].as_u64().unwrap(),
+        8
+    );
     assert_eq!((record.progress_step, record.progress_total), (8, 8));
     assert!(place.folders.dataset("d1").join("manifest.jsonl").exists());
     assert!(!place.folders.dataset_sources("d1").exists());

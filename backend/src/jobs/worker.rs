@@ -91,11 +91,7 @@ async fn serve_queue(kind: Kind, context: JobContext, process: String) {
 }
 
 /// A job: look at the record, and do what it wants.
-async fn handle(
-    job: Job,
-    kind: Data<Kind>,
-    context: Data<JobContext>,
-) -> Result<(), BoxDynError> {
+async fn handle(job: Job, kind: Data<Kind>, context: Data<JobContext>) -> Result<(), BoxDynError> {
     let kind = *kind;
     let looked = AssertUnwindSafe(look_at(&context, kind, &job.id)).catch_unwind().await;
     match looked.unwrap_or(Err(JobError::Panicked)) {

@@ -2,8 +2,8 @@
 
 use chrono::Utc;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set,
 };
 use serde_json::Value;
 
@@ -92,11 +92,7 @@ pub async fn uploads_of(
 }
 
 /// Ends the building well. False where somebody cancelled before.
-pub async fn succeed(
-    db: &DatabaseConnection,
-    id: &str,
-    card: Value,
-) -> Result<bool, DbErr> {
+pub async fn succeed(db: &DatabaseConnection, id: &str, card: Value) -> Result<bool, DbErr> {
     let transaction = database::begin(db).await?;
     if !work::finish(&transaction, Kind::Dataset, id, State::Succeeded, None).await? {
         return Ok(false);

@@ -67,10 +67,7 @@ pub async fn get(db: &impl ConnectionTrait, id: &str) -> Result<Option<Model>, D
 }
 
 /// The places of a generation whose images are finished.
-pub async fn finished(
-    db: &impl ConnectionTrait,
-    generation_id: &str,
-) -> Result<Vec<u32>, DbErr> {
+pub async fn finished(db: &impl ConnectionTrait, generation_id: &str) -> Result<Vec<u32>, DbErr> {
     let places: Vec<i32> = Entity::find()
         .select_only()
         .column(Column::Index)

@@ -11,10 +11,7 @@ use crate::entities::radiographs::{ActiveModel, Column, Entity, Model};
 const BATCH: usize = 500;
 
 /// Inserts the radiographs of an upload.
-pub async fn insert(
-    db: &impl ConnectionTrait,
-    radiographs: Vec<ActiveModel>,
-) -> Result<(), DbErr> {
+pub async fn insert(db: &impl ConnectionTrait, radiographs: Vec<ActiveModel>) -> Result<(), DbErr> {
     for batch in radiographs.chunks(BATCH) {
         Entity::insert_many(batch.to_vec()).exec_without_returning(db).await?;
     }
@@ -47,11 +44,7 @@ pub async fn of_uploads(
     db: &impl ConnectionTrait,
     upload_ids: &[String],
 ) -> Result<Vec<Model>, DbErr> {
-    Entity::find()
-        .filter(Column::UploadId.is_in(upload_ids))
-        .order_by_asc(Column::Id)
-        .all(db)
-        .await
+    Entity::find().filter(Column::UploadId.is_in(upload_ids)).order_by_asc(Column::Id).all(db).await
 }
 
 /// Whether a record needs the object.

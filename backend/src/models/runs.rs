@@ -2,8 +2,8 @@
 
 use chrono::Utc;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -107,11 +107,7 @@ pub async fn list(
 }
 
 /// Ends a training well. False where somebody cancelled before.
-pub async fn succeed(
-    db: &DatabaseConnection,
-    id: &str,
-    outcome: &Outcome,
-) -> Result<bool, DbErr> {
+pub async fn succeed(db: &DatabaseConnection, id: &str, outcome: &Outcome) -> Result<bool, DbErr> {
     let transaction = database::begin(db).await?;
     if !work::finish(&transaction, Kind::Run, id, State::Succeeded, None).await? {
         return Ok(false);

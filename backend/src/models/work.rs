@@ -78,11 +78,7 @@ pub struct Record {
 }
 
 /// The common part of a record; `None` where there is none.
-pub async fn get(
-    db: &impl ConnectionTrait,
-    kind: Kind,
-    id: &str,
-) -> Result<Option<Record>, DbErr> {
+pub async fn get(db: &impl ConnectionTrait, kind: Kind, id: &str) -> Result<Option<Record>, DbErr> {
     let query = Query::select()
         .columns(["state", "progress_step", "progress_total", "error"].map(column))
         .from(Alias::new(kind.table()))
@@ -126,8 +122,7 @@ pub async fn finish(
     state: State,
     error: Option<&str>,
 ) -> Result<bool, DbErr> {
-    let values =
-        vec![("state", state.word().into()), ("error", error.map(str::to_owned).into())];
+    let values = vec![("state", state.word().into()), ("error", error.map(str::to_owned).into())];
     change(db, kind, id, &UNFINISHED, values).await
 }
 

@@ -36,17 +36,13 @@ impl Storage {
     /// Objects where `url` says (`s3://bucket/prefix`, with the customary `AWS_…` variables), or
     /// else as files in `folder`.
     pub fn open(url: Option<&str>, folder: &Path) -> Result<Self, StorageError> {
-        match url {
-            Some(url) => {
-                let (store, prefix) =
-                    object_store::parse_url_opts(&Url::parse(url)?, std::env::vars())?;
-                Ok(Self(Arc::new(PrefixStore::new(store, prefix))))
-            }
-            None => {
-                std::fs::create_dir_all(folder)?;
-                Self::folder(folder)
-            }
+        if let Some(url) = url {
+            let (store, prefix) =
+                object_store::parse_url_opts(&Url::parse(url)?, std::env::vars())?;
+            return Ok(Self(Arc::new(PrefixStore::new(store, prefix))));
         }
+        std::fs::create_dir_all(folder)?;
+        Self::folder(folder)
     }
 
     /// Objects as files in a folder.

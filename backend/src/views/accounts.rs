@@ -210,7 +210,10 @@ pub fn canonical_username(username: &str) -> String {
 pub fn check_password(field: &str, password: &str, username: &str) -> Result<(), ApiError> {
     let characters = password.chars().take(PASSWORD_LEAST).count();
     if characters < PASSWORD_LEAST {
-        return Err(ApiError::invalid(field, format!("must have at least {PASSWORD_LEAST} characters")));
+        return Err(ApiError::invalid(
+            field,
+            format!("must have at least {PASSWORD_LEAST} characters"),
+        ));
     }
     if password.len() > PASSWORD_MOST {
         return Err(ApiError::invalid(field, format!("may have at most {PASSWORD_MOST} bytes")));

@@ -55,19 +55,25 @@ impl AuditQuery {
         if !errors.is_empty() {
             return Err(errors.into());
         }
-        Ok(Filter { actor: given(&self.actor), action, object: given(&self.object), outcome, from, to })
+        Ok(Filter {
+            actor: given(&self.actor),
+            action,
+            object: given(&self.object),
+            outcome,
+            from,
+            to,
+        })
     }
 }
 
 /// A time or a day in the form of the log's column.
 fn instant(text: &str, end: bool) -> Option<String> {
-    let time = match DateTime::parse_from_rfc3339(text) {
-        Ok(time) => time.with_timezone(&Utc),
-        Err(_) => {
-            let day = text.parse::<NaiveDate>().ok()?;
-            let last = NaiveTime::from_hms_micro_opt(23, 59, 59, 999_999)?;
-            day.and_time(if end { last } else { NaiveTime::MIN }).and_utc()
-        }
+    let time = if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        time.with_timezone(&Utc)
+    } else {
+        let day = text.parse::<NaiveDate>().ok()?;
+        let last = NaiveTime::from_hms_micro_opt(23, 59, 59, 999_999)?;
+        day.and_time(if end { last } else { NaiveTime::MIN }).and_utc()
     };
     Some(time.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
@@ -169,10 +175,9 @@ impl From<&Verdict> for VerdictView {
         Self {
             intact: verdict.intact(),
             checked: verdict.checked,
-            first_broken: verdict.first_broken.map(|found| BreakView {
-                sequence: found.sequence,
-                cause: found.cause.words(),
-            }),
+            first_broken: verdict
+                .first_broken
+                .map(|found| BreakView { sequence: found.sequence, cause: found.cause.words() }),
         }
     }
 }

@@ -56,10 +56,7 @@ impl Checks {
         // Counted only as far as the limit: a text may be as long as the body.
         let count = text.chars().take(range.end() + 1).count();
         if !range.contains(&count) {
-            self.fault(
-                field,
-                format!("must have {} to {} characters", range.start(), range.end()),
-            );
+            self.fault(field, format!("must have {} to {} characters", range.start(), range.end()));
         } else if text.chars().any(|c| c.is_control() && c != '\n' && c != '\r' && c != '\t') {
             self.fault(field, "holds control characters");
         }

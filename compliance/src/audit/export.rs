@@ -69,9 +69,8 @@ pub fn csv_record(event: &Event) -> Result<Vec<u8>, CsvError> {
 }
 
 fn line(cells: impl Iterator<Item = String>) -> Result<Vec<u8>, CsvError> {
-    let mut writer = csv::WriterBuilder::new()
-        .terminator(csv::Terminator::CRLF)
-        .from_writer(Vec::new());
+    let mut writer =
+        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     let failed = |error: &dyn std::fmt::Display| CsvError(error.to_string());
     writer.write_record(cells.map(harmless)).map_err(|error| failed(&error))?;
     writer.into_inner().map_err(|error| failed(&error))

@@ -58,11 +58,7 @@ pub(crate) struct BuildArguments {
 pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
     match command {
         Command::Build(arguments) => build(arguments, output),
-        Command::Inspect {
-            dataset,
-            squares,
-            out,
-        } => inspect(&dataset, squares.zip(out), output),
+        Command::Inspect { dataset, squares, out } => inspect(&dataset, squares.zip(out), output),
     }
 }
 
@@ -78,11 +74,7 @@ fn build(arguments: BuildArguments, output: &Output) -> anyhow::Result<()> {
         allow_synthetic: arguments.allow_synthetic,
     };
     let bar = output.progress("radiographs");
-    let built = data::build(
-        &options,
-        &mut |done, total| bar.at(done, total),
-        &CancelToken::new(),
-    );
+    let built = data::build(&options, &mut |done, total| bar.at(done, total), &CancelToken::new());
     bar.finish();
     let card = match built {
         Ok(card) => card,
@@ -117,11 +109,7 @@ fn inspect(
         std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
         for sample in samples.iter().take(16) {
             let pixels = dataset.square(sample, size)?;
-            let frame = skiagraph_engine::dicom::Frame {
-                width: size,
-                height: size,
-                pixels,
-            };
+            let frame = skiagraph_engine::dicom::Frame { width: size, height: size, pixels };
             let path = out.join(format!("{}.png", sample.id));
             std::fs::write(&path, skiagraph_engine::dicom::render_png(&frame, None)?)
                 .with_context(|| path.display().to_string())?;

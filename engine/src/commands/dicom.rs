@@ -163,10 +163,7 @@ fn described(header: &Header) -> String {
         ("SOP instance", header.sop_instance_uid.clone()),
         ("Transfer syntax", header.transfer_syntax_uid.clone()),
         ("Modality", header.modality.clone()),
-        (
-            "Age in years",
-            or_unknown(header.age_years.map(|age| age.to_string()).as_deref()),
-        ),
+        ("Age in years", or_unknown(header.age_years.map(|age| age.to_string()).as_deref())),
         ("Sex", or_unknown(header.sex.map(Sex::code))),
         ("View position", or_unknown(header.view_position.as_deref())),
         ("Laterality", or_unknown(header.laterality.as_deref())),
@@ -174,19 +171,11 @@ fn described(header: &Header) -> String {
         ("Findings", header.findings.join(", ")),
         ("Size", format!("{} × {}", header.columns, header.rows)),
         ("Bits stored", header.bits_stored.to_string()),
-        (
-            "Photometric interpretation",
-            header.photometric_interpretation.clone(),
-        ),
-        (
-            "Synthetic",
-            if header.synthetic { "YES" } else { "no" }.to_owned(),
-        ),
+        ("Photometric interpretation", header.photometric_interpretation.clone()),
+        ("Synthetic", if header.synthetic { "YES" } else { "no" }.to_owned()),
     ]
     .iter()
-    .fold(String::new(), |text, (name, value)| {
-        format!("{text}{name:28}{value}\n")
-    })
+    .fold(String::new(), |text, (name, value)| format!("{text}{name:28}{value}\n"))
 }
 
 fn wrap(options: &WrapOptions, output: &Output) -> anyhow::Result<()> {
@@ -201,11 +190,7 @@ fn wrap(options: &WrapOptions, output: &Output) -> anyhow::Result<()> {
         summary.out.display()
     );
     if summary.unsquashed > 0 {
-        writeln!(
-            words,
-            "{} images brought back to their own aspect",
-            summary.unsquashed
-        )?;
+        writeln!(words, "{} images brought back to their own aspect", summary.unsquashed)?;
     }
     for (finding, count) in &summary.findings {
         writeln!(words, "{count:8}  {finding}")?;
@@ -229,11 +214,7 @@ fn check(files: &[PathBuf], output: &Output) -> anyhow::Result<()> {
             Some(cause) => format!("{}: {cause}", file.display()),
         };
         unreadable += usize::from(cause.is_some());
-        let checked = Checked {
-            file: file.clone(),
-            readable: cause.is_none(),
-            cause,
-        };
+        let checked = Checked { file: file.clone(), readable: cause.is_none(), cause };
         output.result("checked", &checked, &words)?;
     }
     if unreadable > 0 {

@@ -79,19 +79,12 @@ pub fn build(
     };
     card.count(&samples);
     write_texts(folder.path(), &card, &samples).map_err(DataError::io("card and manifest"))?;
-    folder
-        .publish()
-        .map_err(DataError::io("the data set's folder"))?;
+    folder.publish().map_err(DataError::io("the data set's folder"))?;
     Ok(card)
 }
 
 fn check(options: &BuildOptions) -> Result<(), DataError> {
-    let bad = |option, cause: &str| {
-        Err(DataError::Option {
-            option,
-            cause: cause.to_owned(),
-        })
-    };
+    let bad = |option, cause: &str| Err(DataError::Option { option, cause: cause.to_owned() });
     if options.name.trim().is_empty() {
         return bad("name", "empty");
     }
@@ -112,10 +105,9 @@ fn check(options: &BuildOptions) -> Result<(), DataError> {
 
 fn pending(out: &Path) -> Result<PendingFolder, DataError> {
     PendingFolder::beside(out).map_err(|error| match error.kind() {
-        std::io::ErrorKind::DirectoryNotEmpty => DataError::Option {
-            option: "out",
-            cause: error.to_string(),
-        },
+        std::io::ErrorKind::DirectoryNotEmpty => {
+            DataError::Option { option: "out", cause: error.to_string() }
+        }
         _ => DataError::io("the data set's folder")(error),
     })
 }
@@ -135,11 +127,7 @@ fn gather(
     cancel: &CancelToken,
 ) -> Result<Gathered, DataError> {
     let total = files.len() as u64;
-    let mut gathered = Gathered {
-        taken: Vec::new(),
-        sources: Vec::new(),
-        duplicates: 0,
-    };
+    let mut gathered = Gathered { taken: Vec::new(), sources: Vec::new(), duplicates: 0 };
     let mut seen = HashSet::new();
     progress(0, total);
     for (batch_index, batch) in files.chunks(BATCH).enumerate() {
@@ -161,9 +149,7 @@ fn gather(
             let png = std::mem::take(&mut taken.png);
             let path = frames.join(format!("{}.png", id(&taken)));
             files::write(&path, &png).map_err(DataError::io("a frame"))?;
-            gathered
-                .taken
-                .push((taken, hex::encode(Sha256::digest(&png))));
+            gathered.taken.push((taken, hex::encode(Sha256::digest(&png))));
         }
         progress(gathered.sources.len() as u64, total);
     }
@@ -233,10 +219,7 @@ impl Gathered {
 }
 
 fn pseudonym(key: &[u8; 32], patient: &str) -> String {
-    let digest = Sha256::new()
-        .chain_update(key)
-        .chain_update(patient)
-        .finalize();
+    let digest = Sha256::new().chain_update(key).chain_update(patient).finalize();
     hex::encode(&digest[..8])
 }
 

@@ -87,23 +87,14 @@ impl Card {
             self.samples.add(sample.split);
             patients.insert(&sample.patient, sample.split);
             for finding in &sample.findings {
-                self.findings
-                    .entry(finding.clone())
-                    .or_default()
-                    .add(sample.split);
+                self.findings.entry(finding.clone()).or_default().add(sample.split);
             }
             let age_group = or_unknown(sample.age_group.map(AgeGroup::word));
-            self.age_groups
-                .entry(age_group)
-                .or_default()
-                .add(sample.split);
+            self.age_groups.entry(age_group).or_default().add(sample.split);
             let sex = or_unknown(sample.sex.map(|sex| sex.word().unwrap_or("other")));
             self.sexes.entry(sex).or_default().add(sample.split);
             let view = or_unknown(sample.view_position.as_deref());
-            self.view_positions
-                .entry(view)
-                .or_default()
-                .add(sample.split);
+            self.view_positions.entry(view).or_default().add(sample.split);
             self.synthetic |= sample.synthetic;
         }
         self.patients = Counts::default();

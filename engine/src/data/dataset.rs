@@ -54,11 +54,7 @@ impl Dataset {
         if counts != card.samples {
             return Err(damaged("does not hold as many samples as the card says"));
         }
-        Ok(Self {
-            folder,
-            card,
-            samples,
-        })
+        Ok(Self { folder, card, samples })
     }
 
     /// What the data set is.
@@ -68,10 +64,7 @@ impl Dataset {
 
     /// The samples of a split, in the order of the manifest.
     pub fn samples(&self, split: Split) -> Vec<&Sample> {
-        self.samples
-            .iter()
-            .filter(|sample| sample.split == split)
-            .collect()
+        self.samples.iter().filter(|sample| sample.split == split).collect()
     }
 
     /// A sample's frame at its stored size.
@@ -81,30 +74,16 @@ impl Dataset {
     pub fn frame(&self, sample: &Sample) -> Result<Frame, DataError> {
         let bytes = fs::read(frame_path(&self.folder, sample)).map_err(DataError::io("a frame"))?;
         if hex::encode(Sha256::digest(&bytes)) != sample.sha256 {
-            return Err(frame_error(
-                sample,
-                "is not the file that the manifest speaks of",
-            ));
+            return Err(frame_error(sample, "is not the file that the manifest speaks of"));
         }
         let image = image::load_from_memory_with_format(&bytes, ImageFormat::Png)
             .map_err(|error| frame_error(sample, &error.to_string()))?
             .into_luma16();
         if image.dimensions() != (sample.width, sample.height) {
-            return Err(frame_error(
-                sample,
-                "has another size than the manifest says",
-            ));
+            return Err(frame_error(sample, "has another size than the manifest says"));
         }
-        let pixels = image
-            .into_raw()
-            .iter()
-            .map(|value| f32::from(*value) / 65_535.0)
-            .collect();
-        Ok(Frame {
-            width: sample.width,
-            height: sample.height,
-            pixels,
-        })
+        let pixels = image.into_raw().iter().map(|value| f32::from(*value) / 65_535.0).collect();
+        Ok(Frame { width: sample.width, height: sample.height, pixels })
     }
 
     /// The training image of a sample: `size × size` values between 0 and 1, row by row.
@@ -116,10 +95,7 @@ impl Dataset {
     /// As [`Dataset::frame`], and [`DataError::Option`] for a size of zero.
     pub fn square(&self, sample: &Sample, size: u32) -> Result<Vec<f32>, DataError> {
         if size == 0 {
-            return Err(DataError::Option {
-                option: "size",
-                cause: "zero".to_owned(),
-            });
+            return Err(DataError::Option { option: "size", cause: "zero".to_owned() });
         }
         Ok(square::square(&self.frame(sample)?, size))
     }
@@ -130,33 +106,21 @@ fn frame_path(folder: &Path, sample: &Sample) -> PathBuf {
 }
 
 fn frame_error(sample: &Sample, cause: &str) -> DataError {
-    DataError::Damaged {
-        file: format!("frames/{}.png", sample.id),
-        cause: cause.to_owned(),
-    }
+    DataError::Damaged { file: format!("frames/{}.png", sample.id), cause: cause.to_owned() }
 }
 
 fn read_card(folder: &Path) -> Result<Card, DataError> {
-    let damaged = |cause: String| DataError::Damaged {
-        file: "card.json".to_owned(),
-        cause,
-    };
+    let damaged = |cause: String| DataError::Damaged { file: "card.json".to_owned(), cause };
     let bytes = fs::read(folder.join("card.json")).map_err(|error| damaged(error.to_string()))?;
     let card: Card = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     if card.format != FORMAT {
-        return Err(damaged(format!(
-            "format {}, and {FORMAT} is read",
-            card.format
-        )));
+        return Err(damaged(format!("format {}, and {FORMAT} is read", card.format)));
     }
     Ok(card)
 }
 
 fn read_manifest(folder: &Path) -> Result<Vec<Sample>, DataError> {
-    let damaged = |cause: String| DataError::Damaged {
-        file: "manifest.jsonl".to_owned(),
-        cause,
-    };
+    let damaged = |cause: String| DataError::Damaged { file: "manifest.jsonl".to_owned(), cause };
     let file = fs::File::open(folder.join("manifest.jsonl"))
         .map_err(|error| damaged(error.to_string()))?;
     let mut samples = Vec::new();

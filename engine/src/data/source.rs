@@ -23,15 +23,9 @@ pub(super) struct Files {
 
 /// Walks the sources: a file must be DICOM, a folder may hold other files too.
 pub(super) fn files(sources: &[PathBuf]) -> Result<Files, DataError> {
-    let mut files = Files {
-        dicom: Vec::new(),
-        others: 0,
-    };
+    let mut files = Files { dicom: Vec::new(), others: 0 };
     for (index, source) in sources.iter().enumerate() {
-        let cause = |cause: String| DataError::Option {
-            option: "sources",
-            cause,
-        };
+        let cause = |cause: String| DataError::Option { option: "sources", cause };
         let kind = std::fs::metadata(source)
             .map_err(|error| cause(format!("entry {}: {error}", index + 1)))?;
         if kind.is_dir() {
@@ -43,9 +37,7 @@ pub(super) fn files(sources: &[PathBuf]) -> Result<Files, DataError> {
     files.dicom.sort();
     files.dicom.dedup();
     if files.dicom.is_empty() {
-        return Err(DataError::Sources {
-            cause: "no DICOM files among the sources".to_owned(),
-        });
+        return Err(DataError::Sources { cause: "no DICOM files among the sources".to_owned() });
     }
     Ok(files)
 }
@@ -112,11 +104,8 @@ pub(super) fn take(path: &Path, number: usize, options: &BuildOptions) -> Result
         cause,
     })?;
     let frame = reduced(radiograph.frame);
-    let values: Vec<u16> = frame
-        .pixels
-        .iter()
-        .map(|pixel| (pixel * 65_535.0).round() as u16)
-        .collect();
+    let values: Vec<u16> =
+        frame.pixels.iter().map(|pixel| (pixel * 65_535.0).round() as u16).collect();
     let (png, pixels_sha256) = encode(&frame, &values)?;
     Ok(Taken {
         source_sha256: Sha256::digest(&bytes).into(),
@@ -142,27 +131,21 @@ struct Described {
 /// The caption of a header, or why there is none.
 fn describe(header: &Header, options: &BuildOptions) -> Result<Described, String> {
     if header.synthetic && !options.allow_synthetic {
-        return Err(
-            "SyntheticData (0008,001C) is YES, and synthetic sources are not allowed: a \
+        return Err("SyntheticData (0008,001C) is YES, and synthetic sources are not allowed: a \
                     model trained on its own output forgets"
-                .to_owned(),
-        );
+            .to_owned());
     }
     if header.patient_id.is_empty() {
         return Err("PatientID (0010,0020): absent, so no split by patient is possible".to_owned());
     }
     let chest = |part: &String| {
         let part = part.to_uppercase();
-        ["CHEST", "THORAX", "LUNG"]
-            .iter()
-            .any(|known| part.contains(known))
+        ["CHEST", "THORAX", "LUNG"].iter().any(|known| part.contains(known))
     };
     if !header.body_part.as_ref().is_none_or(chest) {
-        return Err(
-            "BodyPartExamined (0018,0015): not a chest, and captions speak of chest \
+        return Err("BodyPartExamined (0018,0015): not a chest, and captions speak of chest \
                     radiographs"
-                .to_owned(),
-        );
+            .to_owned());
     }
     if header.findings.is_empty() {
         return Err(
@@ -193,12 +176,7 @@ fn describe(header: &Header, options: &BuildOptions) -> Result<Described, String
         .filter_map(|word| finding(word))
         .map(|finding| finding.slug.to_owned())
         .collect();
-    Ok(Described {
-        findings,
-        age_group,
-        view_position,
-        caption,
-    })
+    Ok(Described { findings, age_group, view_position, caption })
 }
 
 /// At most [`LONGEST_SIDE`] on the longest side.
@@ -216,17 +194,11 @@ fn reduced(frame: Frame) -> Frame {
 
 /// A 16-bit greyscale PNG, and the SHA-256 of its size and pixels.
 fn encode(frame: &Frame, values: &[u16]) -> Result<(Vec<u8>, [u8; 32]), DataError> {
-    let native: Vec<u8> = values
-        .iter()
-        .flat_map(|value| value.to_ne_bytes())
-        .collect();
+    let native: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
     let mut png = Vec::new();
     png::PngEncoder::new(&mut png)
         .write_image(&native, frame.width, frame.height, ExtendedColorType::L16)
-        .map_err(|error| DataError::Io {
-            what: "a frame",
-            source: std::io::Error::other(error),
-        })?;
+        .map_err(|error| DataError::Io { what: "a frame", source: std::io::Error::other(error) })?;
     let mut hasher = Sha256::new();
     hasher.update(frame.width.to_le_bytes());
     hasher.update(frame.height.to_le_bytes());

@@ -20,35 +20,23 @@ pub(super) fn split(
     validation_fraction: f32,
     seed: u64,
 ) -> BTreeMap<String, Split> {
-    let mut order: Vec<(&String, [u8; 32])> = patients
-        .keys()
-        .map(|patient| (patient, keyed(seed, patient)))
-        .collect();
+    let mut order: Vec<(&String, [u8; 32])> =
+        patients.keys().map(|patient| (patient, keyed(seed, patient))).collect();
     order.sort_by_key(|(_, key)| *key);
     let mut carriers: BTreeMap<&str, u64> = BTreeMap::new();
     for finding in patients.values().flatten() {
         *carriers.entry(finding).or_default() += 1;
     }
-    let mut rarest_first: Vec<(u64, &str)> = carriers
-        .into_iter()
-        .map(|(finding, count)| (count, finding))
-        .collect();
+    let mut rarest_first: Vec<(u64, &str)> =
+        carriers.into_iter().map(|(finding, count)| (count, finding)).collect();
     rarest_first.sort_unstable();
 
     let mut placed: BTreeMap<String, Split> = BTreeMap::new();
     for (count, finding) in rarest_first {
         let share = (f64::from(validation_fraction) * count as f64).round() as u64;
         // At least one on either side, where there are two.
-        let wanted = if count < 2 {
-            0
-        } else {
-            share.clamp(1, count - 1)
-        };
-        let carriers = || {
-            order
-                .iter()
-                .filter(|(patient, _)| patients[*patient].contains(finding))
-        };
+        let wanted = if count < 2 { 0 } else { share.clamp(1, count - 1) };
+        let carriers = || order.iter().filter(|(patient, _)| patients[*patient].contains(finding));
         let mut there = carriers()
             .filter(|(patient, _)| placed.get(*patient) == Some(&Split::Validation))
             .count() as u64;
@@ -56,11 +44,7 @@ pub(super) fn split(
             if placed.contains_key(*patient) {
                 continue;
             }
-            let side = if there < wanted {
-                Split::Validation
-            } else {
-                Split::Train
-            };
+            let side = if there < wanted { Split::Validation } else { Split::Train };
             there += u64::from(side == Split::Validation);
             placed.insert((*patient).clone(), side);
         }
@@ -95,10 +79,7 @@ mod tests {
     use super::*;
 
     fn set(findings: &[&str]) -> BTreeSet<String> {
-        findings
-            .iter()
-            .map(|finding| (*finding).to_owned())
-            .collect()
+        findings.iter().map(|finding| (*finding).to_owned()).collect()
     }
 
     #[test]
@@ -118,17 +99,12 @@ mod tests {
         for finding in ["hernia", "edema", "normal"] {
             for side in [Split::Train, Split::Validation] {
                 assert!(
-                    placed
-                        .iter()
-                        .any(|(p, s)| *s == side && patients[p].contains(finding)),
+                    placed.iter().any(|(p, s)| *s == side && patients[p].contains(finding)),
                     "{finding} is not in {side:?}"
                 );
             }
         }
-        let validation = placed
-            .values()
-            .filter(|split| **split == Split::Validation)
-            .count();
+        let validation = placed.values().filter(|split| **split == Split::Validation).count();
         assert!((18..=23).contains(&validation), "{validation}");
         assert_eq!(placed, split(&patients, 0.1, 7));
         assert_ne!(placed, split(&patients, 0.1, 8));
@@ -136,10 +112,7 @@ mod tests {
 
     #[test]
     fn two_patients_are_parted() {
-        let patients = [
-            ("a".to_owned(), set(&["mass"])),
-            ("b".to_owned(), set(&["edema"])),
-        ];
+        let patients = [("a".to_owned(), set(&["mass"])), ("b".to_owned(), set(&["edema"]))];
         let placed = split(&patients.into(), 0.05, 1);
         let sides: BTreeSet<_> = placed.values().collect();
         assert_eq!(sides.len(), 2);

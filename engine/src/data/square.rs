@@ -17,12 +17,7 @@ pub(super) fn square(frame: &Frame, size: u32) -> Vec<f32> {
     let width = frame.width.min(most(frame.height)).max(1);
     let height = frame.height.min(most(frame.width)).max(1);
     let cropped = frame
-        .cropped(
-            (frame.width - width) / 2,
-            (frame.height - height) / 2,
-            width,
-            height,
-        )
+        .cropped((frame.width - width) / 2, (frame.height - height) / 2, width, height)
         .unwrap_or_else(|| frame.clone());
     let longest = f64::from(width.max(height));
     let side =
@@ -30,11 +25,7 @@ pub(super) fn square(frame: &Frame, size: u32) -> Vec<f32> {
     let reduced = cropped.resized(side(width), side(height));
     let (left, top) = ((size - reduced.width) / 2, (size - reduced.height) / 2);
     let mut pixels = vec![0.0; size as usize * size as usize];
-    for (row, line) in reduced
-        .pixels
-        .chunks_exact(reduced.width as usize)
-        .enumerate()
-    {
+    for (row, line) in reduced.pixels.chunks_exact(reduced.width as usize).enumerate() {
         let start = (top as usize + row) * size as usize + left as usize;
         pixels[start..start + line.len()].copy_from_slice(line);
     }
@@ -49,11 +40,7 @@ mod tests {
     use super::*;
 
     fn white(width: u32, height: u32) -> Frame {
-        Frame {
-            width,
-            height,
-            pixels: vec![1.0; width as usize * height as usize],
-        }
+        Frame { width, height, pixels: vec![1.0; width as usize * height as usize] }
     }
 
     /// Rows of black above, and columns of black to the left.
@@ -62,12 +49,8 @@ mod tests {
         assert_eq!(square.len(), (size * size) as usize);
         let size = size as usize;
         let middle = size / 2;
-        let top = (0..size)
-            .take_while(|row| square[row * size + middle] < 0.5)
-            .count();
-        let left = (0..size)
-            .take_while(|column| square[middle * size + column] < 0.5)
-            .count();
+        let top = (0..size).take_while(|row| square[row * size + middle] < 0.5).count();
+        let left = (0..size).take_while(|column| square[middle * size + column] < 0.5).count();
         (top, left)
     }
 
@@ -116,10 +99,7 @@ mod tests {
             let whole = Frame {
                 width: mask.width(),
                 height: mask.height(),
-                pixels: mask
-                    .pixels()
-                    .map(|pixel| f32::from(pixel.0[0]) / 255.0)
-                    .collect(),
+                pixels: mask.pixels().map(|pixel| f32::from(pixel.0[0]) / 255.0).collect(),
             };
             let whole = whole.resized((224.0 * width / height).round() as u32, 224);
             let lung = |pixels: &[f32]| -> f32 { pixels.iter().sum() };
@@ -129,11 +109,7 @@ mod tests {
             losses.push(1.0 - lung(&square(&whole, size)) / lung(&whole.pixels));
         }
         let mean = losses.iter().sum::<f32>() / losses.len() as f32;
-        println!(
-            "{:.2} % of the lung cut away over {} masks",
-            mean * 100.0,
-            losses.len()
-        );
+        println!("{:.2} % of the lung cut away over {} masks", mean * 100.0, losses.len());
         assert!(losses.len() > 400 && mean < 0.02, "{mean}");
     }
 }

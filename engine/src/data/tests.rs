@@ -27,8 +27,7 @@ fn desk(patients: &[(&str, &str)]) -> Desk {
                 let shift = number as u32 * 2 + u32::from(side == "b");
                 image::Luma([((x * 5 + y + shift) % 256) as u8])
             });
-            grey.save(at("images").join(format!("{number}{side}.png")))
-                .unwrap();
+            grey.save(at("images").join(format!("{number}{side}.png"))).unwrap();
             let age = if number % 2 == 0 { "4" } else { "40" };
             writeln!(table, "{number}{side}.png,{findings},{patient},{age},F,PA").unwrap();
         }
@@ -88,15 +87,9 @@ const EIGHT: [(&str, &str); 8] = [
 ];
 
 fn synthetic() -> Vec<u8> {
-    let frame = Frame {
-        width: 8,
-        height: 8,
-        pixels: vec![0.5; 64],
-    };
-    let description = SyntheticDescription {
-        findings: vec!["normal".into()],
-        ..SyntheticDescription::default()
-    };
+    let frame = Frame { width: 8, height: 8, pixels: vec![0.5; 64] };
+    let description =
+        SyntheticDescription { findings: vec!["normal".into()], ..SyntheticDescription::default() };
     write_synthetic(&frame, &description).unwrap()
 }
 
@@ -117,10 +110,7 @@ fn a_data_set_is_what_its_card_says() {
     assert!(!card.synthetic);
     for finding in ["normal", "pneumonia", "effusion"] {
         let counts = card.findings[finding];
-        assert!(
-            counts.train > 0 && counts.validation > 0,
-            "{finding}: {counts:?}"
-        );
+        assert!(counts.train > 0 && counts.validation > 0, "{finding}: {counts:?}");
     }
 
     let set = Dataset::open(&desk.options.out).unwrap();
@@ -138,15 +128,9 @@ fn a_data_set_is_what_its_card_says() {
         }
     }
     assert_eq!(sides.len(), 8);
-    assert!(
-        sides.values().all(|sides| sides.len() == 1),
-        "a patient is in both splits"
-    );
-    let captions: BTreeSet<&str> = set
-        .samples(Split::Train)
-        .iter()
-        .map(|sample| sample.caption.as_str())
-        .collect();
+    assert!(sides.values().all(|sides| sides.len() == 1), "a patient is in both splits");
+    let captions: BTreeSet<&str> =
+        set.samples(Split::Train).iter().map(|sample| sample.caption.as_str()).collect();
     assert!(captions.contains("chest radiograph, PA view, child, female, normal"));
 }
 
@@ -190,16 +174,8 @@ fn what_makes_no_data_set_is_refused() {
     let bytes = fs::read(truncated.source("3a.dcm")).unwrap();
     fs::write(truncated.source("3a.dcm"), &bytes[..bytes.len() - 100]).unwrap();
     let error = truncated.build().unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("source 7: truncated: element (7FE0,0010)"),
-        "{error}"
-    );
-    assert_eq!(
-        error.source_path(),
-        Some(truncated.source("3a.dcm").as_path())
-    );
+    assert!(error.to_string().starts_with("source 7: truncated: element (7FE0,0010)"), "{error}");
+    assert_eq!(error.source_path(), Some(truncated.source("3a.dcm").as_path()));
 }
 
 #[test]
@@ -207,10 +183,7 @@ fn synthetic_sources_are_refused_unless_allowed() {
     let mut desk = desk(&EIGHT);
     fs::write(desk.source("z.dcm"), synthetic()).unwrap();
     let error = desk.refused();
-    assert!(
-        error.starts_with("source 17: SyntheticData (0008,001C) is YES"),
-        "{error}"
-    );
+    assert!(error.starts_with("source 17: SyntheticData (0008,001C) is YES"), "{error}");
     desk.options.allow_synthetic = true;
     assert!(desk.build().unwrap().synthetic);
 }
@@ -260,16 +233,11 @@ fn a_damaged_set_does_not_open() {
     );
     let card = |from: &str, to: &str| {
         broken(&|set| {
-            let text = fs::read_to_string(set.join("card.json"))
-                .unwrap()
-                .replace(from, to);
+            let text = fs::read_to_string(set.join("card.json")).unwrap().replace(from, to);
             fs::write(set.join("card.json"), text).unwrap();
         })
     };
-    assert_eq!(
-        card("\"format\": 1", "\"format\": 2"),
-        "card.json: format 2, and 1 is read"
-    );
+    assert_eq!(card("\"format\": 1", "\"format\": 2"), "card.json: format 2, and 1 is read");
     assert!(card("\"licence\"", "\"license\"").contains("missing field `licence`"));
     let manifest = |change: &dyn Fn(Vec<&str>) -> String| {
         broken(&|set| {
@@ -286,8 +254,5 @@ fn a_damaged_set_does_not_open() {
             fs::write(entry.unwrap().path(), synthetic()).unwrap();
         }
     });
-    assert!(
-        frames.ends_with("is not the file that the manifest speaks of"),
-        "{frames}"
-    );
+    assert!(frames.ends_with("is not the file that the manifest speaks of"), "{frames}");
 }

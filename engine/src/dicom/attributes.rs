@@ -5,10 +5,7 @@ use dicom_object::InMemDicomObject;
 
 /// The first value as text, without padding; `None` when empty.
 pub(super) fn text(object: &InMemDicomObject, tag: Tag) -> Option<String> {
-    texts(object, tag)
-        .into_iter()
-        .next()
-        .filter(|value| !value.is_empty())
+    texts(object, tag).into_iter().next().filter(|value| !value.is_empty())
 }
 
 /// Every value as text, without padding.
@@ -17,10 +14,7 @@ pub(super) fn texts(object: &InMemDicomObject, tag: Tag) -> Vec<String> {
         .get(tag)
         .and_then(|element| element.to_multi_str().ok())
         .map(|values| {
-            values
-                .iter()
-                .map(|value| value.trim_matches([' ', '\0']).to_owned())
-                .collect()
+            values.iter().map(|value| value.trim_matches([' ', '\0']).to_owned()).collect()
         })
         .unwrap_or_default()
 }
@@ -41,15 +35,10 @@ pub(super) fn number(object: &InMemDicomObject, tag: Tag) -> Option<f64> {
 
 /// The first value as a whole number.
 pub(super) fn integer(object: &InMemDicomObject, tag: Tag) -> Option<i64> {
-    object
-        .get(tag)
-        .and_then(|element| element.to_int::<i64>().ok())
+    object.get(tag).and_then(|element| element.to_int::<i64>().ok())
 }
 
 /// The items of a sequence.
 pub(super) fn items(object: &InMemDicomObject, tag: Tag) -> &[InMemDicomObject] {
-    object
-        .get(tag)
-        .and_then(|element| element.items())
-        .unwrap_or_default()
+    object.get(tag).and_then(|element| element.items()).unwrap_or_default()
 }

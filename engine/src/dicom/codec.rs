@@ -46,12 +46,8 @@ pub(super) fn check(
             cause: format!("no decoder for transfer syntax {transfer_syntax}"),
         });
     };
-    let Stated {
-        columns,
-        rows,
-        components,
-        bits,
-    } = stated.ok_or_else(|| unusable("the compressed stream has no frame header".to_owned()))?;
+    let Stated { columns, rows, components, bits } =
+        stated.ok_or_else(|| unusable("the compressed stream has no frame header".to_owned()))?;
     if (columns, rows, components) != (header.columns, header.rows, 1) {
         return Err(unusable(format!(
             "the compressed stream holds {columns} × {rows} pixels of {components} components, the \
@@ -102,10 +98,7 @@ fn jpeg(stream: &[u8]) -> Option<Stated> {
 /// The SIZ marker of a JPEG 2000 code stream (ITU-T T.800 A.5.1).
 fn jpeg_2000(stream: &[u8]) -> Option<Stated> {
     // SIZ comes right after the start of the code stream; a JP2 box structure may stand before.
-    let start = stream
-        .windows(4)
-        .position(|window| window == [0xFF, 0x4F, 0xFF, 0x51])?
-        + 4;
+    let start = stream.windows(4).position(|window| window == [0xFF, 0x4F, 0xFF, 0x51])? + 4;
     let long = |at: usize| {
         let raw = stream.get(start + at..start + at + 4)?;
         Some(u32::from_be_bytes([raw[0], raw[1], raw[2], raw[3]]))

@@ -68,31 +68,21 @@ impl Elements {
 
     /// One text value; empty text is an element of no length.
     pub(super) fn text(&mut self, tag: Tag, vr: VR, value: &str) {
-        let value = if value.is_empty() {
-            PrimitiveValue::Empty
-        } else {
-            value.into()
-        };
+        let value = if value.is_empty() { PrimitiveValue::Empty } else { value.into() };
         self.0.put(DataElement::new(tag, vr, value));
     }
 
     pub(super) fn texts(&mut self, tag: Tag, vr: VR, values: &[&str]) {
         let values = values.iter().map(|value| (*value).to_owned()).collect();
-        self.0
-            .put(DataElement::new(tag, vr, PrimitiveValue::Strs(values)));
+        self.0.put(DataElement::new(tag, vr, PrimitiveValue::Strs(values)));
     }
 
     pub(super) fn short(&mut self, tag: Tag, value: u16) {
-        self.0
-            .put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
+        self.0.put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
     }
 
     pub(super) fn sequence(&mut self, tag: Tag, items: Vec<InMemDicomObject>) {
-        self.0.put(DataElement::new(
-            tag,
-            VR::SQ,
-            Value::from(DataSetSequence::from(items)),
-        ));
+        self.0.put(DataElement::new(tag, VR::SQ, Value::from(DataSetSequence::from(items))));
     }
 }
 
@@ -144,11 +134,7 @@ impl Dx<'_> {
         if !self.model_name.is_empty() {
             e.text(tags::MANUFACTURER_MODEL_NAME, VR::LO, self.model_name);
         }
-        e.text(
-            tags::SOP_CLASS_UID,
-            VR::UI,
-            uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
-        );
+        e.text(tags::SOP_CLASS_UID, VR::UI, uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION);
         e.text(tags::SOP_INSTANCE_UID, VR::UI, &self.sop_instance_uid);
         e.text(tags::INSTANCE_NUMBER, VR::IS, "1");
     }
@@ -157,10 +143,7 @@ impl Dx<'_> {
         e.text(tags::BODY_PART_EXAMINED, VR::CS, "CHEST");
         // The chest is one region and neither left nor right (PS3.3 C.8.11.2).
         e.text(tags::IMAGE_LATERALITY, VR::CS, "U");
-        e.sequence(
-            tags::ANATOMIC_REGION_SEQUENCE,
-            vec![code("51185008", "SCT", "Chest")],
-        );
+        e.sequence(tags::ANATOMIC_REGION_SEQUENCE, vec![code("51185008", "SCT", "Chest")]);
         if let Some(view) = self.view {
             e.text(tags::VIEW_POSITION, VR::CS, view.code);
             let (value, meaning) = view.snomed;
@@ -205,11 +188,7 @@ impl Dx<'_> {
         e.text(tags::BURNED_IN_ANNOTATION, VR::CS, "NO");
         if let Some((ratio, method)) = self.lossy {
             e.text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "01");
-            e.text(
-                tags::LOSSY_IMAGE_COMPRESSION_RATIO,
-                VR::DS,
-                &format!("{ratio:.2}"),
-            );
+            e.text(tags::LOSSY_IMAGE_COMPRESSION_RATIO, VR::DS, &format!("{ratio:.2}"));
             e.text(tags::LOSSY_IMAGE_COMPRESSION_METHOD, VR::CS, method);
         } else {
             e.text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "00");
@@ -268,8 +247,6 @@ pub(super) fn encode(elements: Elements) -> Result<Vec<u8>, DicomError> {
         .implementation_version_name(IMPLEMENTATION);
     let object = elements.0.with_meta(meta).map_err(|error| failed(&error))?;
     let mut bytes = Vec::new();
-    object
-        .write_all(&mut bytes)
-        .map_err(|error| failed(&error))?;
+    object.write_all(&mut bytes).map_err(|error| failed(&error))?;
     Ok(bytes)
 }

@@ -68,10 +68,6 @@ impl DicomError {
         tag: &'static str,
         cause: impl Into<String>,
     ) -> Self {
-        Self::Attribute {
-            keyword,
-            tag,
-            cause: cause.into(),
-        }
+        Self::Attribute { keyword, tag, cause: cause.into() }
     }
 }

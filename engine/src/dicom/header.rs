@@ -45,11 +45,7 @@ pub(super) fn header(object: &DefaultDicomObject) -> Result<Header, DicomError> 
             .ok_or_else(|| DicomError::attribute("SOPInstanceUID", "0008,0018", "absent"))?,
         study_instance_uid: get(tags::STUDY_INSTANCE_UID).unwrap_or_default(),
         series_instance_uid: get(tags::SERIES_INSTANCE_UID).unwrap_or_default(),
-        transfer_syntax_uid: object
-            .meta()
-            .transfer_syntax()
-            .trim_end_matches('\0')
-            .to_owned(),
+        transfer_syntax_uid: object.meta().transfer_syntax().trim_end_matches('\0').to_owned(),
         modality,
         patient_id: get(tags::PATIENT_ID).unwrap_or_default(),
         age_years: age(object),
@@ -126,9 +122,7 @@ fn age(object: &InMemDicomObject) -> Option<f32> {
         chrono::NaiveDate::parse_from_str(&text, "%Y%m%d").ok()
     };
     let days = (date(tags::STUDY_DATE)? - date(tags::PATIENT_BIRTH_DATE)?).num_days();
-    (0..130 * 366)
-        .contains(&days)
-        .then(|| (days as f32 / 365.25).floor())
+    (0..130 * 366).contains(&days).then(|| (days as f32 / 365.25).floor())
 }
 
 /// Findings by their SNOMED CT codes, then by the words of the description; in the words of the

@@ -36,11 +36,7 @@ impl Lookup {
         if !(8..=16).contains(&bits) {
             return Err(descriptor_error("8 to 16 bits an entry are read"));
         }
-        let first = if signed {
-            f64::from(first as i16)
-        } else {
-            (first & 0xFFFF) as f64
-        };
+        let first = if signed { f64::from(first as i16) } else { (first & 0xFFFF) as f64 };
         let data = item
             .get(tags::LUT_DATA)
             .and_then(|element| element.value().primitive())
@@ -52,10 +48,7 @@ impl Lookup {
                 .map(|raw| f32::from(u16::from_le_bytes([raw[0], raw[1]])))
                 .collect()
         } else if bits == 8 && data.len() >= count {
-            data.iter()
-                .take(count)
-                .map(|value| f32::from(*value))
-                .collect()
+            data.iter().take(count).map(|value| f32::from(*value)).collect()
         } else {
             return Err(DicomError::attribute(
                 "LUTData",
@@ -63,19 +56,13 @@ impl Lookup {
                 format!("{} bytes for {count} entries", data.len()),
             ));
         };
-        Ok(Self {
-            first,
-            values,
-            largest: ((1_u32 << bits) - 1) as f32,
-        })
+        Ok(Self { first, values, largest: ((1_u32 << bits) - 1) as f32 })
     }
 
     /// The table's value; beyond its ends, that of the nearest end.
     pub(super) fn apply(&self, value: f32) -> f32 {
         let last = self.values.len() - 1;
-        let index = (f64::from(value) - self.first)
-            .round()
-            .clamp(0.0, last as f64);
+        let index = (f64::from(value) - self.first).round().clamp(0.0, last as f64);
         self.values[index as usize]
     }
 }

@@ -29,17 +29,13 @@ const NATIVE: [&str; 3] = [
 ];
 
 fn unusable(cause: impl Into<String>) -> DicomError {
-    DicomError::PixelData {
-        cause: cause.into(),
-    }
+    DicomError::PixelData { cause: cause.into() }
 }
 
 /// Checks what the header says of the pixels against what there is, without decoding.
 pub(super) fn check(object: &DefaultDicomObject, header: &Header) -> Result<Layout, DicomError> {
     let layout = layout(object, header)?;
-    let element = object
-        .get(tags::PIXEL_DATA)
-        .ok_or_else(|| unusable("absent"))?;
+    let element = object.get(tags::PIXEL_DATA).ok_or_else(|| unusable("absent"))?;
     let syntax = header.transfer_syntax_uid.as_str();
     match element.value() {
         Value::Primitive(value) if NATIVE.contains(&syntax) => {
@@ -77,18 +73,13 @@ pub(super) fn stored(
         // Codecs are others' code on anybody's bytes: should one panic on a damaged stream, that is
         // this object's fault and not the program's.
         catch_unwind(AssertUnwindSafe(|| {
-            object
-                .decode_pixel_data()
-                .map(dicom_pixeldata::DecodedPixelData::into_data)
+            object.decode_pixel_data().map(dicom_pixeldata::DecodedPixelData::into_data)
         }))
         .map_err(|_| unusable("the compressed stream is damaged"))?
         .map_err(|error| unusable(innermost(&error)))?
     };
     if decoded.len() < count * layout.bytes_a_pixel {
-        return Err(unusable(format!(
-            "{} bytes decoded for {count} pixels",
-            decoded.len()
-        )));
+        return Err(unusable(format!("{} bytes decoded for {count} pixels", decoded.len())));
     }
     let word = |raw: u32| {
         let value = (raw >> layout.shift) & ((1 << layout.bits_stored) - 1);
@@ -100,11 +91,7 @@ pub(super) fn stored(
         }
     };
     Ok(match layout.bytes_a_pixel {
-        1 => decoded
-            .iter()
-            .take(count)
-            .map(|raw| word(u32::from(*raw)))
-            .collect(),
+        1 => decoded.iter().take(count).map(|raw| word(u32::from(*raw))).collect(),
         _ => decoded
             .chunks_exact(2)
             .take(count)
@@ -134,17 +121,10 @@ fn layout(object: &InMemDicomObject, header: &Header) -> Result<Layout, DicomErr
             ));
         }
         None => {
-            return Err(DicomError::attribute(
-                "SamplesPerPixel",
-                "0028,0002",
-                "absent",
-            ));
+            return Err(DicomError::attribute("SamplesPerPixel", "0028,0002", "absent"));
         }
     }
-    if !matches!(
-        header.photometric_interpretation.as_str(),
-        "MONOCHROME1" | "MONOCHROME2"
-    ) {
+    if !matches!(header.photometric_interpretation.as_str(), "MONOCHROME1" | "MONOCHROME2") {
         return Err(DicomError::attribute(
             "PhotometricInterpretation",
             "0028,0004",
@@ -175,11 +155,7 @@ fn layout(object: &InMemDicomObject, header: &Header) -> Result<Layout, DicomErr
         bytes_a_pixel: (bits_allocated / 8) as usize,
         bits_stored,
         // JPEG codecs give whole values back, wherever the header puts their highest bit.
-        shift: if encapsulated {
-            0
-        } else {
-            high_bit + 1 - bits_stored
-        },
+        shift: if encapsulated { 0 } else { high_bit + 1 - bits_stored },
         signed: signed(object),
     })
 }

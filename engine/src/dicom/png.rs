@@ -43,10 +43,7 @@ pub fn png_with_provenance(
         None,
         &[
             ("Synthetic", Cow::from("YES")),
-            (
-                "Software",
-                Cow::from(format!("Skiagraph {}", crate::VERSION)),
-            ),
+            ("Software", Cow::from(format!("Skiagraph {}", crate::VERSION))),
             ("Description", Cow::from(&description.prompt)),
             ("Provenance", Cow::from(provenance)),
             ("XML:com.adobe.xmp", Cow::from(packet)),
@@ -61,11 +58,7 @@ fn encode(
 ) -> Result<Vec<u8>, DicomError> {
     let (center, width) = window.unwrap_or((0.5, 1.0));
     if !(width > 0.0 && center.is_finite()) {
-        return Err(DicomError::attribute(
-            "WindowWidth",
-            "0028,1051",
-            "not positive",
-        ));
+        return Err(DicomError::attribute("WindowWidth", "0028,1051", "not positive"));
     }
     let pixels: Vec<u8> = frame
         .pixels
@@ -85,15 +78,11 @@ fn encode(
             .map_err(|error| failed(&error))?;
     }
     let mut writer = encoder.write_header().map_err(|error| failed(&error))?;
-    writer
-        .write_image_data(&pixels)
-        .map_err(|error| failed(&error))?;
+    writer.write_image_data(&pixels).map_err(|error| failed(&error))?;
     writer.finish().map_err(|error| failed(&error))?;
     Ok(bytes)
 }
 
 fn failed(error: &dyn std::error::Error) -> DicomError {
-    DicomError::Write {
-        cause: error.to_string(),
-    }
+    DicomError::Write { cause: error.to_string() }
 }

@@ -33,24 +33,12 @@ impl Frame {
             ImageBuffer::<Luma<f32>, _>::from_raw(self.width, self.height, self.pixels.as_slice())
         else {
             // Only a frame put together wrongly comes here; nothing can be resampled from it.
-            return Self {
-                width,
-                height,
-                pixels: vec![0.0; width as usize * height as usize],
-            };
+            return Self { width, height, pixels: vec![0.0; width as usize * height as usize] };
         };
         let resized = imageops::resize(&buffer, width, height, FilterType::Lanczos3);
         // Lanczos rings over the ends of the range.
-        let pixels = resized
-            .into_raw()
-            .into_iter()
-            .map(|value| value.clamp(0.0, 1.0))
-            .collect();
-        Self {
-            width,
-            height,
-            pixels,
-        }
+        let pixels = resized.into_raw().into_iter().map(|value| value.clamp(0.0, 1.0)).collect();
+        Self { width, height, pixels }
     }
 
     /// The part of `width × height` whose top left corner is at (`left`, `top`), or `None` where
@@ -66,11 +54,7 @@ impl Frame {
             let start = row as usize * self.width as usize + left as usize;
             pixels.extend_from_slice(self.pixels.get(start..start + width as usize)?);
         }
-        Some(Self {
-            width,
-            height,
-            pixels,
-        })
+        Some(Self { width, height, pixels })
     }
 }
 

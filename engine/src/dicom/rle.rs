@@ -27,29 +27,19 @@ pub(super) fn decode(
     }
     // A run is two bytes and gives at most 128 pixels: what cannot be there takes no memory.
     if stream.len().saturating_mul(128) < pixels {
-        return Err(damaged(format!(
-            "{} RLE bytes cannot hold {pixels} pixels",
-            stream.len()
-        )));
+        return Err(damaged(format!("{} RLE bytes cannot hold {pixels} pixels", stream.len())));
     }
     let mut decoded = vec![0; pixels * bytes_a_pixel];
     for segment in 0..bytes_a_pixel {
         let start = header[1 + segment];
         let last = segment + 1 == bytes_a_pixel;
-        let end = if last {
-            stream.len()
-        } else {
-            header[2 + segment]
-        };
+        let end = if last { stream.len() } else { header[2 + segment] };
         let coded = stream
             .get(start..end)
             .filter(|_| start >= 64)
             .ok_or_else(|| damaged(format!("RLE segment {} lies outside", segment + 1)))?;
         let bytes = unpack(coded, pixels).ok_or_else(|| {
-            damaged(format!(
-                "RLE segment {} ends before the last pixel",
-                segment + 1
-            ))
+            damaged(format!("RLE segment {} ends before the last pixel", segment + 1))
         })?;
         let place = bytes_a_pixel - 1 - segment;
         for (pixel, byte) in decoded.chunks_exact_mut(bytes_a_pixel).zip(bytes) {
@@ -92,10 +82,7 @@ mod tests {
     #[test]
     fn runs_and_literals_follow_the_annex() {
         // Two literals, three times 7, nothing, one literal.
-        assert_eq!(
-            unpack(&[1, 5, 6, 254, 7, 128, 0, 9], 6).unwrap(),
-            [5, 6, 7, 7, 7, 9]
-        );
+        assert_eq!(unpack(&[1, 5, 6, 254, 7, 128, 0, 9], 6).unwrap(), [5, 6, 7, 7, 7, 9]);
         assert_eq!(unpack(&[254, 7], 2).unwrap(), [7, 7]);
         assert_eq!(unpack(&[254, 7], 4), None);
         assert_eq!(unpack(&[5, 1, 2], 3), None);

@@ -28,45 +28,28 @@ pub(super) fn scan(bytes: &[u8]) -> Result<(), DicomError> {
         });
     }
     let mut cursor = Cursor { bytes, at: 132 };
-    let meta = Encoding {
-        explicit: true,
-        big_endian: false,
-    };
+    let meta = Encoding { explicit: true, big_endian: false };
     let mut transfer_syntax = None;
     while cursor.peek_group() == Some(2) {
         let Start { tag, length, .. } = cursor.header(meta)?;
         let value = cursor.take(tag, length)?;
         if tag == (2, 0x10) {
-            transfer_syntax = Some(
-                String::from_utf8_lossy(value)
-                    .trim_matches(['\0', ' '])
-                    .to_owned(),
-            );
+            transfer_syntax =
+                Some(String::from_utf8_lossy(value).trim_matches(['\0', ' ']).to_owned());
         }
     }
     let Some(transfer_syntax) = transfer_syntax else {
-        return Err(DicomError::NotDicom {
-            cause: "no Transfer Syntax UID (0002,0010)",
-        });
+        return Err(DicomError::NotDicom { cause: "no Transfer Syntax UID (0002,0010)" });
     };
     let encoding = match transfer_syntax.as_str() {
-        "1.2.840.10008.1.2" => Encoding {
-            explicit: false,
-            big_endian: false,
-        },
-        "1.2.840.10008.1.2.2" => Encoding {
-            explicit: true,
-            big_endian: true,
-        },
+        "1.2.840.10008.1.2" => Encoding { explicit: false, big_endian: false },
+        "1.2.840.10008.1.2.2" => Encoding { explicit: true, big_endian: true },
         "1.2.840.10008.1.2.1.99" => {
             return Err(DicomError::Unsupported {
                 cause: "a deflated data set may expand without bound".to_owned(),
             });
         }
-        _ => Encoding {
-            explicit: true,
-            big_endian: false,
-        },
+        _ => Encoding { explicit: true, big_endian: false },
     };
     elements(&mut cursor, bytes.len(), encoding, 0)
 }
@@ -93,10 +76,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn take(&mut self, tag: RawTag, length: u32) -> Result<&'a [u8], DicomError> {
-        let end = self
-            .at
-            .checked_add(length as usize)
-            .filter(|end| *end <= self.bytes.len());
+        let end = self.at.checked_add(length as usize).filter(|end| *end <= self.bytes.len());
         let Some(end) = end else {
             return Err(DicomError::Truncated {
                 tag: named(tag),
@@ -112,21 +92,13 @@ impl<'a> Cursor<'a> {
     fn short(&mut self, tag: RawTag, encoding: Encoding) -> Result<u16, DicomError> {
         let raw = self.take(tag, 2)?;
         let raw = [raw[0], raw[1]];
-        Ok(if encoding.big_endian {
-            u16::from_be_bytes(raw)
-        } else {
-            u16::from_le_bytes(raw)
-        })
+        Ok(if encoding.big_endian { u16::from_be_bytes(raw) } else { u16::from_le_bytes(raw) })
     }
 
     fn long(&mut self, tag: RawTag, encoding: Encoding) -> Result<u32, DicomError> {
         let raw = self.take(tag, 4)?;
         let raw = [raw[0], raw[1], raw[2], raw[3]];
-        Ok(if encoding.big_endian {
-            u32::from_be_bytes(raw)
-        } else {
-            u32::from_le_bytes(raw)
-        })
+        Ok(if encoding.big_endian { u32::from_be_bytes(raw) } else { u32::from_le_bytes(raw) })
     }
 
     /// The next element or item (PS3.5 7.1, 7.5).
@@ -135,11 +107,7 @@ impl<'a> Cursor<'a> {
         let element = self.short((group, 0), encoding)?;
         let tag = (group, element);
         if group == 0xFFFE || !encoding.explicit {
-            return Ok(Start {
-                tag,
-                representation: *b"  ",
-                length: self.long(tag, encoding)?,
-            });
+            return Ok(Start { tag, representation: *b"  ", length: self.long(tag, encoding)? });
         }
         let raw = self.take(tag, 2)?;
         let representation = [raw[0], raw[1]];
@@ -170,11 +138,7 @@ impl<'a> Cursor<'a> {
         } else {
             u32::from(self.short(tag, encoding)?)
         };
-        Ok(Start {
-            tag,
-            representation,
-            length,
-        })
+        Ok(Start { tag, representation, length })
     }
 }
 
@@ -193,21 +157,13 @@ fn elements(
     depth: u32,
 ) -> Result<(), DicomError> {
     if depth > DEEPEST {
-        return Err(DicomError::Damaged {
-            cause: format!("sequences nest deeper than {DEEPEST}"),
-        });
+        return Err(DicomError::Damaged { cause: format!("sequences nest deeper than {DEEPEST}") });
     }
     while cursor.at < end {
-        let Start {
-            tag,
-            representation,
-            length,
-        } = cursor.header(encoding)?;
+        let Start { tag, representation, length } = cursor.header(encoding)?;
         // A value of unknown representation without length is encoded as implicit (PS3.5 6.2.2).
-        let within = Encoding {
-            explicit: encoding.explicit && &representation != b"UN",
-            ..encoding
-        };
+        let within =
+            Encoding { explicit: encoding.explicit && &representation != b"UN", ..encoding };
         match (tag, length) {
             ((0xFFFE, 0xE00D | 0xE0DD), _) => return Ok(()),
             ((0x7FE0, 0x0010), UNDEFINED) => fragments(cursor, encoding)?,
@@ -271,9 +227,7 @@ mod tests {
 
     #[test]
     fn a_length_beyond_the_end_is_found_before_memory_is_taken() {
-        let element = [
-            0xE0, 0x7F, 0x10, 0, b'O', b'W', 0, 0, 0xF0, 0xFF, 0xFF, 0xFF, 1, 2,
-        ];
+        let element = [0xE0, 0x7F, 0x10, 0, b'O', b'W', 0, 0, 0xF0, 0xFF, 0xFF, 0xFF, 1, 2];
         let error = scan(&file(&element)).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -106,16 +106,10 @@ pub fn write_synthetic(
         .collect::<Result<Vec<_>, _>>()?;
 
     let largest = f32::from((1_u16 << BITS) - 1);
-    let values = frame
-        .pixels
-        .iter()
-        .map(|pixel| (pixel.clamp(0.0, 1.0) * largest).round() as u16)
-        .collect();
+    let values =
+        frame.pixels.iter().map(|pixel| (pixel.clamp(0.0, 1.0) * largest).round() as u16).collect();
     let now = Utc::now();
-    let (date, time) = (
-        now.format("%Y%m%d").to_string(),
-        now.format("%H%M%S").to_string(),
-    );
+    let (date, time) = (now.format("%Y%m%d").to_string(), now.format("%H%M%S").to_string());
     let sop_instance_uid = uid::fresh();
     // The identifier is the instance's own: two synthetic images are never one patient's.
     let number: String = sop_instance_uid.chars().rev().take(12).collect();
@@ -148,11 +142,7 @@ pub fn write_synthetic(
     elements.text(tags::SYNTHETIC_DATA, VR::CS, "YES");
     elements.text(tags::INSTANCE_CREATION_DATE, VR::DA, &date);
     elements.text(tags::INSTANCE_CREATION_TIME, VR::TM, &time);
-    elements.text(
-        tags::SERIES_DESCRIPTION,
-        VR::LO,
-        "SYNTHETIC - not for diagnosis",
-    );
+    elements.text(tags::SERIES_DESCRIPTION, VR::LO, "SYNTHETIC - not for diagnosis");
     elements.text(
         tags::SOFTWARE_VERSIONS,
         VR::LO,
@@ -228,8 +218,5 @@ fn contribution(description: &SyntheticDescription) -> String {
 /// At most `most` characters, without the control characters and backslashes that would end a
 /// value early.
 fn shortened(text: &str, most: usize) -> String {
-    text.chars()
-        .map(|c| if c.is_control() || c == '\\' { ' ' } else { c })
-        .take(most)
-        .collect()
+    text.chars().map(|c| if c.is_control() || c == '\\' { ' ' } else { c }).take(most).collect()
 }

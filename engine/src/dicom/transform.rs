@@ -43,10 +43,7 @@ pub(super) fn calibrate(
     let voi = match voi(object)? {
         Some(voi) => voi,
         None => window_of_pixels(
-            stored
-                .iter()
-                .filter(|raw| !is_padding(**raw))
-                .map(|raw| modality.apply(*raw)),
+            stored.iter().filter(|raw| !is_padding(**raw)).map(|raw| modality.apply(*raw)),
         ),
     };
     let inverted = header.photometric_interpretation == "MONOCHROME1";
@@ -61,11 +58,7 @@ pub(super) fn calibrate(
             if inverted { 1.0 - shown } else { shown }
         })
         .collect();
-    let frame = Frame {
-        width: header.columns,
-        height: header.rows,
-        pixels,
-    };
+    let frame = Frame { width: header.columns, height: header.rows, pixels };
     square_pixels(object, frame)
 }
 
@@ -117,10 +110,9 @@ fn voi(object: &InMemDicomObject) -> Result<Option<Voi>, DicomError> {
             signed(object) || number(object, tags::RESCALE_INTERCEPT).is_some_and(|i| i < 0.0);
         return Lookup::from_item(item, negative).map(|table| Some(Voi::Table(table)));
     }
-    let (Some(center), Some(width)) = (
-        number(object, tags::WINDOW_CENTER),
-        number(object, tags::WINDOW_WIDTH),
-    ) else {
+    let (Some(center), Some(width)) =
+        (number(object, tags::WINDOW_CENTER), number(object, tags::WINDOW_WIDTH))
+    else {
         return Ok(None);
     };
     let function = text(object, tags::VOILUT_FUNCTION);
@@ -136,17 +128,9 @@ fn voi(object: &InMemDicomObject) -> Result<Option<Voi>, DicomError> {
             ));
         }
     };
-    let least = if matches!(voi, Voi::Linear { .. }) {
-        1.0
-    } else {
-        f64::MIN_POSITIVE
-    };
+    let least = if matches!(voi, Voi::Linear { .. }) { 1.0 } else { f64::MIN_POSITIVE };
     if width < least {
-        return Err(DicomError::attribute(
-            "WindowWidth",
-            "0028,1051",
-            "too narrow",
-        ));
+        return Err(DicomError::attribute("WindowWidth", "0028,1051", "too narrow"));
     }
     Ok(Some(voi))
 }
@@ -155,25 +139,15 @@ fn voi(object: &InMemDicomObject) -> Result<Option<Voi>, DicomError> {
 fn window_of_pixels(values: impl Iterator<Item = f32>) -> Voi {
     let mut values: Vec<f32> = values.collect();
     if values.is_empty() {
-        return Voi::LinearExact {
-            center: 0.5,
-            width: 1.0,
-        };
+        return Voi::LinearExact { center: 0.5, width: 1.0 };
     }
     let beyond = (values.len() as f64 * BEYOND_WINDOW) as usize;
     let last = values.len() - 1;
     let low = f64::from(*values.select_nth_unstable_by(beyond, f32::total_cmp).1);
-    let high = f64::from(
-        *values
-            .select_nth_unstable_by(last - beyond, f32::total_cmp)
-            .1,
-    );
+    let high = f64::from(*values.select_nth_unstable_by(last - beyond, f32::total_cmp).1);
     // A picture of one value is shown mid-grey.
     let width = if high > low { high - low } else { 1.0 };
-    Voi::LinearExact {
-        center: f64::midpoint(low, high),
-        width,
-    }
+    Voi::LinearExact { center: f64::midpoint(low, high), width }
 }
 
 /// The stored values that are padding: (0028,0120), up to the range limit (0028,0121).
@@ -181,11 +155,7 @@ fn padding(object: &InMemDicomObject) -> Option<(i32, i32)> {
     let value = |tag| {
         let value = integer(object, tag)?;
         // The value has the representation of the pixels, whatever VR it was read with.
-        Some(if signed(object) {
-            i32::from(value as i16)
-        } else {
-            value as i32 & 0xFFFF
-        })
+        Some(if signed(object) { i32::from(value as i16) } else { value as i32 & 0xFFFF })
     };
     let first = value(tags::PIXEL_PADDING_VALUE)?;
     let second = value(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(first);
@@ -195,18 +165,14 @@ fn padding(object: &InMemDicomObject) -> Option<(i32, i32)> {
 /// Resamples to square pixels where the object says that they are not. The finer side is kept.
 fn square_pixels(object: &InMemDicomObject, frame: Frame) -> Result<Frame, DicomError> {
     // All three give the vertical side first (PS3.3 10.7.1.3, C.7.6.3.1.7).
-    let sides = [
-        tags::PIXEL_SPACING,
-        tags::IMAGER_PIXEL_SPACING,
-        tags::PIXEL_ASPECT_RATIO,
-    ]
-    .into_iter()
-    .find_map(|tag| match numbers(object, tag).as_slice() {
-        &[vertical, horizontal] if vertical > 0.0 && horizontal > 0.0 => {
-            Some((vertical, horizontal))
-        }
-        _ => None,
-    });
+    let sides = [tags::PIXEL_SPACING, tags::IMAGER_PIXEL_SPACING, tags::PIXEL_ASPECT_RATIO]
+        .into_iter()
+        .find_map(|tag| match numbers(object, tag).as_slice() {
+            &[vertical, horizontal] if vertical > 0.0 && horizontal > 0.0 => {
+                Some((vertical, horizontal))
+            }
+            _ => None,
+        });
     let Some((vertical, horizontal)) = sides else {
         return Ok(frame);
     };
@@ -222,15 +188,9 @@ fn square_pixels(object: &InMemDicomObject, frame: Frame) -> Result<Frame, Dicom
         ));
     }
     let (width, height) = if ratio > 1.0 {
-        (
-            frame.width,
-            (f64::from(frame.height) * ratio).round() as u32,
-        )
+        (frame.width, (f64::from(frame.height) * ratio).round() as u32)
     } else {
-        (
-            (f64::from(frame.width) / ratio).round() as u32,
-            frame.height,
-        )
+        ((f64::from(frame.width) / ratio).round() as u32, frame.height)
     };
     Ok(frame.resized(width, height))
 }

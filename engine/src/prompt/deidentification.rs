@@ -12,15 +12,10 @@ pub fn strip_marks(text: &str) -> String {
         kept.push_str(&rest[..start]);
         kept.push(' ');
         // A mark that never closes hides the rest: nobody can say where it was meant to end.
-        rest = rest[start..]
-            .find("**]")
-            .map_or("", |end| &rest[start + end + 3..]);
+        rest = rest[start..].find("**]").map_or("", |end| &rest[start + end + 3..]);
     }
     kept.push_str(rest);
-    kept.split_whitespace()
-        .filter_map(without_runs)
-        .collect::<Vec<_>>()
-        .join(" ")
+    kept.split_whitespace().filter_map(without_runs).collect::<Vec<_>>().join(" ")
 }
 
 /// A word without its runs of three or more `_`, and of four or more `X`; `None` when only
@@ -32,10 +27,7 @@ fn without_runs(word: &str) -> Option<String> {
     let mut index = 0;
     while index < characters.len() {
         let character = characters[index];
-        let run = characters[index..]
-            .iter()
-            .take_while(|c| **c == character)
-            .count();
+        let run = characters[index..].iter().take_while(|c| **c == character).count();
         if (character == '_' && run >= 3) || (character == 'X' && run >= 4) {
             cut = true;
         } else {
@@ -54,14 +46,8 @@ mod tests {
     fn marks_go_and_words_stay() {
         for (text, expected) in [
             ("mild edema, ___ lobe", "mild edema, lobe"),
-            (
-                "seen by [**Hospital 12**] on [**2101-1-1**].",
-                "seen by on .",
-            ),
-            (
-                "XXXX comparison XXXXXX. Clear lungs.",
-                "comparison Clear lungs.",
-            ),
+            ("seen by [**Hospital 12**] on [**2101-1-1**].", "seen by on ."),
+            ("XXXX comparison XXXXXX. Clear lungs.", "comparison Clear lungs."),
             ("Dr.____ reports", "Dr. reports"),
             ("an [** unclosed name", "an"),
             ("snake_case and XX stay", "snake_case and XX stay"),

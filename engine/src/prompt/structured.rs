@@ -54,11 +54,7 @@ impl StructuredPrompt {
         if let Some(word) = self.sex.and_then(Sex::word) {
             parts.push(word.to_owned());
         }
-        parts.extend(
-            finding_names(&self.findings)?
-                .into_iter()
-                .map(str::to_owned),
-        );
+        parts.extend(finding_names(&self.findings)?.into_iter().map(str::to_owned));
         if let Some(text) = &self.text {
             // Counted before any work: a text may be megabytes long.
             if text.chars().nth(LONGEST_TEXT).is_some() {
@@ -77,37 +73,24 @@ impl StructuredPrompt {
 }
 
 fn view_words(code: &str) -> Result<&'static str, PromptError> {
-    view_position(code)
-        .map(|view| view.caption)
-        .ok_or_else(|| PromptError {
-            field: "view_position",
-            cause: format!(
-                "not a known view position; known are {}",
-                view_positions()
-                    .iter()
-                    .map(|view| view.code)
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
-        })
+    view_position(code).map(|view| view.caption).ok_or_else(|| PromptError {
+        field: "view_position",
+        cause: format!(
+            "not a known view position; known are {}",
+            view_positions().iter().map(|view| view.code).collect::<Vec<_>>().join(", ")
+        ),
+    })
 }
 
 fn finding_names(words: &[String]) -> Result<Vec<&'static str>, PromptError> {
-    let error = |cause| PromptError {
-        field: "findings",
-        cause,
-    };
+    let error = |cause| PromptError { field: "findings", cause };
     let mut wanted = Vec::with_capacity(words.len().min(findings().len()));
     for (index, word) in words.iter().enumerate() {
         let entry = finding(word).ok_or_else(|| {
             error(format!(
                 "entry {} is not a known finding; known are {}",
                 index + 1,
-                findings()
-                    .iter()
-                    .map(|finding| finding.slug)
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                findings().iter().map(|finding| finding.slug).collect::<Vec<_>>().join(", ")
             ))
         })?;
         if !wanted.contains(&entry.slug) {
@@ -145,17 +128,9 @@ mod tests {
             prompt().sentence().unwrap(),
             "chest radiograph, AP view, child, male, bacterial pneumonia"
         );
-        assert_eq!(
-            StructuredPrompt::default().sentence().unwrap(),
-            "chest radiograph"
-        );
+        assert_eq!(StructuredPrompt::default().sentence().unwrap(), "chest radiograph");
         let several = StructuredPrompt {
-            findings: vec![
-                "Edema".into(),
-                "effusion".into(),
-                "edema".into(),
-                "Pneumonia".into(),
-            ],
+            findings: vec!["Edema".into(), "effusion".into(), "edema".into(), "Pneumonia".into()],
             sex: Some(Sex::Other),
             text: Some(" seen on ___  today ".into()),
             ..StructuredPrompt::default()
@@ -168,38 +143,20 @@ mod tests {
 
     #[test]
     fn errors_name_the_field_and_what_is_known() {
-        let unknown = StructuredPrompt {
-            findings: vec!["broken leg".into()],
-            ..prompt()
-        };
+        let unknown = StructuredPrompt { findings: vec!["broken leg".into()], ..prompt() };
         let error = unknown.sentence().unwrap_err();
         assert_eq!(error.field, "findings");
         assert!(error.cause.contains("pleural_thickening"), "{error}");
-        assert!(
-            !error.cause.contains("broken leg"),
-            "an error repeats no input: {error}"
-        );
+        assert!(!error.cause.contains("broken leg"), "an error repeats no input: {error}");
 
-        let view = StructuredPrompt {
-            view_position: Some("XX".into()),
-            ..prompt()
-        };
+        let view = StructuredPrompt { view_position: Some("XX".into()), ..prompt() };
         let error = view.sentence().unwrap_err();
-        assert_eq!(
-            (error.field, error.cause.contains("AP, PA, LL, RL")),
-            ("view_position", true)
-        );
+        assert_eq!((error.field, error.cause.contains("AP, PA, LL, RL")), ("view_position", true));
 
-        let both = StructuredPrompt {
-            findings: vec!["normal".into(), "mass".into()],
-            ..prompt()
-        };
+        let both = StructuredPrompt { findings: vec!["normal".into(), "mass".into()], ..prompt() };
         assert_eq!(both.sentence().unwrap_err().field, "findings");
 
-        let long = StructuredPrompt {
-            text: Some("x".repeat(LONGEST_TEXT + 1)),
-            ..prompt()
-        };
+        let long = StructuredPrompt { text: Some("x".repeat(LONGEST_TEXT + 1)), ..prompt() };
         assert_eq!(long.sentence().unwrap_err().field, "text");
     }
 }

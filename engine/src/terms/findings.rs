@@ -28,13 +28,7 @@ const fn coded(
     meaning: &'static str,
     synonyms: &'static [&'static str],
 ) -> Finding {
-    Finding {
-        slug,
-        name,
-        snomed: Some(snomed),
-        meaning,
-        synonyms,
-    }
+    Finding { slug, name, snomed: Some(snomed), meaning, synonyms }
 }
 
 /// The finding that excludes every other.
@@ -42,13 +36,7 @@ pub const NORMAL: &str = "normal";
 
 /// In the order in which captions name them.
 static FINDINGS: [Finding; 17] = [
-    coded(
-        NORMAL,
-        "normal",
-        "17621005",
-        "Normal",
-        &["no finding", "no findings"],
-    ),
+    coded(NORMAL, "normal", "17621005", "Normal", &["no finding", "no findings"]),
     coded("pneumonia", "pneumonia", "233604007", "Pneumonia", &[]),
     coded(
         "bacterial_pneumonia",
@@ -65,20 +53,8 @@ static FINDINGS: [Finding; 17] = [
         &["pneumonia viral", "virus"],
     ),
     coded("atelectasis", "atelectasis", "46621007", "Atelectasis", &[]),
-    coded(
-        "cardiomegaly",
-        "cardiomegaly",
-        "8186001",
-        "Cardiomegaly",
-        &[],
-    ),
-    coded(
-        "effusion",
-        "effusion",
-        "60046008",
-        "Pleural effusion",
-        &["pleural effusion"],
-    ),
+    coded("cardiomegaly", "cardiomegaly", "8186001", "Cardiomegaly", &[]),
+    coded("effusion", "effusion", "60046008", "Pleural effusion", &["pleural effusion"]),
     coded(
         "infiltration",
         "infiltration",
@@ -94,13 +70,7 @@ static FINDINGS: [Finding; 17] = [
         "Pulmonary nodule",
         &["pulmonary nodule", "lung nodule"],
     ),
-    coded(
-        "pneumothorax",
-        "pneumothorax",
-        "36118008",
-        "Pneumothorax",
-        &[],
-    ),
+    coded("pneumothorax", "pneumothorax", "36118008", "Pneumothorax", &[]),
     coded(
         "consolidation",
         "consolidation",
@@ -108,27 +78,9 @@ static FINDINGS: [Finding; 17] = [
         "Lung consolidation",
         &["lung consolidation"],
     ),
-    coded(
-        "edema",
-        "edema",
-        "19242006",
-        "Pulmonary edema",
-        &["oedema", "pulmonary edema"],
-    ),
-    coded(
-        "emphysema",
-        "emphysema",
-        "87433001",
-        "Pulmonary emphysema",
-        &[],
-    ),
-    coded(
-        "fibrosis",
-        "fibrosis",
-        "51615001",
-        "Fibrosis of lung",
-        &["pulmonary fibrosis"],
-    ),
+    coded("edema", "edema", "19242006", "Pulmonary edema", &["oedema", "pulmonary edema"]),
+    coded("emphysema", "emphysema", "87433001", "Pulmonary emphysema", &[]),
+    coded("fibrosis", "fibrosis", "51615001", "Fibrosis of lung", &["pulmonary fibrosis"]),
     Finding {
         slug: "pleural_thickening",
         name: "pleural thickening",
@@ -136,13 +88,7 @@ static FINDINGS: [Finding; 17] = [
         meaning: "Pleural thickening",
         synonyms: &[],
     },
-    coded(
-        "hernia",
-        "hernia",
-        "39839004",
-        "Diaphragmatic hernia",
-        &["diaphragmatic hernia"],
-    ),
+    coded("hernia", "hernia", "39839004", "Diaphragmatic hernia", &["diaphragmatic hernia"]),
 ];
 
 /// Every finding that a prompt or a label table may name, in the order of captions.
@@ -161,9 +107,7 @@ pub fn finding(word: &str) -> Option<&'static Finding> {
 
 /// The finding of a SNOMED CT code.
 pub fn finding_by_code(snomed: &str) -> Option<&'static Finding> {
-    FINDINGS
-        .iter()
-        .find(|finding| finding.snomed == Some(snomed))
+    FINDINGS.iter().find(|finding| finding.snomed == Some(snomed))
 }
 
 fn normalised(word: &str) -> String {

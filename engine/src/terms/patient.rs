@@ -57,11 +57,7 @@ pub enum AgeGroup {
 impl AgeGroup {
     /// The group of an age in years.
     pub fn of_years(years: f32) -> Self {
-        if years < 18.0 {
-            Self::Child
-        } else {
-            Self::Adult
-        }
+        if years < 18.0 { Self::Child } else { Self::Adult }
     }
 
     /// The word in a caption.

@@ -48,9 +48,7 @@ pub fn view_positions() -> &'static [ViewPosition] {
 /// The view position of a code; case and surrounding space do not matter.
 pub fn view_position(code: &str) -> Option<&'static ViewPosition> {
     let code = code.trim();
-    VIEWS
-        .iter()
-        .find(|view| view.code.eq_ignore_ascii_case(code))
+    VIEWS.iter().find(|view| view.code.eq_ignore_ascii_case(code))
 }
 
 #[cfg(test)]

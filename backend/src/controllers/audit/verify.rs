@@ -32,7 +32,11 @@ pub(super) async fn verify(access: Auditor) -> Result<web::Json<VerdictView>, Ap
         Ok(()) => {}
     }
     if let Some(found) = verdict.first_broken {
-        tracing::error!(sequence = found.sequence, cause = found.cause.words(), "the audit log is broken");
+        tracing::error!(
+            sequence = found.sequence,
+            cause = found.cause.words(),
+            "the audit log is broken"
+        );
     }
     Ok(web::Json((&verdict).into()))
 }

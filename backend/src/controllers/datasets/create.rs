@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use actix_web::{HttpResponse, post, web};
 use sea_orm::ConnectionTrait;
-use uuid::Uuid;
 use skiagraph_compliance::audit::Action;
+use uuid::Uuid;
 
 use crate::audit::Entry;
 use crate::auth::MlEngineer;
-use crate::controllers::{Body, Refusals};
 use crate::controllers::domain::Domain;
+use crate::controllers::{Body, Refusals};
 use crate::error::ApiError;
 use crate::models::work::Kind;
 use crate::models::{self, datasets};
@@ -50,10 +50,7 @@ pub(super) async fn create(
 }
 
 /// Every upload is there, and no two of their radiographs claim to be the same instance.
-async fn check_uploads(
-    db: &impl ConnectionTrait,
-    upload_ids: &[String],
-) -> Result<(), ApiError> {
+async fn check_uploads(db: &impl ConnectionTrait, upload_ids: &[String]) -> Result<(), ApiError> {
     if let Some(missing) = models::uploads::missing(db, upload_ids).await?.first() {
         let position = upload_ids.iter().position(|id| id == missing).unwrap_or_default();
         return Err(ApiError::invalid(

@@ -29,7 +29,9 @@ pub(super) async fn events(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let records = access.read(Entry::of(Action::OrderRead, "dataset", &id)).await?;
-    models::work::state(records.db(), Kind::Dataset, &id).await?.ok_or(ApiError::NotFound("dataset"))?;
+    models::work::state(records.db(), Kind::Dataset, &id)
+        .await?
+        .ok_or(ApiError::NotFound("dataset"))?;
     let id = id.into_inner();
     let (db, record) = (records.db().clone(), id.clone());
     let look = move || {

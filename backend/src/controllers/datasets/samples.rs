@@ -1,8 +1,8 @@
 //! `GET /datasets/{id}/samples`
 
 use actix_web::{get, web};
-use skiagraph_engine::data::{Dataset, Sample, Split};
 use skiagraph_compliance::audit::Action;
+use skiagraph_engine::data::{Dataset, Sample, Split};
 
 use crate::audit::Entry;
 use crate::auth::MlEngineer;
@@ -41,8 +41,7 @@ pub(super) async fn samples(
     let folder = domain.folders.dataset(&id);
     let opened = web::block(move || Dataset::open(&folder)).await?;
     let dataset = opened.map_err(|error| ApiError::Internal(error.to_string()))?;
-    let samples =
-        [dataset.samples(Split::Train), dataset.samples(Split::Validation)].concat();
+    let samples = [dataset.samples(Split::Train), dataset.samples(Split::Validation)].concat();
     let total = samples.len() as u64;
     let (offset, limit) = (slice.offset() as usize, slice.limit() as usize);
     let items = samples.into_iter().skip(offset).take(limit).map(view).collect();

@@ -31,9 +31,14 @@ pub(super) async fn cancel(
     let change = access.change().await?;
     super::own(change.db(), &access.user().id, &id).await?;
     let cancelled = models::work::cancel(change.db(), Kind::Generation, &id).await?;
-    let model = models::generations::get(change.db(), &id).await?.ok_or(ApiError::NotFound("generation"))?;
+    let model = models::generations::get(change.db(), &id)
+        .await?
+        .ok_or(ApiError::NotFound("generation"))?;
     if !cancelled {
-        return Err(ApiError::conflict("state", format!("the generation is {} already", model.state)));
+        return Err(ApiError::conflict(
+            "state",
+            format!("the generation is {} already", model.state),
+        ));
     }
     let entry = Entry::of(Action::OrderChanged, "generation", &id);
     change.commit(entry.detail("change", "cancelled")).await?;

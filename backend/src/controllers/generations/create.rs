@@ -2,13 +2,13 @@
 
 use actix_web::{HttpResponse, post, web};
 use sea_orm::ConnectionTrait;
-use uuid::Uuid;
 use skiagraph_compliance::audit::Action;
+use uuid::Uuid;
 
 use crate::audit::Entry;
 use crate::auth::ClinicianOrMlEngineer;
-use crate::controllers::{Body, Refusals};
 use crate::controllers::domain::{Domain, drawn_seed};
+use crate::controllers::{Body, Refusals};
 use crate::error::{ApiError, Problem};
 use crate::models;
 use crate::models::work::Kind;
@@ -37,18 +37,14 @@ pub(super) async fn create(
     let request = body.read().await?.checked(steps, guidance_scale, drawn_seed())?;
     let change = access.change().await?;
     check_adapter(change.db(), request.adapter_id.as_deref()).await?;
-    let model =
-        models::generations::insert(change.db(), &id, &request, &access.user().id).await?;
+    let model = models::generations::insert(change.db(), &id, &request, &access.user().id).await?;
     change.commit(Entry::of(Action::OrderCreated, "generation", &id)).await?;
     domain.queue.push(Kind::Generation, &id).await?;
     Ok(HttpResponse::Accepted().json(super::view(model)?))
 }
 
 /// The adapter is there and promoted.
-async fn check_adapter(
-    db: &impl ConnectionTrait,
-    adapter: Option<&str>,
-) -> Result<(), ApiError> {
+async fn check_adapter(db: &impl ConnectionTrait, adapter: Option<&str>) -> Result<(), ApiError> {
     let Some(adapter) = adapter else { return Ok(()) };
     match models::runs::get(db, adapter).await? {
         Some(run) if run.promoted_at.is_some() => Ok(()),

@@ -8,8 +8,8 @@ use crate::auth::ClinicianOrMlEngineer;
 use crate::controllers::Refusals;
 use crate::error::ApiError;
 use crate::models;
-use crate::views::page::{Page, PageQuery};
 use crate::views::generations::GenerationView;
+use crate::views::page::{Page, PageQuery};
 
 /// Your own generations, the newest first.
 #[utoipa::path(
@@ -25,7 +25,8 @@ pub(super) async fn list(
     let slice = paging.page()?;
     let records = access.read(Entry::new(Action::Query, "generation")).await?;
     let (items, total) =
-        models::generations::list(records.db(), &access.user().id, slice.offset(), slice.limit()).await?;
+        models::generations::list(records.db(), &access.user().id, slice.offset(), slice.limit())
+            .await?;
     let items = items.into_iter().map(super::view).collect::<Result<_, _>>()?;
     Ok(web::Json(Page::new(items, total, slice)))
 }

@@ -9,11 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 /// The endpoints.
 pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(list::list)
-        .service(get::get)
-        .service(file::file)
-        .service(png::png);
+    config.service(list::list).service(get::get).service(file::file).service(png::png);
 }
 
 /// An image's record on the wire.

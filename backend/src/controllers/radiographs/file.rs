@@ -26,8 +26,9 @@ pub(super) async fn file(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let records = access.read(Entry::of(Action::Export, "radiograph", &id)).await?;
-    let radiograph =
-        models::radiographs::get(records.db(), &id).await?.ok_or(ApiError::NotFound("radiograph"))?;
+    let radiograph = models::radiographs::get(records.db(), &id)
+        .await?
+        .ok_or(ApiError::NotFound("radiograph"))?;
     let bytes = domain.storage.get(&radiograph.object_key).await?;
     Ok(crate::controllers::download(bytes, "application/dicom", &format!("{id}.dcm")))
 }

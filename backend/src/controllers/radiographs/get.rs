@@ -22,6 +22,8 @@ pub(super) async fn get(
     id: web::Path<String>,
 ) -> Result<web::Json<RadiographView>, ApiError> {
     let records = access.read(Entry::of(Action::InstancesAccessed, "radiograph", &id)).await?;
-    let model = models::radiographs::get(records.db(), &id).await?.ok_or(ApiError::NotFound("radiograph"))?;
+    let model = models::radiographs::get(records.db(), &id)
+        .await?
+        .ok_or(ApiError::NotFound("radiograph"))?;
     Ok(web::Json(super::view(model)))
 }

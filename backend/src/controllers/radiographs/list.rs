@@ -25,8 +25,13 @@ pub(super) async fn list(
 ) -> Result<web::Json<Page<RadiographView>>, ApiError> {
     let slice = paging.page()?;
     let records = access.read(Entry::new(Action::Query, "radiograph")).await?;
-    let (items, total) =
-        models::radiographs::list(records.db(), filter.upload_id.as_deref(), slice.offset(), slice.limit()).await?;
+    let (items, total) = models::radiographs::list(
+        records.db(),
+        filter.upload_id.as_deref(),
+        slice.offset(),
+        slice.limit(),
+    )
+    .await?;
     let items = items.into_iter().map(super::view).collect();
     Ok(web::Json(Page::new(items, total, slice)))
 }

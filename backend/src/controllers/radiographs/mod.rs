@@ -9,11 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 /// The endpoints.
 pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(list::list)
-        .service(get::get)
-        .service(file::file)
-        .service(rendered::rendered);
+    config.service(list::list).service(get::get).service(file::file).service(rendered::rendered);
 }
 
 /// A radiograph's record on the wire.

@@ -1,8 +1,8 @@
 //! `GET /radiographs/{id}/rendered`
 
 use actix_web::{HttpResponse, get, web};
-use skiagraph_engine::dicom;
 use skiagraph_compliance::audit::Action;
+use skiagraph_engine::dicom;
 
 use crate::audit::Entry;
 use crate::auth::MlEngineer;
@@ -31,8 +31,9 @@ pub(super) async fn rendered(
 ) -> Result<HttpResponse, ApiError> {
     let window = checked(&window)?;
     let records = access.read(Entry::of(Action::InstancesAccessed, "radiograph", &id)).await?;
-    let radiograph =
-        models::radiographs::get(records.db(), &id).await?.ok_or(ApiError::NotFound("radiograph"))?;
+    let radiograph = models::radiographs::get(records.db(), &id)
+        .await?
+        .ok_or(ApiError::NotFound("radiograph"))?;
     let bytes = domain.storage.get(&radiograph.object_key).await?;
     let png = web::block(move || dicom::render_png(&dicom::read(&bytes)?.frame, window)).await?;
     let png = png.map_err(|error| {

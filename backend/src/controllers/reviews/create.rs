@@ -1,8 +1,8 @@
 //! `POST /images/{id}/reviews`
 
 use actix_web::{HttpResponse, post, web};
-use uuid::Uuid;
 use skiagraph_compliance::audit::Action;
+use uuid::Uuid;
 
 use crate::audit::Entry;
 use crate::auth::Clinician;

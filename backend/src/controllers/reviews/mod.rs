@@ -7,9 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 /// The endpoints.
 pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(create::create)
-        .service(list::list);
+    config.service(create::create).service(list::list);
 }
 
 /// A review's record on the wire.

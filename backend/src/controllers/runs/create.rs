@@ -1,13 +1,13 @@
 //! `POST /runs`
 
 use actix_web::{HttpResponse, post, web};
-use uuid::Uuid;
 use skiagraph_compliance::audit::Action;
+use uuid::Uuid;
 
 use crate::audit::Entry;
 use crate::auth::MlEngineer;
-use crate::controllers::{Body, Refusals};
 use crate::controllers::domain::Domain;
+use crate::controllers::{Body, Refusals};
 use crate::error::ApiError;
 use crate::models;
 use crate::models::state::State;

@@ -24,8 +24,7 @@ pub(super) async fn list(
 ) -> Result<web::Json<Page<RunView>>, ApiError> {
     let slice = paging.page()?;
     let records = access.read(Entry::new(Action::Query, "run")).await?;
-    let (items, total) =
-        models::runs::list(records.db(), slice.offset(), slice.limit()).await?;
+    let (items, total) = models::runs::list(records.db(), slice.offset(), slice.limit()).await?;
     let items = items.into_iter().map(super::view).collect::<Result<_, _>>()?;
     Ok(web::Json(Page::new(items, total, slice)))
 }

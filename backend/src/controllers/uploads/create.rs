@@ -4,8 +4,8 @@ use actix_multipart::Multipart;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use chrono::Utc;
-use uuid::Uuid;
 use skiagraph_compliance::audit::Action;
+use uuid::Uuid;
 
 use crate::audit::Entry;
 use crate::auth::MlEngineer;

@@ -22,6 +22,7 @@ pub(super) async fn get(
     id: web::Path<String>,
 ) -> Result<web::Json<UploadView>, ApiError> {
     let records = access.read(Entry::of(Action::Query, "upload", &id)).await?;
-    let model = models::uploads::get(records.db(), &id).await?.ok_or(ApiError::NotFound("upload"))?;
+    let model =
+        models::uploads::get(records.db(), &id).await?.ok_or(ApiError::NotFound("upload"))?;
     Ok(web::Json(super::view(model)))
 }

@@ -24,8 +24,7 @@ pub(super) async fn list(
 ) -> Result<web::Json<Page<UploadView>>, ApiError> {
     let slice = paging.page()?;
     let records = access.read(Entry::new(Action::Query, "upload")).await?;
-    let (items, total) =
-        models::uploads::list(records.db(), slice.offset(), slice.limit()).await?;
+    let (items, total) = models::uploads::list(records.db(), slice.offset(), slice.limit()).await?;
     let items = items.into_iter().map(super::view).collect();
     Ok(web::Json(Page::new(items, total, slice)))
 }

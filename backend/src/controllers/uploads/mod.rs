@@ -8,10 +8,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 /// The endpoints.
 pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(create::create)
-        .service(list::list)
-        .service(get::get);
+    config.service(create::create).service(list::list).service(get::get);
 }
 
 /// An upload's record on the wire.

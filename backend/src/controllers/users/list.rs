@@ -24,7 +24,6 @@ pub(super) async fn list(
 ) -> Result<web::Json<Page<UserView>>, ApiError> {
     let slice = query.page()?;
     let records = access.read(Entry::new(Action::UserRead, "user")).await?;
-    let (users, total) =
-        models::users::list(records.db(), slice.offset(), slice.limit()).await?;
+    let (users, total) = models::users::list(records.db(), slice.offset(), slice.limit()).await?;
     Ok(web::Json(Page::new(users.into_iter().map(Into::into).collect(), total, slice)))
 }

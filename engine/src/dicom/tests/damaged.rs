@@ -17,19 +17,13 @@ fn what_is_no_radiograph_is_refused_with_the_reason() {
     let object = Object::words(2, &[0; 4]);
     for (changed, begins) in [
         (
-            object
-                .clone()
-                .text(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE),
+            object.clone().text(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE),
             "SOPClassUID (0008,0016): not a radiograph",
         ),
         (
             object
                 .clone()
-                .text(
-                    tags::SOP_CLASS_UID,
-                    VR::UI,
-                    uids::SECONDARY_CAPTURE_IMAGE_STORAGE,
-                )
+                .text(tags::SOP_CLASS_UID, VR::UI, uids::SECONDARY_CAPTURE_IMAGE_STORAGE)
                 .text(tags::MODALITY, VR::CS, "US"),
             "Modality (0008,0060): a Secondary Capture",
         ),
@@ -37,69 +31,32 @@ fn what_is_no_radiograph_is_refused_with_the_reason() {
             object.clone().text(tags::NUMBER_OF_FRAMES, VR::IS, "2"),
             "NumberOfFrames (0028,0008): 2 frames",
         ),
+        (object.clone().short(tags::SAMPLES_PER_PIXEL, 3), "SamplesPerPixel (0028,0002): 3"),
         (
-            object.clone().short(tags::SAMPLES_PER_PIXEL, 3),
-            "SamplesPerPixel (0028,0002): 3",
-        ),
-        (
-            object
-                .clone()
-                .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB"),
+            object.clone().text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB"),
             "PhotometricInterpretation (0028,0004)",
         ),
+        (object.clone().short(tags::ROWS, 0), "Rows (0028,0010): absent, or no positive"),
+        (object.clone().without(tags::COLUMNS), "Columns (0028,0011): absent"),
+        (object.clone().short(tags::BITS_STORED, 17), "BitsStored (0028,0101)"),
+        (object.clone().short(tags::HIGH_BIT, 3), "HighBit (0028,0102)"),
+        (object.clone().short(tags::BITS_ALLOCATED, 32), "BitsAllocated (0028,0100)"),
+        (object.clone().without(tags::PIXEL_DATA), "PixelData (7FE0,0010): absent"),
         (
-            object.clone().short(tags::ROWS, 0),
-            "Rows (0028,0010): absent, or no positive",
-        ),
-        (
-            object.clone().without(tags::COLUMNS),
-            "Columns (0028,0011): absent",
-        ),
-        (
-            object.clone().short(tags::BITS_STORED, 17),
-            "BitsStored (0028,0101)",
-        ),
-        (
-            object.clone().short(tags::HIGH_BIT, 3),
-            "HighBit (0028,0102)",
-        ),
-        (
-            object.clone().short(tags::BITS_ALLOCATED, 32),
-            "BitsAllocated (0028,0100)",
-        ),
-        (
-            object.clone().without(tags::PIXEL_DATA),
-            "PixelData (7FE0,0010): absent",
-        ),
-        (
-            object
-                .clone()
-                .short(tags::ROWS, 60_000)
-                .short(tags::COLUMNS, 60_000),
+            object.clone().short(tags::ROWS, 60_000).short(tags::COLUMNS, 60_000),
             "unsupported object: 60000 × 60000 pixels",
         ),
         (
             object.clone().short(tags::ROWS, 3),
             "PixelData (7FE0,0010): 2 × 3 pixels need 12 bytes, and 8 are there",
         ),
-        (
-            object.clone().syntax("1.2.840.10008.1.2.4.80"),
-            "PixelData (7FE0,0010): not encoded",
-        ),
+        (object.clone().syntax("1.2.840.10008.1.2.4.80"), "PixelData (7FE0,0010): not encoded"),
     ] {
         let error = refused(&changed);
-        assert!(
-            error.starts_with(begins),
-            "{error:?} does not begin {begins:?}"
-        );
+        assert!(error.starts_with(begins), "{error:?} does not begin {begins:?}");
     }
-    let no_decoder = Object::compressed(
-        2,
-        2,
-        8,
-        "1.2.840.10008.1.2.4.80",
-        vec![vec![0xFF, 0xD8, 0, 0]],
-    );
+    let no_decoder =
+        Object::compressed(2, 2, 8, "1.2.840.10008.1.2.4.80", vec![vec![0xFF, 0xD8, 0, 0]]);
     assert!(refused(&no_decoder).contains("no decoder"));
     let slope = object.text(tags::RESCALE_SLOPE, VR::DS, "0");
     let error = read(&slope.bytes()).unwrap_err().to_string();
@@ -131,25 +88,15 @@ fn truncated_bytes_are_an_error_at_every_length() {
     for whole in [native, jpeg] {
         read(&whole).unwrap();
         for length in 0..whole.len() - 8 {
-            assert!(
-                read(&whole[..length]).is_err(),
-                "{length} of {} bytes",
-                whole.len()
-            );
+            assert!(read(&whole[..length]).is_err(), "{length} of {} bytes", whole.len());
         }
     }
 }
 
 #[test]
 fn damaged_bytes_never_stop_the_program() {
-    let rle = Object::compressed(
-        16,
-        12,
-        10,
-        uids::RLE_LOSSLESS,
-        vec![run_lengths(&pattern())],
-    )
-    .bytes();
+    let rle =
+        Object::compressed(16, 12, 10, uids::RLE_LOSSLESS, vec![run_lengths(&pattern())]).bytes();
     let native = Object::words(16, &pattern()).bytes();
     for whole in [rle, native] {
         for at in (128..whole.len()).step_by(3) {
@@ -165,11 +112,7 @@ fn errors_hold_no_values_of_attributes() {
     let object = Object::words(2, &[0; 4])
         .text(tags::PATIENT_NAME, VR::PN, "Secret^Name")
         .text(tags::MODALITY, VR::CS, "SECRETMOD")
-        .text(
-            tags::SOP_CLASS_UID,
-            VR::UI,
-            uids::SECONDARY_CAPTURE_IMAGE_STORAGE,
-        );
+        .text(tags::SOP_CLASS_UID, VR::UI, uids::SECONDARY_CAPTURE_IMAGE_STORAGE);
     assert!(!refused(&object).to_lowercase().contains("secret"));
     assert!(matches!(read(b"Secret"), Err(DicomError::NotDicom { .. })));
 }

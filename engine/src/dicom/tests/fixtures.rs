@@ -40,9 +40,7 @@ impl Object {
         object.transfer_syntax = transfer_syntax;
         let sequence: Value<InMemDicomObject, Vec<u8>> =
             Value::PixelSequence(PixelFragmentSequence::new(vec![], fragments));
-        object
-            .set
-            .put(DataElement::new(tags::PIXEL_DATA, VR::OB, sequence));
+        object.set.put(DataElement::new(tags::PIXEL_DATA, VR::OB, sequence));
         object
     }
 
@@ -51,11 +49,7 @@ impl Object {
             set: InMemDicomObject::new_empty(),
             transfer_syntax: uids::EXPLICIT_VR_LITTLE_ENDIAN,
         }
-        .text(
-            tags::SOP_CLASS_UID,
-            VR::UI,
-            uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
-        )
+        .text(tags::SOP_CLASS_UID, VR::UI, uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION)
         .text(tags::SOP_INSTANCE_UID, VR::UI, "2.25.1")
         .text(tags::MODALITY, VR::CS, "DX")
         .text(tags::PATIENT_ID, VR::LO, "P1")
@@ -70,32 +64,27 @@ impl Object {
     }
 
     pub(super) fn text(mut self, tag: Tag, vr: VR, value: &str) -> Self {
-        self.set
-            .put(DataElement::new(tag, vr, PrimitiveValue::from(value)));
+        self.set.put(DataElement::new(tag, vr, PrimitiveValue::from(value)));
         self
     }
 
     pub(super) fn short(mut self, tag: Tag, value: u16) -> Self {
-        self.set
-            .put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
+        self.set.put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
         self
     }
 
     pub(super) fn signed_short(mut self, tag: Tag, value: i16) -> Self {
-        self.set
-            .put(DataElement::new(tag, VR::SS, PrimitiveValue::from(value)));
+        self.set.put(DataElement::new(tag, VR::SS, PrimitiveValue::from(value)));
         self
     }
 
     pub(super) fn window(self, center: &str, width: &str) -> Self {
-        self.text(tags::WINDOW_CENTER, VR::DS, center)
-            .text(tags::WINDOW_WIDTH, VR::DS, width)
+        self.text(tags::WINDOW_CENTER, VR::DS, center).text(tags::WINDOW_WIDTH, VR::DS, width)
     }
 
     pub(super) fn item(mut self, tag: Tag, item: InMemDicomObject) -> Self {
         let sequence = DataSetSequence::from(vec![item]);
-        self.set
-            .put(DataElement::new(tag, VR::SQ, Value::from(sequence)));
+        self.set.put(DataElement::new(tag, VR::SQ, Value::from(sequence)));
         self
     }
 
@@ -112,12 +101,7 @@ impl Object {
     pub(super) fn bytes(&self) -> Vec<u8> {
         let meta = FileMetaTableBuilder::new().transfer_syntax(self.transfer_syntax);
         let mut bytes = Vec::new();
-        self.set
-            .clone()
-            .with_meta(meta)
-            .unwrap()
-            .write_all(&mut bytes)
-            .unwrap();
+        self.set.clone().with_meta(meta).unwrap().write_all(&mut bytes).unwrap();
         bytes
     }
 }
@@ -160,10 +144,7 @@ pub(super) fn run_lengths(values: &[u16]) -> Vec<u8> {
     let (high, low) = (segment(8), segment(0));
     let mut header = [0_u32; 16];
     header[..3].copy_from_slice(&[2, 64, 64 + high.len() as u32]);
-    let mut stream: Vec<u8> = header
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
+    let mut stream: Vec<u8> = header.iter().flat_map(|value| value.to_le_bytes()).collect();
     stream.extend(high);
     stream.extend(low);
     stream

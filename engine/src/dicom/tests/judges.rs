@@ -57,11 +57,7 @@ fn synthetic_objects_are_valid_and_synthetic() {
     let bare = SyntheticDescription::default();
     for (number, description) in [description(), bare].iter().enumerate() {
         let file = folder.path().join(format!("{number}.dcm"));
-        fs::write(
-            &file,
-            write_synthetic(&gradient(31, 20), description).unwrap(),
-        )
-        .unwrap();
+        fs::write(&file, write_synthetic(&gradient(31, 20), description).unwrap()).unwrap();
         valid(&file);
         if let Some(said) = output("dcmdump", &["+P", "0008,001c"], &file) {
             assert!(said.contains("CS [YES]"), "{said}");

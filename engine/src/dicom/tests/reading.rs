@@ -13,10 +13,7 @@ fn pixels(object: &Object) -> Vec<f32> {
 fn near(got: &[f32], expected: &[f32]) {
     assert_eq!(got.len(), expected.len());
     for (got_one, expected_one) in got.iter().zip(expected) {
-        assert!(
-            (got_one - expected_one).abs() < 1e-4,
-            "{got:?} is not {expected:?}"
-        );
+        assert!((got_one - expected_one).abs() < 1e-4, "{got:?} is not {expected:?}");
     }
 }
 
@@ -32,13 +29,9 @@ fn a_linear_window_follows_the_clause() {
 #[test]
 fn other_window_functions_follow_theirs() {
     let object = Object::words(2, &[0, 500, 1000, 1500]).window("500", "1000");
-    let exact = object
-        .clone()
-        .text(tags::VOILUT_FUNCTION, VR::CS, "LINEAR_EXACT");
+    let exact = object.clone().text(tags::VOILUT_FUNCTION, VR::CS, "LINEAR_EXACT");
     near(&pixels(&exact), &[0.0, 0.5, 1.0, 1.0]);
-    let sigmoid = object
-        .clone()
-        .text(tags::VOILUT_FUNCTION, VR::CS, "SIGMOID");
+    let sigmoid = object.clone().text(tags::VOILUT_FUNCTION, VR::CS, "SIGMOID");
     near(&pixels(&sigmoid), &[0.1192, 0.5, 0.8808, 0.982]);
     let unknown = object.text(tags::VOILUT_FUNCTION, VR::CS, "CUBIC");
     let error = read(&unknown.bytes()).unwrap_err().to_string();
@@ -72,10 +65,7 @@ fn look_up_tables_hold_beyond_their_ends() {
 #[test]
 fn bits_lie_where_the_header_says() {
     // Ten bits under high bit 13, with rubbish around them.
-    let words: Vec<u16> = [0, 512, 1023, 1]
-        .iter()
-        .map(|value| (value << 4) | 0xC00F)
-        .collect();
+    let words: Vec<u16> = [0, 512, 1023, 1].iter().map(|value| (value << 4) | 0xC00F).collect();
     let object = Object::words(2, &words)
         .short(tags::BITS_STORED, 10)
         .short(tags::HIGH_BIT, 13)
@@ -116,9 +106,11 @@ fn without_a_window_the_robust_range_is_shown() {
 
 #[test]
 fn pixels_become_square() {
-    let object = Object::words(4, &[0, 0, 100, 100, 0, 0, 100, 100])
-        .window("50", "100")
-        .text(tags::IMAGER_PIXEL_SPACING, VR::DS, "0.2\\0.1");
+    let object = Object::words(4, &[0, 0, 100, 100, 0, 0, 100, 100]).window("50", "100").text(
+        tags::IMAGER_PIXEL_SPACING,
+        VR::DS,
+        "0.2\\0.1",
+    );
     let frame = read(&object.bytes()).unwrap().frame;
     assert_eq!((frame.width, frame.height), (4, 4));
     let object = object.text(tags::IMAGER_PIXEL_SPACING, VR::DS, "0.1\\0.2");
@@ -158,10 +150,7 @@ fn compressed_pixels_are_those_that_were_compressed() {
     let (first, second) = whole.split_at(100);
     for (syntax, fragments) in [
         (uids::JPEG2000_LOSSLESS, vec![whole.clone()]),
-        (
-            uids::JPEG2000_LOSSLESS,
-            vec![first.to_vec(), second.to_vec()],
-        ),
+        (uids::JPEG2000_LOSSLESS, vec![first.to_vec(), second.to_vec()]),
         (uids::JPEG_LOSSLESS_SV1, vec![from_hex(JPEG_LOSSLESS)]),
         (uids::RLE_LOSSLESS, vec![run_lengths(&pattern())]),
     ] {
@@ -172,9 +161,7 @@ fn compressed_pixels_are_those_that_were_compressed() {
 
 #[test]
 fn jpeg_baseline_is_near_what_was_compressed() {
-    let grey: Vec<u8> = (0..32 * 24)
-        .map(|i| ((i % 32) * 4 + (i / 32) * 5) as u8)
-        .collect();
+    let grey: Vec<u8> = (0..32 * 24).map(|i| ((i % 32) * 4 + (i / 32) * 5) as u8).collect();
     let mut stream = Vec::new();
     image::codecs::jpeg::JpegEncoder::new_with_quality(&mut stream, 95)
         .encode(&grey, 32, 24, image::ExtendedColorType::L8)
@@ -199,16 +186,8 @@ fn implicit_and_big_endian_objects_are_read() {
 fn the_header_is_in_the_platforms_words() {
     let diagnosis = InMemDicomObject::from_element_iter([
         DataElement::new(tags::CODE_VALUE, VR::SH, PrimitiveValue::from("53084003")),
-        DataElement::new(
-            tags::CODING_SCHEME_DESIGNATOR,
-            VR::SH,
-            PrimitiveValue::from("SCT"),
-        ),
-        DataElement::new(
-            tags::CODE_MEANING,
-            VR::LO,
-            PrimitiveValue::from("Bacterial pneumonia"),
-        ),
+        DataElement::new(tags::CODING_SCHEME_DESIGNATOR, VR::SH, PrimitiveValue::from("SCT")),
+        DataElement::new(tags::CODE_MEANING, VR::LO, PrimitiveValue::from("Bacterial pneumonia")),
     ]);
     let object = Object::words(2, &[0; 4])
         .text(tags::PATIENT_AGE, VR::AS, "018M")
@@ -217,23 +196,18 @@ fn the_header_is_in_the_platforms_words() {
         .text(tags::IMAGE_LATERALITY, VR::CS, "U")
         .text(tags::BODY_PART_EXAMINED, VR::CS, "CHEST")
         .item(tags::ADMITTING_DIAGNOSES_CODE_SEQUENCE, diagnosis)
-        .text(
-            tags::ADMITTING_DIAGNOSES_DESCRIPTION,
-            VR::LO,
-            "Pleural_Thickening\\Gout",
-        );
+        .text(tags::ADMITTING_DIAGNOSES_DESCRIPTION, VR::LO, "Pleural_Thickening\\Gout");
     let header = inspect(&object.bytes()).unwrap();
     assert_eq!(header.age_years, Some(1.5));
     assert_eq!(header.sex, Some(Sex::Female));
     assert_eq!(header.view_position.as_deref(), Some("PA"));
     assert_eq!(header.laterality.as_deref(), Some("U"));
-    assert_eq!(
-        header.findings,
-        ["bacterial pneumonia", "pleural thickening"]
-    );
+    assert_eq!(header.findings, ["bacterial pneumonia", "pleural thickening"]);
     assert!(!header.synthetic);
-    let birth = Object::words(2, &[0; 4])
-        .text(tags::PATIENT_BIRTH_DATE, VR::DA, "20000615")
-        .text(tags::STUDY_DATE, VR::DA, "20240101");
+    let birth = Object::words(2, &[0; 4]).text(tags::PATIENT_BIRTH_DATE, VR::DA, "20000615").text(
+        tags::STUDY_DATE,
+        VR::DA,
+        "20240101",
+    );
     assert_eq!(inspect(&birth.bytes()).unwrap().age_years, Some(23.0));
 }

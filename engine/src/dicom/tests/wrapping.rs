@@ -49,11 +49,7 @@ impl Desk {
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
-        assert_eq!(
-            left,
-            ["images", "labels.csv"].map(String::from).into(),
-            "{error}"
-        );
+        assert_eq!(left, ["images", "labels.csv"].map(String::from).into(), "{error}");
         error
     }
 }
@@ -66,10 +62,7 @@ const ADULTS: &str = "file,findings,patient,age,sex,view,followup\n\
 fn a_table_of_adults_is_understood_by_its_column_names() {
     let desk = Desk::new(ADULTS, &["a.jpg", "b.png"]);
     let summary = desk.wrap().unwrap();
-    assert_eq!(
-        (summary.objects, summary.patients, summary.unsquashed),
-        (2, 2, 0)
-    );
+    assert_eq!((summary.objects, summary.patients, summary.unsquashed), (2, 2, 0));
     let first = read_file(&desk.out().join("a.dcm")).unwrap();
     assert_eq!(first.header.findings, ["effusion", "infiltration"]);
     assert_eq!(first.header.age_years, Some(58.0));
@@ -122,76 +115,30 @@ fn wrapping_twice_gives_the_same_bytes() {
 fn a_bad_row_is_named_and_nothing_is_written() {
     let images = ["a.jpg", "b.png"];
     for (table, message) in [
-        (
-            "file,findings,patient\na.jpg,Gout,1\n",
-            "row 2, column findings: not a known finding",
-        ),
-        (
-            "file,findings,patient\na.jpg,,1\n",
-            "row 2, column findings: empty",
-        ),
-        (
-            "file,findings,patient\na.jpg,normal|mass,1\n",
-            "row 2, column findings: normal excludes",
-        ),
-        (
-            "file,findings,patient\nb.png,mass,1\nc.png,mass,1\n",
-            "row 3, column file: no such file",
-        ),
-        (
-            "file,findings,patient\n../labels.csv,mass,1\n",
-            "row 2, column file: leads out",
-        ),
-        (
-            "file,findings,patient\na.jpg,mass,\n",
-            "row 2, column patient: empty",
-        ),
-        (
-            "file,findings,patient\na.jpg,mass,1\na.jpg,mass,1\n",
-            "row 3, column file: another row",
-        ),
-        (
-            "file,findings,patient,age\na.jpg,mass,1,old\n",
-            "row 2, column age: not an age",
-        ),
-        (
-            "file,findings,patient,sex\na.jpg,mass,1,X\n",
-            "row 2, column sex: not F, M or O",
-        ),
-        (
-            "file,findings,patient,view\na.jpg,mass,1,XX\n",
-            "row 2, column view: not a known view",
-        ),
-        (
-            "file,findings,patient\na.jpg,mass\n",
-            "label table: row 2 has 2 cells",
-        ),
-        (
-            "file,findings\na.jpg,mass\n",
-            "label table: no column is called patient",
-        ),
+        ("file,findings,patient\na.jpg,Gout,1\n", "row 2, column findings: not a known finding"),
+        ("file,findings,patient\na.jpg,,1\n", "row 2, column findings: empty"),
+        ("file,findings,patient\na.jpg,normal|mass,1\n", "row 2, column findings: normal excludes"),
+        ("file,findings,patient\nb.png,mass,1\nc.png,mass,1\n", "row 3, column file: no such file"),
+        ("file,findings,patient\n../labels.csv,mass,1\n", "row 2, column file: leads out"),
+        ("file,findings,patient\na.jpg,mass,\n", "row 2, column patient: empty"),
+        ("file,findings,patient\na.jpg,mass,1\na.jpg,mass,1\n", "row 3, column file: another row"),
+        ("file,findings,patient,age\na.jpg,mass,1,old\n", "row 2, column age: not an age"),
+        ("file,findings,patient,sex\na.jpg,mass,1,X\n", "row 2, column sex: not F, M or O"),
+        ("file,findings,patient,view\na.jpg,mass,1,XX\n", "row 2, column view: not a known view"),
+        ("file,findings,patient\na.jpg,mass\n", "label table: row 2 has 2 cells"),
+        ("file,findings\na.jpg,mass\n", "label table: no column is called patient"),
         ("file,findings,patient\n", "label table: no rows"),
     ] {
         for table in [table.to_owned(), table.replace('\n', "\r\n")] {
             let error = Desk::new(&table, &images).refused();
-            assert!(
-                error.starts_with(message),
-                "{error:?} does not begin {message:?}"
-            );
+            assert!(error.starts_with(message), "{error:?} does not begin {message:?}");
         }
     }
     // An image that only decoding shows to be damaged comes late, and still leaves nothing.
     let desk = Desk::new(ADULTS, &["a.jpg", "b.png"]);
-    fs::write(
-        desk.options.images.join("b.png"),
-        b"\x89PNG\r\n\x1a\nrubbish",
-    )
-    .unwrap();
+    fs::write(desk.options.images.join("b.png"), b"\x89PNG\r\n\x1a\nrubbish").unwrap();
     let error = desk.refused();
-    assert!(
-        error.starts_with("row 3, column file: the image is damaged"),
-        "{error}"
-    );
+    assert!(error.starts_with("row 3, column file: the image is damaged"), "{error}");
 }
 
 #[test]
@@ -204,10 +151,7 @@ fn options_are_checked_too() {
     assert!(refuse(&|o| o.default_view = Some("up".into())).starts_with("view: "));
     assert!(refuse(&|o| o.default_aspect = Some(0.0)).starts_with("default-aspect: "));
     assert!(refuse(&|o| o.limit = Some(0)).starts_with("limit: "));
-    let columns = Columns {
-        age: Some("years".into()),
-        ..Columns::default()
-    };
+    let columns = Columns { age: Some("years".into()), ..Columns::default() };
     assert!(
         refuse(&|o| o.columns = columns.clone()).starts_with("label table: no column is called")
     );
@@ -222,11 +166,7 @@ fn a_limit_spreads_over_labels_and_patients() {
     let mut table = "image,label,patient\n".to_owned();
     for (number, name) in names.iter().enumerate() {
         // Thirty normal images of three patients, ten of mass of ten patients.
-        let (label, patient) = if number < 30 {
-            ("normal", number % 3)
-        } else {
-            ("mass", number)
-        };
+        let (label, patient) = if number < 30 { ("normal", number % 3) } else { ("mass", number) };
         writeln!(table, "{name},{label},p{patient}").unwrap();
     }
     let images: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -234,8 +174,5 @@ fn a_limit_spreads_over_labels_and_patients() {
     desk.options.limit = Some(6);
     let summary = desk.wrap().unwrap();
     assert_eq!((summary.objects, summary.patients), (6, 6));
-    assert_eq!(
-        (summary.findings["normal"], summary.findings["mass"]),
-        (3, 3)
-    );
+    assert_eq!((summary.findings["normal"], summary.findings["mass"]), (3, 3));
 }

@@ -9,11 +9,7 @@ use crate::terms::{AgeGroup, Sex};
 pub(super) fn gradient(width: u32, height: u32) -> Frame {
     let count = width * height;
     let pixels = (0..count).map(|i| i as f32 / (count - 1) as f32).collect();
-    Frame {
-        width,
-        height,
-        pixels,
-    }
+    Frame { width, height, pixels }
 }
 
 pub(super) fn description() -> SyntheticDescription {
@@ -47,10 +43,7 @@ fn a_synthetic_object_gives_its_frame_back_and_says_what_it_is() {
         assert!((got - expected).abs() <= 0.5 / 4095.0 + 1e-6);
     }
     assert!(back.header.synthetic);
-    assert_eq!(
-        back.header.findings,
-        ["bacterial pneumonia", "pleural thickening"]
-    );
+    assert_eq!(back.header.findings, ["bacterial pneumonia", "pleural thickening"]);
     assert_eq!(back.header.sex, Some(Sex::Male));
     assert_eq!(back.header.view_position.as_deref(), Some("AP"));
     assert_eq!(back.header.bits_stored, 12);
@@ -61,21 +54,10 @@ fn a_synthetic_object_gives_its_frame_back_and_says_what_it_is() {
     let purpose = &items(equipment, tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE)[0];
     assert_eq!(text(purpose, tags::CODE_VALUE).unwrap(), "109100");
     let said = text(equipment, tags::CONTRIBUTION_DESCRIPTION).unwrap();
-    for part in [
-        "seed=42",
-        "steps=30",
-        "guidance_scale=3",
-        "adapter=ward-7@0.8",
-        "abab",
-        "ddim",
-    ] {
+    for part in ["seed=42", "steps=30", "guidance_scale=3", "adapter=ward-7@0.8", "abab", "ddim"] {
         assert!(said.contains(part), "{part} is not in {said:?}");
     }
-    assert!(
-        text(&object, tags::PATIENT_NAME)
-            .unwrap()
-            .starts_with("Synthetic^")
-    );
+    assert!(text(&object, tags::PATIENT_NAME).unwrap().starts_with("Synthetic^"));
     let again = read(&write_synthetic(&frame, &description()).unwrap()).unwrap();
     assert_ne!(again.header.sop_instance_uid, back.header.sop_instance_uid);
     assert_ne!(again.header.patient_id, back.header.patient_id);
@@ -83,17 +65,9 @@ fn a_synthetic_object_gives_its_frame_back_and_says_what_it_is() {
 
 #[test]
 fn what_cannot_be_written_is_refused() {
-    let empty = Frame {
-        width: 0,
-        height: 4,
-        pixels: vec![],
-    };
+    let empty = Frame { width: 0, height: 4, pixels: vec![] };
     assert!(write_synthetic(&empty, &description()).is_err());
-    let short = Frame {
-        width: 2,
-        height: 2,
-        pixels: vec![0.0],
-    };
+    let short = Frame { width: 2, height: 2, pixels: vec![0.0] };
     assert!(write_synthetic(&short, &description()).is_err());
     let mut unknown = description();
     unknown.findings.push("broken leg".into());
@@ -113,27 +87,15 @@ fn long_and_wild_text_stays_within_its_value() {
             .unwrap();
     assert!(text(&object, tags::DERIVATION_DESCRIPTION).unwrap().len() <= 1_024);
     let equipment = &items(&object, tags::CONTRIBUTING_EQUIPMENT_SEQUENCE)[0];
-    assert_eq!(
-        text(equipment, tags::MANUFACTURER_MODEL_NAME)
-            .unwrap()
-            .len(),
-        64
-    );
+    assert_eq!(text(equipment, tags::MANUFACTURER_MODEL_NAME).unwrap().len(), 64);
 }
 
 #[test]
 fn a_window_stretches_a_picture() {
-    let frame = Frame {
-        width: 2,
-        height: 2,
-        pixels: vec![0.0, 0.25, 0.5, 1.0],
-    };
+    let frame = Frame { width: 2, height: 2, pixels: vec![0.0, 0.25, 0.5, 1.0] };
     let shown = |window| {
         let png = render_png(&frame, window).unwrap();
-        image::load_from_memory(&png)
-            .unwrap()
-            .into_luma8()
-            .into_raw()
+        image::load_from_memory(&png).unwrap().into_luma8().into_raw()
     };
     assert_eq!(shown(None), [0, 64, 128, 255]);
     assert_eq!(shown(Some((0.25, 0.5))), [0, 128, 255, 255]);
@@ -144,9 +106,7 @@ fn a_window_stretches_a_picture() {
 #[test]
 fn a_picture_carries_its_provenance() {
     let bytes = png_with_provenance(&gradient(4, 4), &description()).unwrap();
-    let reader = png::Decoder::new(std::io::Cursor::new(&bytes))
-        .read_info()
-        .unwrap();
+    let reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
     let texts: std::collections::BTreeMap<String, String> = reader
         .info()
         .utf8_text

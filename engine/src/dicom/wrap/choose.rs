@@ -16,10 +16,8 @@ pub(super) fn spread(rows: Vec<Row>, limit: Option<usize>, seed: u64) -> Vec<Row
         return rows;
     };
     let mut by_label: BTreeMap<Vec<&str>, Vec<Queued>> = BTreeMap::new();
-    let mut order: Vec<([u8; 32], Row)> = rows
-        .into_iter()
-        .map(|row| (mixed(seed, &row.object_name), row))
-        .collect();
+    let mut order: Vec<([u8; 32], Row)> =
+        rows.into_iter().map(|row| (mixed(seed, &row.object_name), row)).collect();
     order.sort_by_key(|(key, _)| *key);
     let mut taken: HashMap<String, usize> = HashMap::new();
     for (key, row) in order {
@@ -54,9 +52,5 @@ pub(super) fn spread(rows: Vec<Row>, limit: Option<usize>, seed: u64) -> Vec<Row
 }
 
 fn mixed(seed: u64, name: &str) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(seed.to_le_bytes())
-        .chain_update(name)
-        .finalize()
-        .into()
+    Sha256::new().chain_update(seed.to_le_bytes()).chain_update(name).finalize().into()
 }

@@ -148,10 +148,7 @@ pub fn wrap(
     let rows = choose::spread(rows, options.limit, options.seed);
     let folder = pending(&options.out)?;
 
-    let mut summary = WrapSummary {
-        out: options.out.clone(),
-        ..WrapSummary::default()
-    };
+    let mut summary = WrapSummary { out: options.out.clone(), ..WrapSummary::default() };
     let total = rows.len() as u64;
     progress(0, total);
     for batch in rows.chunks(BATCH) {
@@ -171,11 +168,7 @@ pub fn wrap(
     let patients: std::collections::BTreeSet<&str> =
         rows.iter().map(|row| row.patient.as_str()).collect();
     summary.patients = patients.len() as u64;
-    for name in rows
-        .iter()
-        .flat_map(|row| &row.findings)
-        .map(|finding| finding.name)
-    {
+    for name in rows.iter().flat_map(|row| &row.findings).map(|finding| finding.name) {
         *summary.findings.entry(name.to_owned()).or_default() += 1;
     }
     folder.publish().map_err(io("the folder --out"))?;
@@ -184,13 +177,9 @@ pub fn wrap(
 
 fn pending(out: &Path) -> Result<PendingFolder, WrapError> {
     PendingFolder::beside(out).map_err(|source| match source.kind() {
-        std::io::ErrorKind::DirectoryNotEmpty => WrapError::Option {
-            option: "out",
-            cause: source.to_string(),
-        },
-        _ => WrapError::Io {
-            what: "the folder --out",
-            source,
-        },
+        std::io::ErrorKind::DirectoryNotEmpty => {
+            WrapError::Option { option: "out", cause: source.to_string() }
+        }
+        _ => WrapError::Io { what: "the folder --out", source },
     })
 }

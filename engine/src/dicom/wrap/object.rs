@@ -24,24 +24,17 @@ pub(super) struct Wrapped {
 
 /// Reads the row's image and encodes its object.
 pub(super) fn encode_row(row: &Row, options: &WrapOptions) -> Result<Wrapped, WrapError> {
-    let bad = |cause: String| WrapError::Row {
-        row: row.line,
-        column: row.file_column.clone(),
-        cause,
-    };
+    let bad =
+        |cause: String| WrapError::Row { row: row.line, column: row.file_column.clone(), cause };
     let source = std::fs::read(&row.image).map_err(|error| bad(error.to_string()))?;
     let picture = Picture::decode(&source).map_err(bad)?;
     let lossy = picture.lossy(source.len());
     let (mut stored, mut width, mut height) = (picture.stored, picture.width, picture.height);
-    let target = row
-        .aspect
-        .map(|aspect| ((height as f32 * aspect).round() as u32).max(1));
+    let target = row.aspect.map(|aspect| ((height as f32 * aspect).round() as u32).max(1));
     let unsquashed = target.is_some_and(|target| target != width);
     if let Some(target) = target.filter(|_| unsquashed) {
         if target > LONGEST_SIDE {
-            return Err(bad(format!(
-                "wider than {LONGEST_SIDE} pixels at its own aspect"
-            )));
+            return Err(bad(format!("wider than {LONGEST_SIDE} pixels at its own aspect")));
         }
         stored = resampled(stored, width, height, target);
         width = target;
@@ -51,22 +44,12 @@ pub(super) fn encode_row(row: &Row, options: &WrapOptions) -> Result<Wrapped, Wr
     };
     height = u32::from(rows);
 
-    let spacing = options
-        .pixel_spacing
-        .unwrap_or(DETECTOR_HEIGHT / height as f32);
+    let spacing = options.pixel_spacing.unwrap_or(DETECTOR_HEIGHT / height as f32);
     let derivation = format!(
         "Wrapped from a {} image without other headers.{}{}",
         picture.format,
-        if unsquashed {
-            " Resampled to square pixels at the original aspect ratio."
-        } else {
-            ""
-        },
-        if options.pixel_spacing.is_none() {
-            " Pixel spacing is nominal."
-        } else {
-            ""
-        },
+        if unsquashed { " Resampled to square pixels at the original aspect ratio." } else { "" },
+        if options.pixel_spacing.is_none() { " Pixel spacing is nominal." } else { "" },
     );
     let identity = identity(row, &derivation, spacing, &source);
     let part = |name: &str| uid::derived(&[name.as_bytes(), &identity]);
@@ -92,10 +75,7 @@ pub(super) fn encode_row(row: &Row, options: &WrapOptions) -> Result<Wrapped, Wr
         time: "",
     }
     .into_elements();
-    let bytes = encode(elements).map_err(|source| WrapError::Encode {
-        row: row.line,
-        source,
-    })?;
+    let bytes = encode(elements).map_err(|source| WrapError::Encode { row: row.line, source })?;
     Ok(Wrapped { bytes, unsquashed })
 }
 
@@ -141,24 +121,14 @@ impl Picture {
         limits.max_image_width = Some(LONGEST_SIDE);
         limits.max_image_height = Some(LONGEST_SIDE);
         reader.limits(limits);
-        let image = reader
-            .decode()
-            .map_err(|error| format!("the image is damaged: {error}"))?;
+        let image = reader.decode().map_err(|error| format!("the image is damaged: {error}"))?;
         let (width, height) = (image.width(), image.height());
         let stored = if image.color().bytes_per_pixel() / image.color().channel_count() > 1 {
-            Stored::Words {
-                values: image.into_luma16().into_raw(),
-                bits: 16,
-            }
+            Stored::Words { values: image.into_luma16().into_raw(), bits: 16 }
         } else {
             Stored::Bytes(image.into_luma8().into_raw())
         };
-        Ok(Self {
-            format,
-            width,
-            height,
-            stored,
-        })
+        Ok(Self { format, width, height, stored })
     }
 
     /// Ratio and method of a JPEG's compression (PS3.3 C.7.6.1.1.5).
@@ -170,40 +140,18 @@ impl Picture {
 
 /// Stored values at another width.
 fn resampled(stored: Stored, width: u32, height: u32, target: u32) -> Stored {
-    let through = |pixels: Vec<f32>| {
-        Frame {
-            width,
-            height,
-            pixels,
-        }
-        .resized(target, height)
-        .pixels
-    };
+    let through = |pixels: Vec<f32>| Frame { width, height, pixels }.resized(target, height).pixels;
     match stored {
         Stored::Bytes(values) => {
-            let pixels = values
-                .iter()
-                .map(|value| f32::from(*value) / 255.0)
-                .collect();
+            let pixels = values.iter().map(|value| f32::from(*value) / 255.0).collect();
             let pixels = through(pixels);
-            Stored::Bytes(
-                pixels
-                    .iter()
-                    .map(|value| (value * 255.0).round() as u8)
-                    .collect(),
-            )
+            Stored::Bytes(pixels.iter().map(|value| (value * 255.0).round() as u8).collect())
         }
         Stored::Words { values, bits } => {
             let largest = ((1_u32 << bits) - 1) as f32;
-            let pixels = values
-                .iter()
-                .map(|value| f32::from(*value) / largest)
-                .collect();
+            let pixels = values.iter().map(|value| f32::from(*value) / largest).collect();
             let pixels = through(pixels);
-            let values = pixels
-                .iter()
-                .map(|value| (value * largest).round() as u16)
-                .collect();
+            let values = pixels.iter().map(|value| (value * largest).round() as u16).collect();
             Stored::Words { values, bits }
         }
     }

@@ -48,10 +48,7 @@ pub(super) fn read(options: &WrapOptions) -> Result<Vec<Row>, WrapError> {
         .trim(csv::Trim::All)
         .from_path(&options.table)
         .map_err(|error| table_error(described(&error)))?;
-    let headers = reader
-        .headers()
-        .map_err(|error| table_error(described(&error)))?
-        .clone();
+    let headers = reader.headers().map_err(|error| table_error(described(&error)))?.clone();
     let layout = Layout::find(&headers, &options.columns)?;
     let mut rows = Vec::new();
     let mut names = HashSet::new();
@@ -61,11 +58,7 @@ pub(super) fn read(options: &WrapOptions) -> Result<Vec<Row>, WrapError> {
         let line = index as u64 + 2;
         let row = layout.row(&record, line, options, &defaults)?;
         if !names.insert(row.object_name.clone()) {
-            return Err(cell(
-                line,
-                &layout.file,
-                "another row has the same file name",
-            ));
+            return Err(cell(line, &layout.file, "another row has the same file name"));
         }
         rows.push(row);
     }
@@ -91,10 +84,7 @@ impl Defaults {
         };
         let positive = |option, value: Option<f32>| match value {
             Some(value) if !(value.is_finite() && (0.01..100.0).contains(&value)) => {
-                Err(WrapError::Option {
-                    option,
-                    cause: "not between 0.01 and 100".to_owned(),
-                })
+                Err(WrapError::Option { option, cause: "not between 0.01 and 100".to_owned() })
             }
             _ => Ok(()),
         };
@@ -107,10 +97,7 @@ impl Defaults {
             });
         }
         if options.limit == Some(0) {
-            return Err(WrapError::Option {
-                option: "limit",
-                cause: "zero".to_owned(),
-            });
+            return Err(WrapError::Option { option: "limit", cause: "zero".to_owned() });
         }
         Ok(Self { view })
     }
@@ -124,9 +111,7 @@ impl Layout {
         let optional = |wanted: Option<&String>, known: &[&str]| match wanted {
             Some(name) => match position(headers, &[name]) {
                 Some(column) => Ok(Some(column)),
-                None => Err(WrapError::Table {
-                    cause: format!("no column is called {name:?}"),
-                }),
+                None => Err(WrapError::Table { cause: format!("no column is called {name:?}") }),
             },
             None => Ok(position(headers, known)),
         };
@@ -148,23 +133,14 @@ impl Layout {
             )?,
             patient: required(
                 wanted.patient.as_ref(),
-                &[
-                    "patient",
-                    "patient id",
-                    "patientid",
-                    "subject id",
-                    "subject",
-                ],
+                &["patient", "patient id", "patientid", "subject id", "subject"],
             )?,
             age: optional(wanted.age.as_ref(), &["age", "patient age"])?,
             sex: optional(
                 wanted.sex.as_ref(),
                 &["sex", "gender", "patient sex", "patient gender"],
             )?,
-            view: optional(
-                wanted.view.as_ref(),
-                &["view", "view position", "viewposition"],
-            )?,
+            view: optional(wanted.view.as_ref(), &["view", "view position", "viewposition"])?,
             original: width.zip(height),
         })
     }
@@ -181,9 +157,7 @@ impl Layout {
             |column: &Option<Column>| column.as_ref().map(get).filter(|text| !text.is_empty());
         let bad = |column: &Option<Column>, cause: &str| match column {
             Some(column) => cell(line, column, cause),
-            None => WrapError::Table {
-                cause: cause.to_owned(),
-            },
+            None => WrapError::Table { cause: cause.to_owned() },
         };
         let (image, object_name) = image(get(&self.file), &options.images)
             .map_err(|cause| cell(line, &self.file, cause))?;
@@ -265,11 +239,7 @@ impl Layout {
             (Some(width), Some(height)) => Ok(Some(width as f32 / height as f32)),
             (None, None) => match options.default_aspect {
                 Some(aspect) => Ok(Some(aspect)),
-                None => Err(cell(
-                    line,
-                    width_column,
-                    "empty, and no default aspect is given",
-                )),
+                None => Err(cell(line, width_column, "empty, and no default aspect is given")),
             },
             (None, Some(_)) => Err(cell(line, width_column, "empty beside a height")),
             (Some(_), None) => Err(cell(line, height_column, "empty beside a width")),
@@ -278,20 +248,12 @@ impl Layout {
 }
 
 fn position(headers: &csv::StringRecord, known: &[&str]) -> Option<Column> {
-    let plain = |name: &str| {
-        name.trim_matches('\u{feff}')
-            .trim()
-            .to_lowercase()
-            .replace('_', " ")
-    };
+    let plain = |name: &str| name.trim_matches('\u{feff}').trim().to_lowercase().replace('_', " ");
     known.iter().find_map(|wanted| {
         headers
             .iter()
             .position(|header| plain(header) == plain(wanted))
-            .map(|index| Column {
-                index,
-                name: headers[index].trim().to_owned(),
-            })
+            .map(|index| Column { index, name: headers[index].trim().to_owned() })
     })
 }
 
@@ -301,10 +263,7 @@ fn image(file: &str, images: &Path) -> Result<(PathBuf, String), &'static str> {
     if file.is_empty() {
         return Err("empty");
     }
-    if !relative
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)))
-    {
+    if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
         return Err("leads out of the image folder");
     }
     let path = images.join(relative);
@@ -313,21 +272,14 @@ fn image(file: &str, images: &Path) -> Result<(PathBuf, String), &'static str> {
     }
     // Folders within the image folder become part of the name, so that two of the same name stay apart.
     let stem = relative.with_extension("");
-    let parts: Vec<_> = stem
-        .components()
-        .map(|part| part.as_os_str().to_string_lossy())
-        .collect();
+    let parts: Vec<_> = stem.components().map(|part| part.as_os_str().to_string_lossy()).collect();
     Ok((path, format!("{}.dcm", parts.join("_"))))
 }
 
 /// Findings joined by `|`, each once, in the order of the vocabulary.
 fn words(text: &str) -> Result<Vec<&'static Finding>, String> {
     let mut found = Vec::new();
-    for word in text
-        .split('|')
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
-    {
+    for word in text.split('|').map(str::trim).filter(|word| !word.is_empty()) {
         found.push(finding(word).ok_or_else(|| {
             let known: Vec<_> = findings().iter().map(|finding| finding.name).collect();
             format!("not a known finding; known are {}", known.join(", "))
@@ -336,10 +288,7 @@ fn words(text: &str) -> Result<Vec<&'static Finding>, String> {
     if found.is_empty() {
         return Err("empty".to_owned());
     }
-    let ordered: Vec<_> = findings()
-        .iter()
-        .filter(|finding| found.contains(finding))
-        .collect();
+    let ordered: Vec<_> = findings().iter().filter(|finding| found.contains(finding)).collect();
     if ordered.len() > 1 && ordered.iter().any(|finding| finding.slug == NORMAL) {
         return Err("normal excludes every other finding".to_owned());
     }
@@ -347,31 +296,20 @@ fn words(text: &str) -> Result<Vec<&'static Finding>, String> {
 }
 
 fn cell(row: u64, column: &Column, cause: &str) -> WrapError {
-    WrapError::Row {
-        row,
-        column: column.name.clone(),
-        cause: cause.to_owned(),
-    }
+    WrapError::Row { row, column: column.name.clone(), cause: cause.to_owned() }
 }
 
 /// What the CSV reader says, without the cells it would quote.
 fn described(error: &csv::Error) -> String {
     let row = |position: &Option<csv::Position>| {
-        position
-            .as_ref()
-            .map_or(0, |position| position.record() + 1)
+        position.as_ref().map_or(0, |position| position.record() + 1)
     };
     match error.kind() {
         csv::ErrorKind::Io(error) => error.to_string(),
         csv::ErrorKind::Utf8 { pos, .. } => format!("row {} is not UTF-8", row(pos)),
-        csv::ErrorKind::UnequalLengths {
-            pos,
-            expected_len,
-            len,
-        } => format!(
-            "row {} has {len} cells, the header has {expected_len}",
-            row(pos)
-        ),
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
+            format!("row {} has {len} cells, the header has {expected_len}", row(pos))
+        }
         _ => "not readable as CSV".to_owned(),
     }
 }
