@@ -1,13 +1,11 @@
 //! Logs, traces and metrics of the process. None of them holds patient data: requests go by their
 //! route's pattern, never by path or query.
 
-use std::collections::HashMap;
+use std::io::IsTerminal;
 
 use opentelemetry::global;
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_otlp::{
-    MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
-};
+use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
@@ -36,7 +34,7 @@ pub fn start(config: &Config) -> anyhow::Result<Telemetry> {
     let lines = if config.log_json {
         fmt::layer().json().with_writer(std::io::stderr).boxed()
     } else {
-        fmt::layer().with_writer(std::io::stderr).boxed()
+        fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).boxed()
     };
     let telemetry = match &config.otlp_endpoint {
         Some(endpoint) => collector(endpoint.trim_end_matches('/'))?,
@@ -56,7 +54,6 @@ fn collector(endpoint: &str) -> anyhow::Result<Telemetry> {
         .with_http()
         .with_protocol(Protocol::HttpBinary)
         .with_endpoint(format!("{endpoint}/v1/traces"))
-        .with_headers(HashMap::new())
         .build()?;
     let traces = SdkTracerProvider::builder()
         .with_resource(resource.clone())
@@ -67,8 +64,10 @@ fn collector(endpoint: &str) -> anyhow::Result<Telemetry> {
         .with_protocol(Protocol::HttpBinary)
         .with_endpoint(format!("{endpoint}/v1/metrics"))
         .build()?;
-    let metrics =
-        SdkMeterProvider::builder().with_resource(resource).with_periodic_exporter(numbers).build();
+    let metrics = SdkMeterProvider::builder()
+        .with_resource(resource)
+        .with_periodic_exporter(numbers)
+        .build();
     global::set_tracer_provider(traces.clone());
     global::set_meter_provider(metrics.clone());
     Ok(Telemetry { traces: Some(traces), metrics: Some(metrics) })

@@ -3,6 +3,7 @@
 mod planted;
 mod rules;
 mod source;
+mod traceability;
 
 use std::path::Path;
 

@@ -7,6 +7,9 @@ mod serve;
 mod user;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};

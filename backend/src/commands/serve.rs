@@ -106,13 +106,13 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn domain(config: &Config, context: &JobContext) -> anyhow::Result<Domain> {
+pub(super) fn domain(config: &Config, context: &JobContext) -> anyhow::Result<Domain> {
     let limits = Limits { request_bytes: config.upload_bytes, ..Limits::default() };
     let key = secrets::load_or_create(&config.data_dir, "pseudonym.key")?;
     Ok(Domain::new(context, limits, Arc::new(key)))
 }
 
-fn state(platform: &Platform) -> anyhow::Result<AppState> {
+pub(super) fn state(platform: &Platform) -> anyhow::Result<AppState> {
     let config = platform.config.clone();
     let key = secrets::load_or_create(&config.data_dir, "token.key")?;
     let objects = config.data_dir.join("objects");
@@ -132,8 +132,9 @@ async fn first_administrator(ledger: &Ledger, platform: &Platform) -> anyhow::Re
     if models::users::count(&platform.db).await? > 0 {
         return Ok(());
     }
-    let name = "admin".to_owned();
-    let password = user::add(ledger, name, "Administrator".to_owned(), vec![Role::Admin]).await?;
+    let (name, display_name) = ("admin".to_owned(), "Administrator".to_owned());
+    let actor = Actor::system("serve");
+    let password = user::add(ledger, actor, name, display_name, vec![Role::Admin]).await?;
     println!();
     println!("  This is the first start. The administrator:");
     println!("    name:              admin");

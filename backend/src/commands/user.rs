@@ -49,7 +49,7 @@ pub(super) async fn run(config: Config, command: User) -> anyhow::Result<ExitCod
     match command {
         User::Add { username, display_name, roles } => {
             let display_name = display_name.unwrap_or_else(|| username.clone());
-            let password = add(&ledger, username, display_name, roles).await?;
+            let password = add(&ledger, actor(), username, display_name, roles).await?;
             println!("one-time password: {password}");
         }
         User::List => list(&ledger).await?,
@@ -63,6 +63,7 @@ pub(super) async fn run(config: Config, command: User) -> anyhow::Result<ExitCod
 /// Makes a user and gives their one-time password.
 pub(super) async fn add(
     ledger: &Ledger,
+    actor: Actor,
     username: String,
     display_name: String,
     roles: Vec<Role>,
@@ -70,7 +71,7 @@ pub(super) async fn add(
     let user = CreateUser { username, display_name, roles }.check()?;
     let password = one_time_password()?;
     let password_hash = hash_password(password.clone()).await?;
-    let change = ledger.change(actor()).await?;
+    let change = ledger.change(actor).await?;
     if models::users::by_name(change.db(), &user.username).await?.is_some() {
         bail!("there is a user of this name already");
     }

@@ -23,7 +23,11 @@ pub struct ReadyView {
 }
 
 /// The process runs.
-#[utoipa::path(tag = "health", responses((status = 200, description = "It runs", body = String)))]
+#[utoipa::path(
+    tag = "health",
+    security(()),
+    responses((status = 200, description = "It runs", body = String)),
+)]
 #[get("/healthz")]
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
@@ -32,6 +36,7 @@ pub(crate) async fn healthz() -> &'static str {
 /// What the process needs is there.
 #[utoipa::path(
     tag = "health",
+    security(()),
     responses(
         (status = 200, description = "Everything works", body = ReadyView),
         (status = 503, description = "Something does not", body = ReadyView),

@@ -62,7 +62,7 @@ fn note(span: &Span, method: &str, response: &ServiceResponse, began: Instant) {
     span.record("http.route", &route);
     span.record("http.response.status_code", status);
     let seconds = began.elapsed().as_secs_f64();
-    span.in_scope(|| tracing::info!(method, route, status, seconds, "answered"));
+    span.in_scope(|| tracing::info!(seconds, "answered"));
     let labels = [
         KeyValue::new("http.request.method", method.to_owned()),
         KeyValue::new("http.route", route),

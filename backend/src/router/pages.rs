@@ -14,8 +14,8 @@ struct Pages;
 
 /// What stands at `/` of a program that was built without pages.
 const WITHOUT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Skiagraph</title>\
-    <h1>Skiagraph</h1><p>The platform runs, but this program was built without its pages. Build them with \
-    <code>make web</code> (or <code>npm ci &amp;&amp; npm run build</code> in <code>web/</code>), then build the \
+    <h1>Skiagraph</h1><p>The platform runs, but this program was built without its pages. <code>make build</code> \
+    builds both; by hand it is <code>npm ci &amp;&amp; npm run build</code> in <code>web/</code>, and then the \
     program again.</p><p><a href=\"/api/docs\">The API</a> works.</p></html>";
 
 /// A file of the pages, or their entrance for an address that the pages know themselves.
