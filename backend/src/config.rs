@@ -59,7 +59,8 @@ impl Default for Config {
             database_url: None,
             storage_url: None,
             model: PathBuf::from("engine/starter"),
-            log: "info,sqlx=warn,sea_orm_migration=warn,actix_server=warn,apalis_core=warn".to_owned(),
+            log: "info,sqlx=warn,sea_orm_migration=warn,actix_server=warn,apalis_core=warn"
+                .to_owned(),
             log_json: false,
             otlp_endpoint: None,
             access_token_seconds: 15 * 60,

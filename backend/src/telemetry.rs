@@ -64,10 +64,8 @@ fn collector(endpoint: &str) -> anyhow::Result<Telemetry> {
         .with_protocol(Protocol::HttpBinary)
         .with_endpoint(format!("{endpoint}/v1/metrics"))
         .build()?;
-    let metrics = SdkMeterProvider::builder()
-        .with_resource(resource)
-        .with_periodic_exporter(numbers)
-        .build();
+    let metrics =
+        SdkMeterProvider::builder().with_resource(resource).with_periodic_exporter(numbers).build();
     global::set_tracer_provider(traces.clone());
     global::set_meter_provider(metrics.clone());
     Ok(Telemetry { traces: Some(traces), metrics: Some(metrics) })

@@ -5,7 +5,9 @@ use std::path::Path;
 /// What is wrong with a line of the table: a test that is not where it says.
 fn faults(table: &str, root: &Path) -> Vec<String> {
     let mut faults = Vec::new();
-    for row in table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| requirement")) {
+    for row in
+        table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| requirement"))
+    {
         let tests: Vec<_> = row.split('`').filter(|cell| cell.contains(".rs::")).collect();
         if tests.is_empty() {
             faults.push(format!("no test: {row}"));

@@ -1,6 +1,7 @@
 //! The database, which opens only to who writes into the audit log.
 
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
+use skiagraph_compliance::audit::{Action, Verdict};
 
 use crate::audit::{self, Actor, Entry};
 use crate::database;
@@ -52,10 +53,25 @@ impl Ledger {
         Ok(self.0.ping().await?)
     }
 
-    /// The database for a command that writes its event after it has looked: verification, which
-    /// would else find its own row at the end of the log.
-    pub(crate) fn peek(&self) -> Records {
-        Records(self.0.clone())
+    /// Walks the whole log, and then writes that it was: a log whose end is broken takes no further
+    /// event, and must still be told to be broken.
+    pub async fn verify(&self, actor: &Actor) -> Result<Verdict, ApiError> {
+        let snapshot = database::snapshot(&self.0).await?;
+        let verdict = audit::verify(&snapshot).await?;
+        drop(snapshot);
+        let entry = Entry::new(Action::AuditLogUsed, "audit_log")
+            .detail("use", "verify")
+            .detail("intact", verdict.intact());
+        let written = self.record(actor, entry).await;
+        if let Some(found) = verdict.first_broken {
+            let cause = found.cause.words();
+            tracing::error!(sequence = found.sequence, cause, "the audit log is broken");
+            if let Err(error) = written {
+                tracing::error!(?error, "the verification could not be written into the log");
+            }
+            return Ok(verdict);
+        }
+        written.map(|()| verdict)
     }
 
     /// The database without an event: for finding out who asks, in this room alone.

@@ -14,7 +14,6 @@ use super::platform::Platform;
 use crate::audit::{self, Actor, Entry};
 use crate::auth::Ledger;
 use crate::config::Config;
-use crate::database;
 use crate::views::audit::AuditQuery;
 
 /// The audit log from the command line.
@@ -99,18 +98,7 @@ async fn write(
 }
 
 async fn verify(ledger: &Ledger) -> anyhow::Result<ExitCode> {
-    // The snapshot first: the event of the verification does not mend a broken end.
-    let records = ledger.peek();
-    let snapshot = database::snapshot(records.db()).await?;
-    let verdict = audit::verify(&snapshot).await?;
-    drop(snapshot);
-    let entry = Entry::new(Action::AuditLogUsed, "audit_log")
-        .detail("use", "verify")
-        .detail("intact", verdict.intact());
-    // Where the log is broken, its triggers may be gone or its head may be: the verdict counts more.
-    if let Err(error) = ledger.record(&actor(), entry).await {
-        eprintln!("the verification could not be written into the log: {error:?}");
-    }
+    let verdict = ledger.verify(&actor()).await?;
     match verdict.first_broken {
         None => {
             println!("intact: {} rows are as they were written", verdict.checked);

@@ -97,8 +97,10 @@ async fn the_database_refuses_and_what_gets_past_it_is_found() {
     }
     assert!(house.is_intact().await);
     db.execute_unprepared("DROP TRIGGER audit_events_no_delete").await.unwrap();
-    db.execute_unprepared("DELETE FROM audit_events WHERE sequence = (SELECT max(sequence) FROM audit_events)")
-        .await
-        .unwrap();
+    db.execute_unprepared(
+        "DELETE FROM audit_events WHERE sequence = (SELECT max(sequence) FROM audit_events)",
+    )
+    .await
+    .unwrap();
     assert!(!house.is_intact().await, "a cut end was not found");
 }

@@ -47,11 +47,8 @@ struct Answer {
 impl House {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = Config {
-            data_dir: folder.path().join("data"),
-            login_burst: 1000,
-            ..Config::default()
-        };
+        let config =
+            Config { data_dir: folder.path().join("data"), login_burst: 1000, ..Config::default() };
         let platform = Platform::open(config).await.unwrap();
         platform.migrate().await.unwrap();
         let state = web::Data::new(serve::state(&platform).unwrap());
@@ -78,7 +75,8 @@ impl House {
     }
 
     async fn login(&self, name: &str, password: &str) -> Answer {
-        self.post("/api/v1/auth/login", None, &json!({ "username": name, "password": password })).await
+        self.post("/api/v1/auth/login", None, &json!({ "username": name, "password": password }))
+            .await
     }
 
     async fn get(&self, path: &str, token: Option<&str>) -> Answer {
