@@ -32,7 +32,7 @@ pub struct Telemetry {
 pub fn start(config: &Config) -> anyhow::Result<Telemetry> {
     let filter = EnvFilter::try_new(&config.log)?;
     let lines = if config.log_json {
-        fmt::layer().json().with_writer(std::io::stderr).boxed()
+        fmt::layer().json().with_span_list(false).with_writer(std::io::stderr).boxed()
     } else {
         fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).boxed()
     };

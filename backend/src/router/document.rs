@@ -18,7 +18,7 @@ const PAGE: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8
     <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Skiagraph API</title></head>\
     <body><script id=\"api-reference\" data-url=\"/api/openapi.json\" \
     data-configuration='{\"withDefaultFonts\":false,\"telemetry\":false,\"agent\":{\"disabled\":true},\
-    \"hideClientButton\":true,\"mcp\":{\"disabled\":true}}'></script>\
+    \"hideClientButton\":true,\"showDeveloperTools\":\"never\",\"mcp\":{\"disabled\":true}}'></script>\
     <script src=\"/api/docs/scalar.js\"></script></body></html>";
 
 const PAGE_WITHOUT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Skiagraph API</title>\

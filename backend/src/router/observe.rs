@@ -10,9 +10,11 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
 use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{KeyValue, global};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
 
 use crate::error::{ApiError, PROBLEM_JSON, from_status};
@@ -42,7 +44,6 @@ pub(super) async fn observe(
     let span = info_span!(
         "request",
         otel.kind = "server",
-        otel.name = Empty,
         number,
         http.request.method = method,
         http.route = Empty,
@@ -58,7 +59,8 @@ fn note(span: &Span, method: &str, response: &ServiceResponse, began: Instant) {
     let status = response.status().as_u16();
     // The pattern, never the path: an identifier is nobody's business here.
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
-    span.record("otel.name", format!("{method} {route}"));
+    // A span that runs takes a new name only so.
+    span.context().span().update_name(format!("{method} {route}"));
     span.record("http.route", &route);
     span.record("http.response.status_code", status);
     let seconds = began.elapsed().as_secs_f64();
