@@ -1,6 +1,6 @@
 //! Requirements and the tests that hold them: the table in `compliance/docs` against the sources.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is wrong with a line of the table: a test that is not where it says.
 fn faults(table: &str, root: &Path) -> Vec<String> {
@@ -23,9 +23,14 @@ fn faults(table: &str, root: &Path) -> Vec<String> {
     faults
 }
 
+/// The checkout that is looked at, also where it was moved after the build.
+fn root() -> PathBuf {
+    Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("..")
+}
+
 #[test]
 fn no_requirement_without_its_test() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = root();
     let table = std::fs::read_to_string(root.join("compliance/docs/traceability.md")).unwrap();
     assert!(table.contains("| HIPAA 164.312(b)"), "the table is not where it was");
     let faults = faults(&table, &root);
@@ -34,7 +39,7 @@ fn no_requirement_without_its_test() {
 
 #[test]
 fn a_test_that_is_not_there_is_found() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = root();
     let row = "| Something | own | `tests/layers/traceability.rs::no_such_test` |";
     assert_eq!(faults(row, &root).len(), 1);
     assert_eq!(faults("| Something | own | |", &root).len(), 1);
