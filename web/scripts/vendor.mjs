@@ -27,6 +27,8 @@ try {
   execFileSync('tar', ['-xzf', name, SCRIPT], options);
   mkdirSync(folder, { recursive: true });
   copyFileSync(join(work, SCRIPT), script);
+  // The package itself brings no licence text, and the script must not go out without.
+  copyFileSync(join(import.meta.dirname, 'scalar.LICENSE.txt'), join(folder, 'scalar.LICENSE.txt'));
   writeFileSync(mark, PACKAGE);
 } finally {
   rmSync(work, { recursive: true, force: true });
