@@ -25,3 +25,18 @@ impl CancelToken {
         self.0.load(Ordering::Relaxed)
     }
 }
+
+/// `count` draws from the standard normal distribution, by Box and Muller's method, from a random
+/// source whose algorithm is fixed (ChaCha8): the same seed gives the same values on every machine.
+pub fn normal(random: &mut impl rand::Rng, count: usize) -> Vec<f32> {
+    let mut values = Vec::with_capacity(count + 1);
+    while values.len() < count {
+        // 1 − u lies in (0, 1], so that the logarithm is finite.
+        let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
+        let angle = std::f64::consts::TAU * random.random::<f64>();
+        values.push((radius * angle.cos()) as f32);
+        values.push((radius * angle.sin()) as f32);
+    }
+    values.truncate(count);
+    values
+}

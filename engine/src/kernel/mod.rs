@@ -1,3 +1,24 @@
 //! The hot CPU operations as custom operations with their gradients.
 //!
-//! Nothing else in the engine says `unsafe`.
+//! Nothing else in the engine says `unsafe`. Every operation takes its own kernel for `f32` on the
+//! CPU and candle's route for anything else, so that one model runs on every device.
+
+mod activation;
+mod conv;
+mod gemm;
+mod map;
+mod norm;
+mod optimiser;
+mod simd;
+mod softmax;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use activation::{geglu, silu};
+pub use conv::conv2d;
+pub use map::map_weights;
+pub use norm::{group_norm, layer_norm};
+pub use optimiser::{AdamW, AdamWStep};
+pub use softmax::softmax;

@@ -1,1 +1,24 @@
 //! Layers: linear, convolution, norms, attention, residual block, time embedding.
+//!
+//! Every layer takes its weights from [`Weights`] by the path that they have in the checkpoint, and
+//! linear layers and convolutions have a slot for a [`Delta`]: whoever fills it stays unknown here.
+
+mod attention;
+mod conv;
+mod linear;
+mod norm;
+mod resnet;
+mod time;
+mod weights;
+
+#[cfg(test)]
+mod tests;
+
+pub use crate::kernel::{geglu, silu, softmax};
+pub use attention::{Attention, attend};
+pub use conv::Conv2d;
+pub use linear::{Delta, DeltaSlot, Linear};
+pub use norm::{GroupNorm, LayerNorm};
+pub use resnet::ResnetBlock;
+pub use time::{TimestepEmbedding, timestep_embedding};
+pub use weights::{Init, Weights};

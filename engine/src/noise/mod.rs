@@ -1,1 +1,10 @@
-//! Noise schedules and prediction types, one file a scheduler.
+//! Noise schedules and prediction types, one file a scheduler. Under training and sampling alike.
+
+mod ddim;
+mod schedule;
+
+#[cfg(test)]
+mod tests;
+
+pub use ddim::Ddim;
+pub use schedule::{BetaSchedule, Prediction, Schedule, ScheduleConfig, Spacing};

@@ -1,1 +1,23 @@
 //! The training loop, and a task a file.
+//!
+//! A run is a folder: `config.json`, `metrics.jsonl` (one [`TrainEvent`] a line), `checkpoints/`, and
+//! `result/` with what was trained. The API and the command line call the same [`run`].
+
+mod base;
+mod checkpoint;
+mod config;
+mod diffusion;
+mod draw;
+mod error;
+mod event;
+mod lora;
+mod run;
+mod vae;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{RateSchedule, Task, TextSizes, TrainConfig};
+pub use error::TrainError;
+pub use event::{TrainEvent, TrainSummary};
+pub use run::{has_checkpoint, run};

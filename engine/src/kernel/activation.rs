@@ -1,0 +1,150 @@
+//! SiLU, and the gated GELU of transformer blocks.
+
+use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use super::simd::{dispatch, erf, exp, sigmoid};
+use super::view::{answer, on_cpu, slice, tensor_like, with_slice};
+
+/// Values one task takes: small enough to share out, large enough to be worth a task.
+const CHUNK: usize = 16 * 1024;
+
+/// `x · sigmoid(x)`, elementwise.
+pub fn silu(x: &Tensor) -> Result<Tensor> {
+    if on_cpu(&[x]) {
+        return x.contiguous()?.apply_op1(Silu);
+    }
+    candle_nn::ops::silu(x)
+}
+
+/// `a · GELU(b)` for `x` = `[…, a | b]` of width 2n to `[…, n]`, with the exact GELU
+/// (GEGLU of Shazeer, arXiv 2002.05202).
+///
+/// # Errors
+/// Where the last dimension is odd.
+pub fn geglu(x: &Tensor) -> Result<Tensor> {
+    if on_cpu(&[x]) {
+        return x.contiguous()?.apply_op1(Geglu);
+    }
+    let halves = x.chunk(2, D::Minus1)?;
+    &halves[0] * halves[1].gelu_erf()?
+}
+
+dispatch! {
+    fn silu_forward(x: &[f32], out: &mut [f32]) {
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = x * sigmoid(*x);
+        }
+    }
+}
+
+dispatch! {
+    fn silu_backward(x: &[f32], gradient: &[f32], out: &mut [f32]) {
+        for ((out, x), gradient) in out.iter_mut().zip(x).zip(gradient) {
+            let s = sigmoid(*x);
+            *out = gradient * s * (1.0 + x * (1.0 - s));
+        }
+    }
+}
+
+/// Φ(x), the normal distribution.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn normal(x: f32) -> f32 {
+    0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
+}
+
+dispatch! {
+    fn geglu_forward(row: &[f32], out: &mut [f32]) {
+        let (a, b) = row.split_at(out.len());
+        for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+            *out = a * b * normal(*b);
+        }
+    }
+}
+
+dispatch! {
+    fn geglu_backward(row: &[f32], gradient: &[f32], out: &mut [f32]) {
+        const DENSITY: f32 = 0.398_942_3; // 1/√2π
+        let n = gradient.len();
+        let (a, b) = row.split_at(n);
+        let (a_out, b_out) = out.split_at_mut(n);
+        for i in 0..n {
+            let distribution = normal(b[i]);
+            a_out[i] = gradient[i] * b[i] * distribution;
+            b_out[i] = gradient[i] * a[i]
+                * (distribution + b[i] * DENSITY * exp(-0.5 * b[i] * b[i]));
+        }
+    }
+}
+
+struct Silu;
+
+impl CustomOp1 for Silu {
+    fn name(&self) -> &'static str {
+        "silu"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = slice(storage, layout)?;
+        let mut out = vec![0f32; x.len()];
+        out.par_chunks_mut(CHUNK)
+            .zip(x.par_chunks(CHUNK))
+            .for_each(|(out, x)| silu_forward(x, out));
+        Ok(answer(out, layout.shape()))
+    }
+
+    fn bwd(&self, x: &Tensor, _result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let values = with_slice(x, |x| {
+            with_slice(gradient, |gradient| {
+                let mut out = vec![0f32; x.len()];
+                out.par_chunks_mut(CHUNK)
+                    .zip(x.par_chunks(CHUNK))
+                    .zip(gradient.par_chunks(CHUNK))
+                    .for_each(|((out, x), gradient)| silu_backward(x, gradient, out));
+                Ok(out)
+            })
+        })?;
+        Ok(Some(tensor_like(values, x)?))
+    }
+}
+
+struct Geglu;
+
+impl CustomOp1 for Geglu {
+    fn name(&self) -> &'static str {
+        "geglu"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let mut dims = layout.dims().to_vec();
+        let Some(width) = dims.last_mut().filter(|width| **width % 2 == 0 && **width > 0) else {
+            bail!("GEGLU needs an even last dimension, not {:?}", layout.dims());
+        };
+        *width /= 2;
+        let n = *width;
+        let x = slice(storage, layout)?;
+        let mut out = vec![0f32; x.len() / 2];
+        out.par_chunks_mut(n)
+            .zip(x.par_chunks(2 * n))
+            .with_min_len(16)
+            .for_each(|(out, row)| geglu_forward(row, out));
+        Ok(answer(out, dims))
+    }
+
+    fn bwd(&self, x: &Tensor, result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let n = result.dim(D::Minus1)?;
+        let values = with_slice(x, |x| {
+            with_slice(gradient, |gradient| {
+                let mut out = vec![0f32; x.len()];
+                out.par_chunks_mut(2 * n)
+                    .zip(x.par_chunks(2 * n))
+                    .zip(gradient.par_chunks(n))
+                    .with_min_len(16)
+                    .for_each(|((out, row), gradient)| geglu_backward(row, gradient, out));
+                Ok(out)
+            })
+        })?;
+        Ok(Some(tensor_like(values, x)?))
+    }
+}

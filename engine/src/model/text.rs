@@ -1,0 +1,179 @@
+//! The text encoder, in the layout of transformers' `CLIPTextModel` (Radford et al., arXiv 2103.00020).
+
+use candle_core::{DType, Device, Result, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::error::ModelError;
+use crate::nn::{Init, LayerNorm, Linear, Weights, attend};
+
+/// `text_encoder/config.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TextConfig {
+    /// transformers' name of the class.
+    #[serde(default = "architectures")]
+    pub architectures: Vec<String>,
+    /// Entries of the vocabulary.
+    pub vocab_size: usize,
+    /// Width of the embedding.
+    pub hidden_size: usize,
+    /// Width inside the feed-forward part.
+    pub intermediate_size: usize,
+    /// Layers.
+    pub num_hidden_layers: usize,
+    /// Heads of the attention.
+    pub num_attention_heads: usize,
+    /// The longest text, in tokens.
+    pub max_position_embeddings: usize,
+    /// `quick_gelu` or `gelu`.
+    pub hidden_act: String,
+    /// Keeps the norms finite.
+    #[serde(default = "epsilon")]
+    pub layer_norm_eps: f64,
+    /// The token that ends and pads a text.
+    #[serde(default)]
+    pub eos_token_id: Option<u32>,
+}
+
+fn architectures() -> Vec<String> {
+    vec!["CLIPTextModel".into()]
+}
+
+fn epsilon() -> f64 {
+    1e-5
+}
+
+impl TextConfig {
+    /// # Errors
+    /// Where no network can be built from the values.
+    pub fn validate(&self) -> std::result::Result<(), ModelError> {
+        let fault = |field, cause: &str| {
+            Err(ModelError::Config { part: "text_encoder", field, cause: cause.to_owned() })
+        };
+        if !(1..=1_000_000).contains(&self.vocab_size) {
+            return fault("vocab_size", "must lie between 1 and 1,000,000");
+        }
+        if !(1..=16_384).contains(&self.hidden_size)
+            || self.num_attention_heads == 0
+            || self.hidden_size % self.num_attention_heads != 0
+        {
+            return fault("hidden_size", "must be a multiple of num_attention_heads, 16,384 at most");
+        }
+        if !(1..=65_536).contains(&self.intermediate_size) {
+            return fault("intermediate_size", "must lie between 1 and 65,536");
+        }
+        if !(1..=128).contains(&self.num_hidden_layers) {
+            return fault("num_hidden_layers", "must lie between 1 and 128");
+        }
+        if !(2..=8192).contains(&self.max_position_embeddings) {
+            return fault("max_position_embeddings", "must lie between 2 and 8192");
+        }
+        if !matches!(self.hidden_act.as_str(), "quick_gelu" | "gelu") {
+            return fault("hidden_act", "must be quick_gelu or gelu");
+        }
+        Ok(())
+    }
+}
+
+struct Layer {
+    layer_norm1: LayerNorm,
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    out_proj: Linear,
+    layer_norm2: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl Layer {
+    fn new(config: &TextConfig, weights: &Weights) -> Result<Self> {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let attention = weights.pp("self_attn");
+        let mlp = weights.pp("mlp");
+        Ok(Self {
+            layer_norm1: LayerNorm::new(width, config.layer_norm_eps, &weights.pp("layer_norm1"))?,
+            q_proj: Linear::new(width, width, &attention.pp("q_proj"))?,
+            k_proj: Linear::new(width, width, &attention.pp("k_proj"))?,
+            v_proj: Linear::new(width, width, &attention.pp("v_proj"))?,
+            out_proj: Linear::new(width, width, &attention.pp("out_proj"))?,
+            layer_norm2: LayerNorm::new(width, config.layer_norm_eps, &weights.pp("layer_norm2"))?,
+            fc1: Linear::new(width, inner, &mlp.pp("fc1"))?,
+            fc2: Linear::new(inner, width, &mlp.pp("fc2"))?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, mask: &Tensor, config: &TextConfig) -> Result<Tensor> {
+        let y = self.layer_norm1.forward(x)?;
+        let (q, k, v) = (self.q_proj.forward(&y)?, self.k_proj.forward(&y)?, self.v_proj.forward(&y)?);
+        let y = attend(&q, &k, &v, config.num_attention_heads, Some(mask))?;
+        let x = (x + self.out_proj.forward(&y)?)?;
+        let y = self.fc1.forward(&self.layer_norm2.forward(&x)?)?;
+        let y = if config.hidden_act == "quick_gelu" {
+            (&y * candle_nn::ops::sigmoid(&(&y * 1.702)?)?)?
+        } else {
+            y.gelu_erf()?
+        };
+        x + self.fc2.forward(&y)?
+    }
+}
+
+/// The text encoder.
+pub struct TextEncoder {
+    token_embedding: Tensor,
+    position_embedding: Tensor,
+    layers: Vec<Layer>,
+    final_layer_norm: LayerNorm,
+    config: TextConfig,
+}
+
+impl TextEncoder {
+    /// Builds the network from its weights.
+    pub fn new(config: TextConfig, weights: &Weights) -> Result<Self> {
+        let weights = weights.pp("text_model");
+        let embeddings = weights.pp("embeddings");
+        let width = config.hidden_size;
+        let init = Init::Normal(0.02);
+        let token_embedding =
+            embeddings.pp("token_embedding").get("weight", (config.vocab_size, width), init)?;
+        let position_embedding = embeddings
+            .pp("position_embedding")
+            .get("weight", (config.max_position_embeddings, width), init)?;
+        let layers = (0..config.num_hidden_layers)
+            .map(|index| Layer::new(&config, &weights.pp("encoder.layers").pp(index)))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            token_embedding,
+            position_embedding,
+            layers,
+            final_layer_norm: LayerNorm::new(width, config.layer_norm_eps, &weights.pp("final_layer_norm"))?,
+            config,
+        })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &TextConfig {
+        &self.config
+    }
+
+    /// Tokens `[batch, length]` to embeddings `[batch, length, width]` after the last norm.
+    pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
+        let (batch, length) = tokens.dims2()?;
+        let width = self.config.hidden_size;
+        let x = self.token_embedding.index_select(&tokens.flatten_all()?, 0)?;
+        let x = x.reshape((batch, length, width))?;
+        let mut x = x.broadcast_add(&self.position_embedding.narrow(0, 0, length)?)?;
+        let mask = causal_mask(length, x.dtype(), x.device())?;
+        for layer in &self.layers {
+            x = layer.forward(&x, &mask, &self.config)?;
+        }
+        self.final_layer_norm.forward(&x)
+    }
+}
+
+/// `[n, n]`: nothing at and before a token, minus infinity after it.
+fn causal_mask(length: usize, dtype: DType, device: &Device) -> Result<Tensor> {
+    let values: Vec<f32> = (0..length * length)
+        .map(|index| if index % length > index / length { f32::NEG_INFINITY } else { 0.0 })
+        .collect();
+    Tensor::from_vec(values, (length, length), device)?.to_dtype(dtype)
+}

@@ -1,0 +1,121 @@
+//! The transformer inside a UNet, in the layout of diffusers' `Transformer2DModel`.
+
+use candle_core::{Result, Tensor};
+
+use crate::nn::{Attention, Conv2d, GroupNorm, LayerNorm, Linear, Weights, geglu};
+
+/// Sizes of a transformer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) channels: usize,
+    pub(super) heads: usize,
+    pub(super) context: usize,
+    pub(super) groups: usize,
+    pub(super) linear: bool,
+    pub(super) layers: usize,
+}
+
+struct FeedForward {
+    project: Linear,
+    out: Linear,
+}
+
+/// Self-attention, attention to the text, feed-forward.
+struct Block {
+    norm1: LayerNorm,
+    attn1: Attention,
+    norm2: LayerNorm,
+    attn2: Attention,
+    norm3: LayerNorm,
+    ff: FeedForward,
+}
+
+impl Block {
+    fn new(sizes: Sizes, weights: &Weights) -> Result<Self> {
+        let Sizes { channels, heads, context, .. } = sizes;
+        let norm = |name: &str| LayerNorm::new(channels, 1e-5, &weights.pp(name));
+        let attention = |name: &str, context: usize| {
+            Attention::new(channels, context, channels, heads, false, &weights.pp(name))
+        };
+        Ok(Self {
+            norm1: norm("norm1")?,
+            attn1: attention("attn1", channels)?,
+            norm2: norm("norm2")?,
+            attn2: attention("attn2", context)?,
+            norm3: norm("norm3")?,
+            ff: FeedForward {
+                project: Linear::new(channels, 8 * channels, &weights.pp("ff.net.0.proj"))?,
+                out: Linear::new(4 * channels, channels, &weights.pp("ff.net.2"))?,
+            },
+        })
+    }
+
+    fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+        let x = (self.attn1.forward(&self.norm1.forward(x)?, None)? + x)?;
+        let x = (self.attn2.forward(&self.norm2.forward(&x)?, Some(context))? + x)?;
+        let y = geglu(&self.ff.project.forward(&self.norm3.forward(&x)?)?)?;
+        self.ff.out.forward(&y)? + x
+    }
+}
+
+/// The way into and out of the sequence: linear in Stable Diffusion 2, a 1 × 1 convolution in 1.
+enum Projection {
+    Linear(Linear),
+    Conv(Conv2d),
+}
+
+impl Projection {
+    fn new(sizes: Sizes, weights: &Weights) -> Result<Self> {
+        let channels = sizes.channels;
+        Ok(if sizes.linear {
+            Self::Linear(Linear::new(channels, channels, weights)?)
+        } else {
+            Self::Conv(Conv2d::new(channels, channels, 1, 1, 0, weights)?)
+        })
+    }
+}
+
+/// A transformer over a feature map.
+pub(super) struct Transformer {
+    norm: GroupNorm,
+    proj_in: Projection,
+    transformer_blocks: Vec<Block>,
+    proj_out: Projection,
+}
+
+impl Transformer {
+    pub(super) fn new(sizes: Sizes, weights: &Weights) -> Result<Self> {
+        Ok(Self {
+            norm: GroupNorm::new(sizes.groups, sizes.channels, 1e-6, &weights.pp("norm"))?,
+            proj_in: Projection::new(sizes, &weights.pp("proj_in"))?,
+            transformer_blocks: (0..sizes.layers)
+                .map(|index| Block::new(sizes, &weights.pp("transformer_blocks").pp(index)))
+                .collect::<Result<_>>()?,
+            proj_out: Projection::new(sizes, &weights.pp("proj_out"))?,
+        })
+    }
+
+    /// `x` `[batch, channels, h, w]` and `context` `[batch, tokens, width]` to the shape of `x`.
+    pub(super) fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+        let (batch, channels, height, width) = x.dims4()?;
+        let to_sequence = |y: &Tensor| -> Result<Tensor> {
+            y.reshape((batch, channels, height * width))?.transpose(1, 2)?.contiguous()
+        };
+        let to_map = |y: &Tensor| -> Result<Tensor> {
+            y.transpose(1, 2)?.contiguous()?.reshape((batch, channels, height, width))
+        };
+        let y = self.norm.forward(x)?;
+        let mut y = match &self.proj_in {
+            Projection::Linear(linear) => linear.forward(&to_sequence(&y)?)?,
+            Projection::Conv(conv) => to_sequence(&conv.forward(&y)?)?,
+        };
+        for block in &self.transformer_blocks {
+            y = block.forward(&y, context)?;
+        }
+        let y = match &self.proj_out {
+            Projection::Linear(linear) => to_map(&linear.forward(&y)?)?,
+            Projection::Conv(conv) => conv.forward(&to_map(&y)?)?,
+        };
+        y + x
+    }
+}

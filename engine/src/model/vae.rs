@@ -1,0 +1,338 @@
+//! The variational autoencoder between image and latent, in the layout of diffusers' `AutoencoderKL`
+//! (Rombach et al., arXiv 2112.10752).
+
+use candle_core::{Result, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::error::ModelError;
+use crate::nn::{Attention, Conv2d, GroupNorm, ResnetBlock, Weights};
+
+/// `vae/config.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VaeConfig {
+    /// diffusers' name of the class.
+    #[serde(rename = "_class_name", default = "class_name")]
+    pub class_name: String,
+    /// Channels of the image: 1 for a radiograph, 3 for a photograph.
+    pub in_channels: usize,
+    /// Channels of the decoded image.
+    pub out_channels: usize,
+    /// Channels of the latent.
+    pub latent_channels: usize,
+    /// Channels of each level, from the image down.
+    pub block_out_channels: Vec<usize>,
+    /// Residual blocks of a level in the encoder; the decoder has one more.
+    pub layers_per_block: usize,
+    /// Groups of the group norms.
+    pub norm_num_groups: usize,
+    /// Factor from the encoder's latent to the one that diffusion sees.
+    pub scaling_factor: f64,
+    /// Sides of the image in training.
+    pub sample_size: usize,
+    /// Whether the middle block attends over the map.
+    #[serde(default = "yes")]
+    pub mid_block_add_attention: bool,
+    /// Sides of the pixel squares that are folded into channels before the first convolution
+    /// (1: none, as in Stable Diffusion). Folding spares the convolutions at full size, which cost
+    /// most and hold least.
+    #[serde(default = "one")]
+    pub patch_size: usize,
+}
+
+fn class_name() -> String {
+    "AutoencoderKL".into()
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn one() -> usize {
+    1
+}
+
+impl VaeConfig {
+    /// Image pixels to a side of one latent value.
+    pub fn compression(&self) -> usize {
+        self.patch_size << (self.block_out_channels.len() - 1)
+    }
+
+    /// # Errors
+    /// Where no network can be built from the values.
+    pub fn validate(&self) -> std::result::Result<(), ModelError> {
+        let fault = |field, cause: &str| {
+            Err(ModelError::Config { part: "vae", field, cause: cause.to_owned() })
+        };
+        if self.block_out_channels.is_empty() || self.block_out_channels.len() > 8 {
+            return fault("block_out_channels", "must have between 1 and 8 levels");
+        }
+        if self.norm_num_groups == 0
+            || self.block_out_channels.iter().any(|c| *c == 0 || *c > 8192 || c % self.norm_num_groups != 0)
+        {
+            return fault("block_out_channels", "must be multiples of norm_num_groups, 8192 at most");
+        }
+        if !(1..=64).contains(&self.in_channels)
+            || !(1..=64).contains(&self.out_channels)
+            || !(1..=1024).contains(&self.latent_channels)
+        {
+            return fault("in_channels", "channels are out of range");
+        }
+        if !(1..=16).contains(&self.layers_per_block) {
+            return fault("layers_per_block", "must lie between 1 and 16");
+        }
+        if !(1..=32).contains(&self.patch_size) {
+            return fault("patch_size", "must lie between 1 and 32");
+        }
+        if !(self.scaling_factor.is_finite() && self.scaling_factor > 0.0) {
+            return fault("scaling_factor", "must be a positive number");
+        }
+        Ok(())
+    }
+}
+
+const EPSILON: f64 = 1e-6;
+
+struct VaeAttention {
+    group_norm: GroupNorm,
+    attention: Attention,
+}
+
+impl VaeAttention {
+    fn new(channels: usize, groups: usize, weights: &Weights) -> Result<Self> {
+        Ok(Self {
+            group_norm: GroupNorm::new(groups, channels, EPSILON, &weights.pp("group_norm"))?,
+            attention: Attention::new(channels, channels, channels, 1, true, weights)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (batch, channels, height, width) = x.dims4()?;
+        let y = self.group_norm.forward(x)?.reshape((batch, channels, height * width))?;
+        let y = self.attention.forward(&y.transpose(1, 2)?.contiguous()?, None)?;
+        y.transpose(1, 2)?.reshape((batch, channels, height, width))? + x
+    }
+}
+
+struct MidBlock {
+    first: ResnetBlock,
+    attention: Option<VaeAttention>,
+    second: ResnetBlock,
+}
+
+impl MidBlock {
+    fn new(channels: usize, config: &VaeConfig, weights: &Weights) -> Result<Self> {
+        let resnet = |index: usize| {
+            let weights = weights.pp("resnets").pp(index);
+            ResnetBlock::new(channels, channels, None, config.norm_num_groups, EPSILON, &weights)
+        };
+        Ok(Self {
+            first: resnet(0)?,
+            attention: config
+                .mid_block_add_attention
+                .then(|| VaeAttention::new(channels, config.norm_num_groups, &weights.pp("attentions.0")))
+                .transpose()?,
+            second: resnet(1)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let mut x = self.first.forward(x, None)?;
+        if let Some(attention) = &self.attention {
+            x = attention.forward(&x)?;
+        }
+        self.second.forward(&x, None)
+    }
+}
+
+/// One level: residual blocks, then a change of size but for the last level.
+struct Level {
+    resnets: Vec<ResnetBlock>,
+    resize: Option<Conv2d>,
+}
+
+impl Level {
+    fn new(
+        input: usize,
+        output: usize,
+        layers: usize,
+        config: &VaeConfig,
+        weights: &Weights,
+    ) -> Result<Self> {
+        let resnets = (0..layers)
+            .map(|index| {
+                let input = if index == 0 { input } else { output };
+                let weights = weights.pp("resnets").pp(index);
+                ResnetBlock::new(input, output, None, config.norm_num_groups, EPSILON, &weights)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { resnets, resize: None })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.resnets.iter().try_fold(x.clone(), |x, resnet| resnet.forward(&x, None))
+    }
+}
+
+struct Encoder {
+    conv_in: Conv2d,
+    down_blocks: Vec<Level>,
+    mid_block: MidBlock,
+    conv_norm_out: GroupNorm,
+    conv_out: Conv2d,
+}
+
+impl Encoder {
+    fn new(config: &VaeConfig, weights: &Weights) -> Result<Self> {
+        let channels = &config.block_out_channels;
+        let last = channels[channels.len() - 1];
+        let folded = config.in_channels * config.patch_size * config.patch_size;
+        let conv_in = Conv2d::new(folded, channels[0], 3, 1, 1, &weights.pp("conv_in"))?;
+        let mut down_blocks = Vec::new();
+        for (index, output) in channels.iter().enumerate() {
+            let weights = weights.pp("down_blocks").pp(index);
+            let input = channels[index.saturating_sub(1)];
+            let mut level = Level::new(input, *output, config.layers_per_block, config, &weights)?;
+            if index + 1 < channels.len() {
+                // diffusers pads right and below before a convolution without padding.
+                let weights = weights.pp("downsamplers.0.conv");
+                level.resize = Some(Conv2d::new(*output, *output, 3, 2, 0, &weights)?);
+            }
+            down_blocks.push(level);
+        }
+        Ok(Self {
+            conv_in,
+            down_blocks,
+            mid_block: MidBlock::new(last, config, &weights.pp("mid_block"))?,
+            conv_norm_out: GroupNorm::new(config.norm_num_groups, last, EPSILON, &weights.pp("conv_norm_out"))?,
+            conv_out: Conv2d::new(last, 2 * config.latent_channels, 3, 1, 1, &weights.pp("conv_out"))?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let mut x = self.conv_in.forward(x)?;
+        for level in &self.down_blocks {
+            x = level.forward(&x)?;
+            if let Some(resize) = &level.resize {
+                x = resize.forward(&x.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)?)?;
+            }
+        }
+        let x = self.mid_block.forward(&x)?;
+        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)
+    }
+}
+
+struct Decoder {
+    conv_in: Conv2d,
+    mid_block: MidBlock,
+    up_blocks: Vec<Level>,
+    conv_norm_out: GroupNorm,
+    conv_out: Conv2d,
+}
+
+impl Decoder {
+    fn new(config: &VaeConfig, weights: &Weights) -> Result<Self> {
+        let channels: Vec<usize> = config.block_out_channels.iter().rev().copied().collect();
+        let last = channels[channels.len() - 1];
+        let folded = config.out_channels * config.patch_size * config.patch_size;
+        let conv_in = Conv2d::new(config.latent_channels, channels[0], 3, 1, 1, &weights.pp("conv_in"))?;
+        let mid_block = MidBlock::new(channels[0], config, &weights.pp("mid_block"))?;
+        let mut up_blocks = Vec::new();
+        for (index, output) in channels.iter().enumerate() {
+            let weights = weights.pp("up_blocks").pp(index);
+            let input = channels[index.saturating_sub(1)];
+            let mut level = Level::new(input, *output, config.layers_per_block + 1, config, &weights)?;
+            if index + 1 < channels.len() {
+                let weights = weights.pp("upsamplers.0.conv");
+                level.resize = Some(Conv2d::new(*output, *output, 3, 1, 1, &weights)?);
+            }
+            up_blocks.push(level);
+        }
+        Ok(Self {
+            conv_in,
+            mid_block,
+            up_blocks,
+            conv_norm_out: GroupNorm::new(config.norm_num_groups, last, EPSILON, &weights.pp("conv_norm_out"))?,
+            conv_out: Conv2d::new(last, folded, 3, 1, 1, &weights.pp("conv_out"))?,
+        })
+    }
+
+    fn forward(&self, z: &Tensor) -> Result<Tensor> {
+        let mut x = self.mid_block.forward(&self.conv_in.forward(z)?)?;
+        for level in &self.up_blocks {
+            x = level.forward(&x)?;
+            if let Some(resize) = &level.resize {
+                let (_, _, height, width) = x.dims4()?;
+                x = resize.forward(&x.upsample_nearest2d(2 * height, 2 * width)?)?;
+            }
+        }
+        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)
+    }
+}
+
+/// The autoencoder.
+pub struct Vae {
+    encoder: Encoder,
+    quant_conv: Conv2d,
+    post_quant_conv: Conv2d,
+    decoder: Decoder,
+    config: VaeConfig,
+}
+
+impl Vae {
+    /// Builds the network from its weights.
+    pub fn new(config: VaeConfig, weights: &Weights) -> Result<Self> {
+        let latent = config.latent_channels;
+        Ok(Self {
+            encoder: Encoder::new(&config, &weights.pp("encoder"))?,
+            quant_conv: Conv2d::new(2 * latent, 2 * latent, 1, 1, 0, &weights.pp("quant_conv"))?,
+            post_quant_conv: Conv2d::new(latent, latent, 1, 1, 0, &weights.pp("post_quant_conv"))?,
+            decoder: Decoder::new(&config, &weights.pp("decoder"))?,
+            config,
+        })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &VaeConfig {
+        &self.config
+    }
+
+    /// Mean and log variance of the latent's distribution, `[batch, latent, h/c, w/c]` each, of
+    /// images `[batch, channels, h, w]` between −1 and 1; not scaled.
+    pub fn encode(&self, image: &Tensor) -> Result<(Tensor, Tensor)> {
+        let moments = self.encoder.forward(&fold(image, self.config.patch_size)?)?;
+        let moments = self.quant_conv.forward(&moments)?;
+        let latent = self.config.latent_channels;
+        Ok((moments.narrow(1, 0, latent)?, moments.narrow(1, latent, latent)?.clamp(-30f32, 20f32)?))
+    }
+
+    /// Images between about −1 and 1 of unscaled latents.
+    pub fn decode(&self, latent: &Tensor) -> Result<Tensor> {
+        let y = self.decoder.forward(&self.post_quant_conv.forward(latent)?)?;
+        unfold(&y, self.config.patch_size)
+    }
+}
+
+/// `[b, c, h, w]` to `[b, c·p·p, h/p, w/p]`.
+fn fold(x: &Tensor, patch: usize) -> Result<Tensor> {
+    if patch == 1 {
+        return Ok(x.clone());
+    }
+    let (b, c, h, w) = x.dims4()?;
+    x.reshape(&[b, c, h / patch, patch, w / patch, patch][..])?
+        .permute(vec![0, 1, 3, 5, 2, 4])?
+        .contiguous()?
+        .reshape((b, c * patch * patch, h / patch, w / patch))
+}
+
+/// The inverse of [`fold`].
+fn unfold(x: &Tensor, patch: usize) -> Result<Tensor> {
+    if patch == 1 {
+        return Ok(x.clone());
+    }
+    let (b, c, h, w) = x.dims4()?;
+    let c = c / (patch * patch);
+    x.reshape(&[b, c, patch, patch, h, w][..])?
+        .permute(vec![0, 1, 4, 2, 5, 3])?
+        .contiguous()?
+        .reshape((b, c, h * patch, w * patch))
+}

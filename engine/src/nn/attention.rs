@@ -1,0 +1,72 @@
+//! Multi-head attention with the names that diffusers gives its weights.
+
+use candle_core::{Result, Tensor};
+
+use super::linear::Linear;
+use super::weights::Weights;
+use crate::kernel;
+
+/// Attention from a query sequence to a context (Vaswani et al., arXiv 1706.03762).
+pub struct Attention {
+    to_q: Linear,
+    to_k: Linear,
+    to_v: Linear,
+    to_out: Linear,
+    heads: usize,
+}
+
+impl Attention {
+    /// `width` of the query, `context` width of key and value, `inner` = heads × head width. `bias`
+    /// says whether query, key and value have one.
+    pub fn new(
+        width: usize,
+        context: usize,
+        inner: usize,
+        heads: usize,
+        bias: bool,
+        weights: &Weights,
+    ) -> Result<Self> {
+        let project = if bias { Linear::new } else { Linear::without_bias };
+        Ok(Self {
+            to_q: project(width, inner, &weights.pp("to_q"))?,
+            to_k: project(context, inner, &weights.pp("to_k"))?,
+            to_v: project(context, inner, &weights.pp("to_v"))?,
+            to_out: Linear::new(inner, width, &weights.pp("to_out.0"))?,
+            heads,
+        })
+    }
+
+    /// `x` `[batch, n, width]` attends to `context` `[batch, m, context width]`, or to itself.
+    pub fn forward(&self, x: &Tensor, context: Option<&Tensor>) -> Result<Tensor> {
+        let context = context.unwrap_or(x);
+        let q = self.to_q.forward(x)?;
+        let k = self.to_k.forward(context)?;
+        let v = self.to_v.forward(context)?;
+        self.to_out.forward(&attend(&q, &k, &v, self.heads, None)?)
+    }
+}
+
+/// Softmax attention of `q` `[batch, n, inner]` over `k` and `v` `[batch, m, inner]`, split into
+/// `heads`, with `mask` `[n, m]` added to the scores.
+pub fn attend(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    heads: usize,
+    mask: Option<&Tensor>,
+) -> Result<Tensor> {
+    let (batch, n, inner) = q.dims3()?;
+    let width = inner / heads;
+    let split = |x: &Tensor| -> Result<Tensor> {
+        let m = x.dim(1)?;
+        x.reshape((batch, m, heads, width))?.transpose(1, 2)?.contiguous()
+    };
+    let (q, k, v) = (split(q)?, split(k)?, split(v)?);
+    let q = (q * (1.0 / (width as f64).sqrt()))?;
+    let mut scores = q.matmul(&k.t()?)?;
+    if let Some(mask) = mask {
+        scores = scores.broadcast_add(mask)?;
+    }
+    let y = kernel::softmax(&scores)?.matmul(&v)?;
+    y.transpose(1, 2)?.reshape((batch, n, inner))
+}

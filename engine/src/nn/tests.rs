@@ -1,0 +1,1 @@
+//! Layers against golden values and finite differences.

@@ -1,0 +1,202 @@
+//! Where layers get their weights: by path, from a file or fresh from a seed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use candle_core::safetensors::MmapedSafetensors;
+use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
+use rand::SeedableRng;
+use rand::distr::{Distribution, Uniform};
+use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
+
+use super::linear::DeltaSlot;
+
+/// How a weight starts where no file gives it.
+#[derive(Debug, Clone, Copy)]
+pub enum Init {
+    /// Zero everywhere.
+    Zeros,
+    /// One everywhere.
+    Ones,
+    /// Uniform between ±1/√fan-in, as PyTorch starts linear layers and convolutions.
+    FanIn(usize),
+    /// Normal with this standard deviation.
+    Normal(f64),
+}
+
+enum Source {
+    File(MmapedSafetensors),
+    Seed(u64),
+}
+
+struct Inner {
+    source: Source,
+    trainable: bool,
+    dtype: DType,
+    device: Device,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    variables: BTreeMap<String, Var>,
+    shapes: BTreeMap<String, Vec<usize>>,
+    slots: BTreeMap<String, DeltaSlot>,
+    faults: Vec<String>,
+}
+
+/// The weights of a network, seen from one path. Cheap to clone; every view shares one record of
+/// what was taken.
+#[derive(Clone)]
+pub struct Weights {
+    inner: Arc<Inner>,
+    path: String,
+}
+
+impl Weights {
+    fn new(source: Source, trainable: bool, dtype: DType, device: &Device) -> Self {
+        let inner = Inner {
+            source,
+            trainable,
+            dtype,
+            device: device.clone(),
+            state: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner), path: String::new() }
+    }
+
+    /// Weights from a mapped file, converted to `dtype` as they are taken; variables where
+    /// `trainable`.
+    pub fn from_file(file: MmapedSafetensors, trainable: bool, dtype: DType, device: &Device) -> Self {
+        Self::new(Source::File(file), trainable, dtype, device)
+    }
+
+    /// Fresh trainable weights. The same seed and path give the same values, in whatever order
+    /// layers ask.
+    pub fn from_seed(seed: u64, dtype: DType, device: &Device) -> Self {
+        Self::new(Source::Seed(seed), true, dtype, device)
+    }
+
+    /// The view one step down the path.
+    #[must_use]
+    pub fn pp(&self, name: impl std::fmt::Display) -> Self {
+        let path = if self.path.is_empty() {
+            name.to_string()
+        } else {
+            format!("{}.{name}", self.path)
+        };
+        Self { inner: self.inner.clone(), path }
+    }
+
+    /// The full name of `name` seen from here.
+    fn full(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The weight `name` in `shape`.
+    ///
+    /// A weight that the file lacks, or has in another shape, comes back as zeros and is reported by
+    /// [`Self::finish`], so that one error lists them all.
+    pub fn get(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Tensor> {
+        let (shape, full) = (shape.into(), self.full(name));
+        let (dtype, device) = (self.inner.dtype, &self.inner.device);
+        let value = match &self.inner.source {
+            Source::Seed(seed) => fresh(*seed, &full, &shape, init, device)?.to_dtype(dtype)?,
+            Source::File(file) => {
+                let found = file.get(&full).ok().map(|view| view.shape().to_vec());
+                if found.as_deref() == Some(shape.dims()) {
+                    file.load(&full, device)?.to_dtype(dtype)?
+                } else {
+                    self.state().faults.push(match found {
+                        None => format!("missing: {full}"),
+                        Some(found) => format!("shape of {full}: {found:?}, not {:?}", shape.dims()),
+                    });
+                    Tensor::zeros(&shape, dtype, device)?
+                }
+            }
+        };
+        let mut state = self.state();
+        state.shapes.insert(full.clone(), shape.dims().to_vec());
+        if !self.inner.trainable {
+            return Ok(value);
+        }
+        let variable = Var::from_tensor(&value)?;
+        let tensor = variable.as_tensor().clone();
+        state.variables.insert(full, variable);
+        Ok(tensor)
+    }
+
+    /// Opens the slot through which a delta reaches the layer at this path.
+    pub fn slot(&self) -> DeltaSlot {
+        let slot = DeltaSlot::default();
+        self.state().slots.insert(self.path.clone(), slot.clone());
+        slot
+    }
+
+    /// The slots of all layers so far, by the path of the layer.
+    pub fn slots(&self) -> BTreeMap<String, DeltaSlot> {
+        self.state().slots.clone()
+    }
+
+    /// The shapes of all weights taken so far, by their full names.
+    pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
+        self.state().shapes.clone()
+    }
+
+    /// The trainable weights so far, by their full names.
+    pub fn variables(&self) -> BTreeMap<String, Var> {
+        self.state().variables.clone()
+    }
+
+    /// Ends loading: fails where a key was missing, had another shape, or was in the file and not
+    /// asked for, and lists every one.
+    pub fn finish(&self) -> Result<()> {
+        let mut state = self.state();
+        let mut faults = std::mem::take(&mut state.faults);
+        if let Source::File(file) = &self.inner.source {
+            for (name, _) in file.tensors() {
+                if !state.shapes.contains_key(&name) {
+                    faults.push(format!("unexpected: {name}"));
+                }
+            }
+        }
+        if faults.is_empty() {
+            return Ok(());
+        }
+        faults.sort();
+        let shown = faults.len().min(20);
+        bail!(
+            "the weights do not fit the network ({} faults): {}{}",
+            faults.len(),
+            faults[..shown].join("; "),
+            if shown < faults.len() { "; …" } else { "" }
+        )
+    }
+}
+
+fn fresh(seed: u64, name: &str, shape: &Shape, init: Init, device: &Device) -> Result<Tensor> {
+    let mut hash = Sha256::new();
+    hash.update(seed.to_le_bytes());
+    hash.update(name.as_bytes());
+    let mut random = ChaCha8Rng::from_seed(hash.finalize().into());
+    let count = shape.elem_count();
+    let values: Vec<f32> = match init {
+        Init::Zeros => vec![0.0; count],
+        Init::Ones => vec![1.0; count],
+        Init::FanIn(fan_in) => {
+            let bound = 1.0 / (fan_in.max(1) as f32).sqrt();
+            let uniform = Uniform::new_inclusive(-bound, bound).map_err(candle_core::Error::wrap)?;
+            (0..count).map(|_| uniform.sample(&mut random)).collect()
+        }
+        Init::Normal(deviation) => crate::device::normal(&mut random, count)
+            .into_iter()
+            .map(|value| value * deviation as f32)
+            .collect(),
+    };
+    Tensor::from_vec(values, shape, device)
+}

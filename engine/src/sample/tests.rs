@@ -1,0 +1,1 @@
+//! A tiny model makes the same image from the same request.

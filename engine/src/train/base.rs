@@ -1,0 +1,190 @@
+//! Training UNet and text encoder from the start, on the latents of a trained autoencoder.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor, Var};
+
+use super::config::{TextSizes, TrainConfig};
+use super::diffusion::Diffusion;
+use super::error::TrainError;
+use super::event::TrainSummary;
+use super::run::Trainee;
+use crate::data::{Dataset, Split};
+use crate::model::{
+    Bundle, ModelCard, ModelError, Part, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig,
+};
+use crate::nn::Weights;
+use crate::noise::Schedule;
+
+const UNET: &str = "unet.";
+const TEXT: &str = "text_encoder.";
+
+/// A whole model but for its autoencoder.
+pub(super) struct BaseTask {
+    config: TrainConfig,
+    unet: Unet,
+    text: TextEncoder,
+    tokenizer: Tokenizer,
+    variables: BTreeMap<String, Var>,
+    diffusion: Diffusion,
+    bundle: Bundle,
+    card: ModelCard,
+}
+
+impl BaseTask {
+    pub(super) fn new(config: &TrainConfig, device: &Device) -> Result<Self, TrainError> {
+        let missing = |field| TrainError::Config { field, cause: "is missing".into() };
+        let unet_config = config.unet.clone().ok_or_else(|| missing("unet"))?;
+        let sizes = config.text.clone().ok_or_else(|| missing("text"))?;
+        let card = config.card.clone().ok_or_else(|| missing("card"))?;
+        unet_config.validate()?;
+        let bundle = Bundle::open(&config.model)?;
+        let vae = bundle.vae(device)?;
+        check(&unet_config, &sizes, vae.config().latent_channels)?;
+
+        let dataset = Dataset::open(&config.dataset)?;
+        let captions: Vec<String> =
+            dataset.samples(Split::Train).iter().map(|sample| sample.caption.clone()).collect();
+        let tokenizer = Tokenizer::train(&captions, sizes.vocab_size)?;
+        let text_config = text_config(&sizes, &tokenizer);
+        text_config.validate()?;
+
+        let weights = Weights::from_seed(config.seed, DType::F32, device);
+        let unet = Unet::new(unet_config, &weights.pp("unet"))?;
+        let text = TextEncoder::new(text_config, &weights.pp("text_encoder"))?;
+        let diffusion = Diffusion::new(
+            config,
+            &dataset,
+            &vae,
+            &tokenizer,
+            sizes.max_position_embeddings,
+            Schedule::new(config.schedule.clone()),
+            device,
+        )?;
+        let mut findings: Vec<String> = dataset
+            .samples(Split::Train)
+            .iter()
+            .flat_map(|sample| sample.findings.clone())
+            .collect();
+        findings.sort();
+        findings.dedup();
+        let card = ModelCard {
+            image_size: vae.config().sample_size,
+            findings,
+            licence: dataset.card().licence.clone(),
+            attribution: vec![dataset.card().attribution.clone()],
+            ..card
+        };
+        Ok(Self {
+            config: config.clone(),
+            unet,
+            text,
+            tokenizer,
+            variables: weights.variables(),
+            diffusion,
+            bundle,
+            card,
+        })
+    }
+}
+
+fn check(unet: &UnetConfig, text: &TextSizes, latent: usize) -> Result<(), TrainError> {
+    if unet.in_channels != latent || unet.out_channels != latent {
+        return Err(TrainError::Config {
+            field: "unet.in_channels",
+            cause: format!("must be {latent}, the channels of the autoencoder's latent, as must out_channels"),
+        });
+    }
+    if unet.cross_attention_dim != text.hidden_size {
+        return Err(TrainError::Config {
+            field: "unet.cross_attention_dim",
+            cause: format!("must be {}, the width of the text encoder", text.hidden_size),
+        });
+    }
+    Ok(())
+}
+
+fn text_config(sizes: &TextSizes, tokenizer: &Tokenizer) -> TextConfig {
+    TextConfig {
+        architectures: vec!["CLIPTextModel".into()],
+        vocab_size: tokenizer.vocabulary_size(),
+        hidden_size: sizes.hidden_size,
+        intermediate_size: 4 * sizes.hidden_size,
+        num_hidden_layers: sizes.num_hidden_layers,
+        num_attention_heads: sizes.num_attention_heads,
+        max_position_embeddings: sizes.max_position_embeddings,
+        hidden_act: "quick_gelu".into(),
+        layer_norm_eps: 1e-5,
+        eos_token_id: Some(tokenizer.end_token()),
+    }
+}
+
+/// The weights under `prefix`, by the names that they have in their own file.
+fn part(weights: &BTreeMap<String, Tensor>, prefix: &str) -> BTreeMap<String, Tensor> {
+    weights
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value.clone())))
+        .collect()
+}
+
+impl Trainee for BaseTask {
+    fn variables(&self) -> &BTreeMap<String, Var> {
+        &self.variables
+    }
+
+    fn samples(&self) -> (usize, usize) {
+        self.diffusion.samples()
+    }
+
+    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
+        Ok(self.diffusion.loss(step, &self.unet, &self.text)?)
+    }
+
+    fn validation_loss(&self) -> Result<f32, TrainError> {
+        Ok(self.diffusion.validation_loss(&self.unet, &self.text)?)
+    }
+
+    fn save(
+        &self,
+        weights: &BTreeMap<String, Tensor>,
+        summary: &TrainSummary,
+        out: &Path,
+    ) -> Result<(), TrainError> {
+        Bundle::write_part(out, Part::Unet, self.unet.config(), &part(weights, UNET))?;
+        Bundle::write_part(out, Part::TextEncoder, self.text.config(), &part(weights, TEXT))?;
+        self.tokenizer.save(&out.join("tokenizer"), self.text.config().max_position_embeddings)?;
+        let folder = Part::Vae.folder();
+        let target = out.join(folder);
+        std::fs::create_dir_all(&target).map_err(|cause| ModelError::file(&target, cause))?;
+        for file in ["config.json", Part::Vae.weights_file()] {
+            let from = self.bundle.folder().join(folder).join(file);
+            std::fs::copy(&from, target.join(file)).map_err(|cause| ModelError::file(&from, cause))?;
+        }
+        let mut card = self.card.clone();
+        let before = self.bundle.card();
+        card.figures.extend(before.figures.clone());
+        card.figures.insert("validation_loss".into(), f64::from(summary.validation_loss_after));
+        card.training = format!(
+            "{}; UNet and text encoder: {} steps of {} images",
+            before.training, summary.steps, self.config.batch_size
+        );
+        Bundle::write_index(out, &self.config.schedule, &card)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_told_apart_by_prefix() {
+        let zero = Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap_or_else(|_| unreachable!());
+        let all = [("unet.a.b", &zero), ("text_encoder.a", &zero)]
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .into();
+        assert_eq!(part(&all, UNET).into_keys().collect::<Vec<_>>(), ["a.b"]);
+        assert_eq!(part(&all, TEXT).into_keys().collect::<Vec<_>>(), ["a"]);
+    }
+}

@@ -1,0 +1,285 @@
+//! The configuration of a run: everything that decides what it computes.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::TrainError;
+use crate::model::{ModelCard, UnetConfig, VaeConfig};
+use crate::noise::ScheduleConfig;
+
+/// What is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// The autoencoder between image and latent.
+    Vae,
+    /// UNet and text encoder from the start.
+    Base,
+    /// A low-rank adapter of a frozen model.
+    Lora,
+}
+
+/// How the learning rate goes on after the warm-up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateSchedule {
+    /// Stays.
+    #[default]
+    Constant,
+    /// Falls along half a cosine to a tenth.
+    Cosine,
+}
+
+/// Sizes of the text encoder that `base` starts; the vocabulary is learned from the captions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextSizes {
+    /// Entries of the vocabulary, at most.
+    pub vocab_size: usize,
+    /// Width of the embedding.
+    pub hidden_size: usize,
+    /// Layers.
+    pub num_hidden_layers: usize,
+    /// Heads of the attention.
+    pub num_attention_heads: usize,
+    /// The longest text, in tokens.
+    pub max_position_embeddings: usize,
+}
+
+/// A run's configuration, as TOML on the command line and JSON in the run's folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// What is trained.
+    pub task: Task,
+    /// Name of what comes out.
+    #[serde(default)]
+    pub name: String,
+    /// The bundle to start from: for `base` one with an autoencoder, for `lora` a whole one.
+    #[serde(default)]
+    pub model: PathBuf,
+    /// Folder of the data set.
+    pub dataset: PathBuf,
+    /// Folder of the run.
+    pub out: PathBuf,
+    /// Steps in all.
+    pub steps: u64,
+    /// Images a step.
+    #[serde(default = "defaults::batch_size")]
+    pub batch_size: usize,
+    /// Learning rate after the warm-up.
+    #[serde(default = "defaults::learning_rate")]
+    pub learning_rate: f64,
+    /// Steps over which the learning rate rises from zero.
+    #[serde(default)]
+    pub warmup_steps: u64,
+    /// How the learning rate goes on.
+    #[serde(default)]
+    pub rate_schedule: RateSchedule,
+    /// Decoupled weight decay.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Largest norm of the gradient.
+    #[serde(default = "defaults::clip_norm")]
+    pub clip_norm: f64,
+    /// What stays of the weights' moving average at each step.
+    #[serde(default = "defaults::average_decay")]
+    pub average_decay: f64,
+    /// Seed of everything random.
+    #[serde(default)]
+    pub seed: u64,
+    /// Sides of the square image, in pixels, for `vae`.
+    #[serde(default = "defaults::image_size")]
+    pub image_size: usize,
+    /// Share of captions left out, so that guidance has something to lead away from.
+    #[serde(default = "defaults::caption_dropout")]
+    pub caption_dropout: f64,
+    /// γ of Min-SNR.
+    #[serde(default = "defaults::min_snr_gamma")]
+    pub min_snr_gamma: f64,
+    /// 0 draws every image equally often, 1 every group of age and finding.
+    #[serde(default)]
+    pub balance: f64,
+    /// Steps between two looks at held-out patients.
+    #[serde(default = "defaults::validate_every")]
+    pub validate_every: u64,
+    /// Held-out images that a look takes, at most.
+    #[serde(default = "defaults::validation_samples")]
+    pub validation_samples: usize,
+    /// Steps between two checkpoints.
+    #[serde(default = "defaults::checkpoint_every")]
+    pub checkpoint_every: u64,
+    /// Checkpoints that are kept.
+    #[serde(default = "defaults::keep_checkpoints")]
+    pub keep_checkpoints: usize,
+    /// Rank of the adapter.
+    #[serde(default = "defaults::rank")]
+    pub rank: usize,
+    /// The adapter's change is scaled by α / rank.
+    #[serde(default = "defaults::alpha")]
+    pub alpha: f64,
+    /// Ends of the paths of the layers that the adapter changes.
+    #[serde(default = "defaults::targets")]
+    pub targets: Vec<String>,
+    /// The autoencoder that `vae` starts.
+    #[serde(default)]
+    pub vae: Option<VaeConfig>,
+    /// The UNet that `base` starts.
+    #[serde(default)]
+    pub unet: Option<UnetConfig>,
+    /// The text encoder that `base` starts.
+    #[serde(default)]
+    pub text: Option<TextSizes>,
+    /// The noise that `base` learns.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    /// The card of the model that `base` makes.
+    #[serde(default)]
+    pub card: Option<ModelCard>,
+}
+
+mod defaults {
+    pub(super) fn batch_size() -> usize {
+        8
+    }
+    pub(super) fn learning_rate() -> f64 {
+        1e-4
+    }
+    pub(super) fn clip_norm() -> f64 {
+        1.0
+    }
+    pub(super) fn average_decay() -> f64 {
+        0.999
+    }
+    pub(super) fn image_size() -> usize {
+        128
+    }
+    pub(super) fn caption_dropout() -> f64 {
+        0.1
+    }
+    pub(super) fn min_snr_gamma() -> f64 {
+        5.0
+    }
+    pub(super) fn validate_every() -> u64 {
+        100
+    }
+    pub(super) fn validation_samples() -> usize {
+        64
+    }
+    pub(super) fn checkpoint_every() -> u64 {
+        100
+    }
+    pub(super) fn keep_checkpoints() -> usize {
+        2
+    }
+    pub(super) fn rank() -> usize {
+        8
+    }
+    pub(super) fn alpha() -> f64 {
+        8.0
+    }
+    pub(super) fn targets() -> Vec<String> {
+        ["to_q", "to_k", "to_v", "to_out.0"].map(str::to_owned).to_vec()
+    }
+}
+
+impl TrainConfig {
+    /// A configuration with the defaults of its task.
+    pub fn new(task: Task, dataset: PathBuf, out: PathBuf, steps: u64) -> Self {
+        Self {
+            task,
+            name: String::new(),
+            model: PathBuf::new(),
+            dataset,
+            out,
+            steps,
+            batch_size: defaults::batch_size(),
+            learning_rate: defaults::learning_rate(),
+            warmup_steps: 0,
+            rate_schedule: RateSchedule::Constant,
+            weight_decay: 0.0,
+            clip_norm: defaults::clip_norm(),
+            average_decay: defaults::average_decay(),
+            seed: 0,
+            image_size: defaults::image_size(),
+            caption_dropout: defaults::caption_dropout(),
+            min_snr_gamma: defaults::min_snr_gamma(),
+            balance: 0.0,
+            validate_every: defaults::validate_every(),
+            validation_samples: defaults::validation_samples(),
+            checkpoint_every: defaults::checkpoint_every(),
+            keep_checkpoints: defaults::keep_checkpoints(),
+            rank: defaults::rank(),
+            alpha: defaults::alpha(),
+            targets: defaults::targets(),
+            vae: None,
+            unet: None,
+            text: None,
+            schedule: ScheduleConfig::default(),
+            card: None,
+        }
+    }
+
+    /// Checks every value that can be checked without the data set or the model.
+    ///
+    /// # Errors
+    /// Names the value and its limits.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        let check = |holds: bool, field: &'static str, cause: &str| {
+            if holds { Ok(()) } else { Err(TrainError::Config { field, cause: cause.to_owned() }) }
+        };
+        check((1..=1_000_000).contains(&self.steps), "steps", "must lie between 1 and 1,000,000")?;
+        check((1..=256).contains(&self.batch_size), "batch_size", "must lie between 1 and 256")?;
+        check(
+            self.learning_rate > 0.0 && self.learning_rate <= 1.0,
+            "learning_rate",
+            "must lie above 0 and at most at 1",
+        )?;
+        check((0.0..1.0).contains(&self.average_decay), "average_decay", "must lie from 0 to below 1")?;
+        check(self.clip_norm > 0.0, "clip_norm", "must lie above 0")?;
+        check((0.0..=1.0).contains(&self.weight_decay), "weight_decay", "must lie between 0 and 1")?;
+        check((0.0..1.0).contains(&self.caption_dropout), "caption_dropout", "must lie from 0 to below 1")?;
+        check(self.min_snr_gamma > 0.0, "min_snr_gamma", "must lie above 0")?;
+        check((0.0..=1.0).contains(&self.balance), "balance", "must lie between 0 and 1")?;
+        check(self.validate_every > 0, "validate_every", "must lie above 0")?;
+        check(self.checkpoint_every > 0, "checkpoint_every", "must lie above 0")?;
+        check(self.keep_checkpoints > 0, "keep_checkpoints", "must lie above 0")?;
+        match self.task {
+            Task::Vae => {
+                check(self.vae.is_some(), "vae", "the sizes of the autoencoder are missing")?;
+                check((16..=2048).contains(&self.image_size), "image_size", "must lie between 16 and 2048")?;
+            }
+            Task::Base => {
+                check(self.unet.is_some(), "unet", "the sizes of the UNet are missing")?;
+                check(self.text.is_some(), "text", "the sizes of the text encoder are missing")?;
+                check(self.card.is_some(), "card", "the model's card is missing")?;
+                self.schedule
+                    .validate()
+                    .map_err(|cause| TrainError::Config { field: "schedule", cause })?;
+            }
+            Task::Lora => {
+                check((1..=256).contains(&self.rank), "rank", "must lie between 1 and 256")?;
+                check(self.alpha > 0.0 && self.alpha <= 1024.0, "alpha", "must lie above 0 and at most at 1024")?;
+                check(!self.targets.is_empty(), "targets", "no layer is named")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The learning rate of a step, counted from 1.
+    pub fn rate_at(&self, step: u64) -> f64 {
+        if step < self.warmup_steps {
+            return self.learning_rate * step as f64 / self.warmup_steps as f64;
+        }
+        match self.rate_schedule {
+            RateSchedule::Constant => self.learning_rate,
+            RateSchedule::Cosine => {
+                let length = self.steps.saturating_sub(self.warmup_steps).max(1) as f64;
+                let along = ((step - self.warmup_steps) as f64 / length).min(1.0);
+                let fall = 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
+                self.learning_rate * (0.1 + 0.9 * fall)
+            }
+        }
+    }
+}

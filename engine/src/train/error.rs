@@ -1,0 +1,61 @@
+//! What can stop a training.
+
+use std::path::PathBuf;
+
+use crate::adapter::AdapterError;
+use crate::data::DataError;
+use crate::model::ModelError;
+
+/// An error of a training.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A value of the configuration cannot be used; found before anything is written.
+    #[error("{field}: {cause}")]
+    Config {
+        /// Which value.
+        field: &'static str,
+        /// Why.
+        cause: String,
+    },
+    /// A file of the run cannot be read or written.
+    #[error("{path}: {cause}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// The loss is no number any more.
+    #[error("the loss became {loss} at step {step}: lower the learning rate, or look for damaged images; the last checkpoint is whole")]
+    NotFinite {
+        /// At which step.
+        step: u64,
+        /// What it became.
+        loss: f32,
+    },
+    /// Somebody asked the run to stop; its last checkpoint is whole.
+    #[error("the run was cancelled at step {step}")]
+    Cancelled {
+        /// The last finished step.
+        step: u64,
+    },
+    /// The model does not load.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The adapter cannot be made.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    /// The data set does not load.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A computation failed.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+impl TrainError {
+    /// An error about the file at `path`.
+    pub(super) fn file(path: impl Into<PathBuf>, cause: impl std::fmt::Display) -> Self {
+        Self::File { path: path.into(), cause: cause.to_string() }
+    }
+}

@@ -1,0 +1,98 @@
+//! Training a low-rank adapter of a frozen model.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{Device, Tensor, Var};
+
+use super::config::TrainConfig;
+use super::diffusion::Diffusion;
+use super::error::TrainError;
+use super::event::TrainSummary;
+use super::run::Trainee;
+use crate::adapter::{AdapterCard, Lora, LoraConfig, attach};
+use crate::data::Dataset;
+use crate::model::{Bundle, TextEncoder, Unet};
+use crate::noise::Schedule;
+
+/// The adapter alone moves; UNet, text encoder and autoencoder stay.
+pub(super) struct LoraTask {
+    unet: Unet,
+    text: TextEncoder,
+    config: LoraConfig,
+    variables: BTreeMap<String, Var>,
+    diffusion: Diffusion,
+    card: AdapterCard,
+}
+
+impl LoraTask {
+    pub(super) fn new(config: &TrainConfig, device: &Device) -> Result<Self, TrainError> {
+        let bundle = Bundle::open(&config.model)?;
+        let dataset = Dataset::open(&config.dataset)?;
+        let vae = bundle.vae(device)?;
+        let (unet, weights) = bundle.unet(false, device)?;
+        let (text, _) = bundle.text_encoder(false, device)?;
+        let lora_config = LoraConfig {
+            peft_type: "LORA".into(),
+            r: config.rank,
+            lora_alpha: config.alpha,
+            target_modules: config.targets.clone(),
+        };
+        let (lora, variables) = Lora::fresh(lora_config.clone(), &weights, config.seed, device)?;
+        attach(&weights, &[(&lora, 1.0)]);
+        let length = text.config().max_position_embeddings;
+        let schedule = Schedule::new(bundle.schedule()?);
+        let diffusion =
+            Diffusion::new(config, &dataset, &vae, &bundle.tokenizer()?, length, schedule, device)?;
+        Ok(Self {
+            unet,
+            text,
+            config: lora_config,
+            variables,
+            diffusion,
+            card: AdapterCard {
+                name: config.name.clone(),
+                method: "lora".into(),
+                base_model: bundle.card().name.clone(),
+                base_sha256: bundle.card().weights_sha256.clone(),
+                dataset: dataset.card().name.clone(),
+                licence: dataset.card().licence.clone(),
+                attribution: dataset.card().attribution.clone(),
+                ..AdapterCard::default()
+            },
+        })
+    }
+}
+
+impl Trainee for LoraTask {
+    fn variables(&self) -> &BTreeMap<String, Var> {
+        &self.variables
+    }
+
+    fn samples(&self) -> (usize, usize) {
+        self.diffusion.samples()
+    }
+
+    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
+        Ok(self.diffusion.loss(step, &self.unet, &self.text)?)
+    }
+
+    fn validation_loss(&self) -> Result<f32, TrainError> {
+        Ok(self.diffusion.validation_loss(&self.unet, &self.text)?)
+    }
+
+    fn save(
+        &self,
+        weights: &BTreeMap<String, Tensor>,
+        summary: &TrainSummary,
+        out: &Path,
+    ) -> Result<(), TrainError> {
+        let card = AdapterCard {
+            steps: summary.steps,
+            validation_loss_before: summary.validation_loss_before,
+            validation_loss_after: summary.validation_loss_after,
+            ..self.card.clone()
+        };
+        Ok(Lora::save(out, &self.config, weights, &card)?)
+    }
+}

@@ -1,0 +1,339 @@
+//! THE training loop.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use candle_core::backprop::GradStore;
+use candle_core::{Device, Tensor, Var};
+
+use super::checkpoint::{self, State};
+use super::config::{Task, TrainConfig};
+use super::error::TrainError;
+use super::event::{TrainEvent, TrainSummary};
+use super::{base, lora, vae};
+use crate::device::CancelToken;
+use crate::kernel::{AdamW, AdamWStep};
+use crate::model::{read_json, write_json};
+
+/// What is trained, and its loss.
+pub(super) trait Trainee {
+    /// The trainable weights by name.
+    fn variables(&self) -> &BTreeMap<String, Var>;
+    /// Images to train on and held out.
+    fn samples(&self) -> (usize, usize);
+    /// The loss of a step's batch, a scalar; a function of seed and step.
+    fn loss(&self, step: u64) -> Result<Tensor, TrainError>;
+    /// The loss on held-out patients with the weights as they are; the same noise at every call.
+    fn validation_loss(&self) -> Result<f32, TrainError>;
+    /// Writes what was trained into the empty folder `out`, from the averaged `weights`.
+    fn save(
+        &self,
+        weights: &BTreeMap<String, Tensor>,
+        summary: &TrainSummary,
+        out: &Path,
+    ) -> Result<(), TrainError>;
+}
+
+/// Whether the run in `out` has a checkpoint to go on from.
+pub fn has_checkpoint(out: &Path) -> bool {
+    checkpoint::newest(out).is_some()
+}
+
+/// Trains as `config` says, or goes on from the run's last checkpoint where `resume` says so.
+///
+/// # Errors
+/// Bad values are found before anything is written. A run that was cancelled or failed leaves its
+/// checkpoints.
+pub fn run(
+    config: &TrainConfig,
+    resume: bool,
+    on_event: &mut dyn FnMut(TrainEvent),
+    cancel: &CancelToken,
+) -> Result<TrainSummary, TrainError> {
+    config.validate()?;
+    let folder = RunFolder::new(&config.out);
+    let last = if resume { checkpoint::newest(&config.out) } else { None };
+    if last.is_some() {
+        folder.check_same(config)?;
+    } else {
+        folder.check_empty(resume)?;
+    }
+    let device = Device::Cpu;
+    let trainee: Box<dyn Trainee> = match config.task {
+        Task::Vae => Box::new(vae::VaeTask::new(config, &device)?),
+        Task::Base => Box::new(base::BaseTask::new(config, &device)?),
+        Task::Lora => Box::new(lora::LoraTask::new(config, &device)?),
+    };
+    folder.prepare(config)?;
+    let optimisers = trainee
+        .variables()
+        .iter()
+        .map(|(name, variable)| Ok((name.clone(), AdamW::new(variable.as_tensor())?)))
+        .collect::<Result<BTreeMap<_, _>, TrainError>>()?;
+    let mut trainer = Trainer { config, trainee: trainee.as_ref(), optimisers, folder, on_event };
+    let state = match last {
+        Some(path) => {
+            let state = checkpoint::load(&path, trainee.variables(), &trainer.optimisers, &device)?;
+            trainer.folder.forget_after(state.step)?;
+            state
+        }
+        None => State { step: 0, loss: f32::NAN, validation_loss_before: f32::NAN },
+    };
+    trainer.train(state, cancel)
+}
+
+struct Trainer<'a> {
+    config: &'a TrainConfig,
+    trainee: &'a dyn Trainee,
+    optimisers: BTreeMap<String, AdamW>,
+    folder: RunFolder,
+    on_event: &'a mut dyn FnMut(TrainEvent),
+}
+
+impl Trainer<'_> {
+    fn say(&mut self, event: TrainEvent) -> Result<(), TrainError> {
+        self.folder.append(&event)?;
+        (self.on_event)(event);
+        Ok(())
+    }
+
+    fn train(&mut self, mut state: State, cancel: &CancelToken) -> Result<TrainSummary, TrainError> {
+        let total_steps = self.config.steps;
+        let (training_samples, validation_samples) = self.trainee.samples();
+        self.say(TrainEvent::Started {
+            step: state.step,
+            total_steps,
+            trainable_weights: self.trainee.variables().values().map(|v| v.elem_count()).sum(),
+            training_samples,
+            validation_samples,
+        })?;
+        if state.step == 0 {
+            state.validation_loss_before = self.validate(0)?;
+        }
+        let mut validated = None;
+        let (first, started) = (state.step, Instant::now());
+        for step in state.step + 1..=total_steps {
+            if cancel.is_cancelled() {
+                self.checkpoint(state)?;
+                return Err(TrainError::Cancelled { step: state.step });
+            }
+            let (loss, gradient_norm, learning_rate) = self.step(step)?;
+            state = State { step, loss, ..state };
+            let each = started.elapsed().as_secs_f64() / (step - first) as f64;
+            let seconds_left = each * (total_steps - step) as f64;
+            self.say(TrainEvent::Step {
+                step,
+                total_steps,
+                loss,
+                learning_rate,
+                gradient_norm,
+                seconds_left,
+            })?;
+            if step % self.config.validate_every == 0 || step == total_steps {
+                validated = Some(self.validate(step)?);
+            }
+            if step % self.config.checkpoint_every == 0 || step == total_steps {
+                self.checkpoint(state)?;
+            }
+        }
+        let validation_loss_after = match validated {
+            Some(loss) => loss,
+            None => self.validate(state.step)?,
+        };
+        let summary = TrainSummary {
+            steps: state.step,
+            final_loss: state.loss,
+            validation_loss_before: state.validation_loss_before,
+            validation_loss_after,
+            output: self.folder.result(),
+        };
+        self.write_result(&summary)?;
+        self.say(TrainEvent::Finished {
+            step: state.step,
+            validation_loss_before: summary.validation_loss_before,
+            validation_loss_after,
+        })?;
+        Ok(summary)
+    }
+
+    /// One step: loss, gradient, clipping, AdamW. Answers loss, norm and rate.
+    fn step(&mut self, step: u64) -> Result<(f32, f32, f64), TrainError> {
+        let loss = self.trainee.loss(step)?;
+        let gradients = loss.backward()?;
+        let loss = loss.to_scalar::<f32>()?;
+        let norm = gradient_norm(&gradients, self.trainee.variables())?;
+        if !loss.is_finite() || !norm.is_finite() {
+            return Err(TrainError::NotFinite { step, loss });
+        }
+        let learning_rate = self.config.rate_at(step);
+        let numbers = AdamWStep {
+            step,
+            learning_rate,
+            beta1: 0.9,
+            beta2: 0.99,
+            epsilon: 1e-8,
+            weight_decay: self.config.weight_decay,
+            gradient_scale: (self.config.clip_norm / norm.max(1e-12)).min(1.0),
+            // A young average forgets faster, or it would stay near the start.
+            average_decay: self.config.average_decay.min((1.0 + step as f64) / (10.0 + step as f64)),
+        };
+        for (name, variable) in self.trainee.variables() {
+            if let Some(gradient) = gradients.get(variable) {
+                self.optimisers[name].apply(variable, gradient, numbers)?;
+            }
+        }
+        Ok((loss, norm as f32, learning_rate))
+    }
+
+    /// The held-out loss under the averaged weights, which are put in place for its time.
+    fn validate(&mut self, step: u64) -> Result<f32, TrainError> {
+        let mut raw = Vec::new();
+        for (name, variable) in self.trainee.variables() {
+            raw.push((variable, variable.as_detached_tensor().copy()?));
+            variable.set(&self.optimisers[name].average()?)?;
+        }
+        let loss = self.trainee.validation_loss();
+        for (variable, value) in raw {
+            variable.set(&value)?;
+        }
+        let loss = loss?;
+        self.say(TrainEvent::Validation { step, loss })?;
+        Ok(loss)
+    }
+
+    fn checkpoint(&mut self, state: State) -> Result<(), TrainError> {
+        if state.step == 0 {
+            return Ok(());
+        }
+        checkpoint::save(
+            &self.config.out,
+            state,
+            self.trainee.variables(),
+            &self.optimisers,
+            self.config.keep_checkpoints,
+        )?;
+        self.say(TrainEvent::Checkpoint { step: state.step })
+    }
+
+    /// The result is written beside its place and moved there whole.
+    fn write_result(&self, summary: &TrainSummary) -> Result<(), TrainError> {
+        let averages = self
+            .optimisers
+            .iter()
+            .map(|(name, optimiser)| Ok((name.clone(), optimiser.average()?)))
+            .collect::<Result<BTreeMap<_, _>, TrainError>>()?;
+        let temporary = tempfile::Builder::new()
+            .prefix(".result-")
+            .tempdir_in(&self.config.out)
+            .map_err(|cause| TrainError::file(&self.config.out, cause))?;
+        self.trainee.save(&averages, summary, temporary.path())?;
+        let result = self.folder.result();
+        if result.exists() {
+            std::fs::remove_dir_all(&result).map_err(|cause| TrainError::file(&result, cause))?;
+        }
+        std::fs::rename(temporary.keep(), &result).map_err(|cause| TrainError::file(result, cause))
+    }
+}
+
+fn gradient_norm(
+    gradients: &GradStore,
+    variables: &BTreeMap<String, Var>,
+) -> Result<f64, TrainError> {
+    let mut total = 0f64;
+    for variable in variables.values() {
+        if let Some(gradient) = gradients.get(variable) {
+            total += f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
+        }
+    }
+    Ok(total.sqrt())
+}
+
+/// The folder of a run.
+struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.path.join("config.json")
+    }
+
+    fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    fn result(&self) -> PathBuf {
+        self.path.join("result")
+    }
+
+    /// A run that goes on must be the run that was stopped: only its length may change.
+    fn check_same(&self, config: &TrainConfig) -> Result<(), TrainError> {
+        let before: TrainConfig = read_json(&self.config())?;
+        let same = TrainConfig { steps: config.steps, ..before };
+        // Through JSON, so that paths and numbers are compared as they were written.
+        let text = |config: &TrainConfig| serde_json::to_value(config).ok();
+        if text(&same) != text(config) {
+            return Err(TrainError::Config {
+                field: "config",
+                cause: "differs from the one that the run in this folder began with; train into \
+                        another folder"
+                    .into(),
+            });
+        }
+        Ok(())
+    }
+
+    /// A new run does not overwrite an old one; one that never reached a checkpoint starts again.
+    fn check_empty(&self, resume: bool) -> Result<(), TrainError> {
+        if !resume && self.config().exists() {
+            return Err(TrainError::Config {
+                field: "out",
+                cause: format!("{} holds a run already: resume it, or choose another folder", self.path.display()),
+            });
+        }
+        Ok(())
+    }
+
+    fn prepare(&self, config: &TrainConfig) -> Result<(), TrainError> {
+        std::fs::create_dir_all(&self.path).map_err(|cause| TrainError::file(&self.path, cause))?;
+        write_json(&self.config(), config)?;
+        if !has_checkpoint(&self.path) && self.metrics().exists() {
+            std::fs::remove_file(self.metrics()).map_err(|cause| TrainError::file(self.metrics(), cause))?;
+        }
+        Ok(())
+    }
+
+    fn append(&self, event: &TrainEvent) -> Result<(), TrainError> {
+        let path = self.metrics();
+        let line = serde_json::to_string(event).map_err(|cause| TrainError::file(&path, cause))?;
+        std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| writeln!(file, "{line}"))
+            .map_err(|cause| TrainError::file(path, cause))
+    }
+
+    /// Drops the lines of steps that will be done again.
+    fn forget_after(&self, step: u64) -> Result<(), TrainError> {
+        let path = self.metrics();
+        let text = std::fs::read_to_string(&path).map_err(|cause| TrainError::file(&path, cause))?;
+        let kept: String = text
+            .lines()
+            .filter(|line| {
+                // A line cut short by a crash is no event, and goes too.
+                serde_json::from_str::<serde_json::Value>(line)
+                    .is_ok_and(|event| event["step"].as_u64().is_some_and(|at| at <= step))
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        crate::model::write_atomically(&path, kept.as_bytes())?;
+        Ok(())
+    }
+}
