@@ -30,6 +30,8 @@ enum Command {
     /// Build and inspect data sets.
     #[command(subcommand)]
     Dataset(commands::dataset::Command),
+    /// Train a part of a model, or an adapter.
+    Train(commands::train::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Dicom(command) => commands::dicom::run(command, &output),
         Command::Dataset(command) => commands::dataset::run(command, &output),
+        Command::Train(arguments) => commands::train::run(&arguments, &output),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

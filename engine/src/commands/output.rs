@@ -44,6 +44,19 @@ impl Output {
         }
     }
 
+    /// An event of long work: one line of JSON, and nothing for a person, who sees the bar.
+    pub(crate) fn event(&self, event: &impl Serialize) -> anyhow::Result<()> {
+        if self.json {
+            writeln!(io::stdout().lock(), "{}", serde_json::to_string(event)?)?;
+        }
+        Ok(())
+    }
+
+    /// Whether results go to a program.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Where a long work's progress goes; `unit` is what it counts.
     pub(crate) fn progress(&self, unit: &'static str) -> Progress {
         let bar = (!self.json).then(|| {

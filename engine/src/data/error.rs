@@ -52,6 +52,9 @@ pub enum DataError {
         /// What is wrong.
         cause: String,
     },
+    /// An image could not be encoded.
+    #[error("encoding an image failed: {0}")]
+    Encode(#[from] candle_core::Error),
     /// The work was cancelled; nothing was written.
     #[error("cancelled")]
     Cancelled,

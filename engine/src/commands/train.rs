@@ -1,0 +1,122 @@
+//! `skiagraph-engine train`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use skiagraph_engine::device::CancelToken;
+use skiagraph_engine::train::{self, Task, TrainConfig, TrainEvent};
+
+use super::Output;
+
+/// What is trained.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TaskName {
+    /// The autoencoder between image and latent.
+    Vae,
+    /// UNet and text encoder, on a trained autoencoder.
+    Base,
+    /// A low-rank adapter of a whole model.
+    Lora,
+}
+
+impl From<TaskName> for Task {
+    fn from(name: TaskName) -> Self {
+        match name {
+            TaskName::Vae => Self::Vae,
+            TaskName::Base => Self::Base,
+            TaskName::Lora => Self::Lora,
+        }
+    }
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// What is trained.
+    task: TaskName,
+    /// The run's configuration, in TOML.
+    #[arg(long)]
+    config: PathBuf,
+    /// The data set's folder, in place of the configuration's.
+    #[arg(long)]
+    dataset: Option<PathBuf>,
+    /// The model to start from, in place of the configuration's.
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// The run's folder, in place of the configuration's.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Steps in all, in place of the configuration's.
+    #[arg(long)]
+    steps: Option<u64>,
+    /// Go on from the last checkpoint.
+    #[arg(long)]
+    resume: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> {
+    let config = read(arguments)?;
+    let bar = bar(output, config.steps);
+    let mut written = Ok(());
+    let mut held_out = None;
+    let mut on_event = |event: TrainEvent| {
+        match &event {
+            TrainEvent::Step { step, loss, learning_rate, .. } => {
+                bar.set_position(*step);
+                let held_out = held_out.map(|loss: f32| format!("  held out {loss:.5}")).unwrap_or_default();
+                bar.set_message(format!("loss {loss:.5}  rate {learning_rate:.1e}{held_out}"));
+            }
+            TrainEvent::Validation { loss, .. } => held_out = Some(*loss),
+            TrainEvent::Started { step, .. } => {
+                bar.set_position(*step);
+                bar.reset_eta();
+            }
+            TrainEvent::Checkpoint { .. } | TrainEvent::Finished { .. } => {}
+        }
+        if written.is_ok() {
+            written = output.event(&event);
+        }
+    };
+    let summary = train::run(&config, arguments.resume, &mut on_event, &CancelToken::new())?;
+    written?;
+    bar.finish_and_clear();
+    let words = format!(
+        "trained {} steps; loss on held-out patients {:.5} before, {:.5} after\n{}",
+        summary.steps,
+        summary.validation_loss_before,
+        summary.validation_loss_after,
+        summary.output.display()
+    );
+    output.result("summary", &summary, &words)
+}
+
+fn read(arguments: &Arguments) -> anyhow::Result<TrainConfig> {
+    let path = &arguments.config;
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let mut table: toml::Table = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    // What the command line says stands in for what the file may leave out.
+    for (key, value) in
+        [("dataset", &arguments.dataset), ("model", &arguments.model), ("out", &arguments.out)]
+    {
+        if let Some(value) = value {
+            table.insert(key.to_owned(), value.display().to_string().into());
+        }
+    }
+    let mut config: TrainConfig = table.try_into().with_context(|| path.display().to_string())?;
+    if let Some(steps) = arguments.steps {
+        config.steps = steps;
+    }
+    if config.task != arguments.task.into() {
+        bail!("{}: task: is another one than the command names", path.display());
+    }
+    Ok(config)
+}
+
+fn bar(output: &Output, steps: u64) -> ProgressBar {
+    if output.is_json() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:32} {human_pos}/{human_len}  {per_sec}  {eta} left  {msg}");
+    ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
