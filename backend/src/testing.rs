@@ -8,7 +8,10 @@ use std::fs;
 use std::path::Path;
 
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Schema};
+use serde_json::json;
+use skiagraph_engine::device::CancelToken;
 use skiagraph_engine::dicom::{Columns, Frame, WrapOptions, render_png, wrap};
+use skiagraph_engine::train::{self, TrainConfig};
 use tempfile::TempDir;
 
 use crate::entities;
@@ -136,4 +139,42 @@ async fn create_tables(db: &DatabaseConnection) {
     ] {
         db.execute(&table).await.unwrap();
     }
+}
+
+/// Trains the smallest model that there can be on a data set, for a few steps; it makes images of
+/// 32 × 32 pixels that show nothing. Returns its folder.
+pub(crate) fn tiny_model(dataset: &Path, folder: &Path) -> std::path::PathBuf {
+    let train = |config: serde_json::Value| {
+        let config: TrainConfig = serde_json::from_value(config).unwrap();
+        train::run(&config, false, &mut |_| {}, &CancelToken::new()).unwrap().output
+    };
+    let vae = train(json!({
+        "task": "vae", "dataset": dataset, "out": folder.join("vae"), "steps": 2, "batch_size": 2,
+        "image_size": 32,
+        "vae": {
+            "in_channels": 1, "out_channels": 1, "latent_channels": 4, "block_out_channels": [8, 8],
+            "layers_per_block": 1, "norm_num_groups": 4, "scaling_factor": 1.0, "sample_size": 32,
+            "patch_size": 4,
+        },
+    }));
+    train(json!({
+        "task": "base", "model": vae, "dataset": dataset, "out": folder.join("base"), "steps": 2,
+        "batch_size": 2,
+        "text": {
+            "vocab_size": 300, "hidden_size": 16, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "max_position_embeddings": 24,
+        },
+        "unet": {
+            "sample_size": 4, "in_channels": 4, "out_channels": 4, "block_out_channels": [8, 16],
+            "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
+            "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
+            "layers_per_block": 1, "cross_attention_dim": 16, "attention_head_dim": 2,
+            "norm_num_groups": 4,
+        },
+        "card": {
+            "name": "tiny", "version": "0", "description": "shows nothing", "image_size": 32,
+            "findings": [], "default_steps": 4, "default_guidance_scale": 3.0, "licence": "none",
+            "attribution": [], "training": "", "limits": "everything",
+        },
+    }))
 }

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::jobs::pending::serve::Service;
 use rand::Rng;
+use skiagraph_engine::serve::Service;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ApiError;

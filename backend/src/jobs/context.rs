@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use sea_orm::DatabaseConnection;
+use skiagraph_engine::serve::Service;
 use tokio_util::sync::CancellationToken;
 
-use super::pending::serve::Service;
 use super::{Permit, Progress, Queue};
 use crate::storage::{Folders, Storage};
 

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::pending::serve::{AdapterRef, GenerateRequest, GeneratedImage, ServeError, Service};
-use super::pending::train::{self, Task, TrainConfig, TrainError, TrainEvent, TrainSummary};
 use skiagraph_engine::data::{self, BuildOptions, DataError, Dataset};
 use skiagraph_engine::device::CancelToken;
 use skiagraph_engine::dicom::{AgeGroup, Sex};
 use skiagraph_engine::prompt::StructuredPrompt;
+use skiagraph_engine::serve::{AdapterRef, GenerateRequest, GeneratedImage, ServeError, Service};
+use skiagraph_engine::train::{self, Task, TrainConfig, TrainError, TrainEvent, TrainSummary};
 
 use crate::models::generations::{GenerationRequest, Prompt};
 use crate::models::runs::RunConfig;
@@ -84,7 +84,9 @@ fn data_failure(error: &DataError, radiographs: &[String]) -> Failure {
         DataError::Unfit { number, cause, .. } => {
             Failure::Refused(format!("{}: {cause}", radiograph(*number)))
         }
-        DataError::Damaged { .. } | DataError::Io { .. } => Failure::Internal(error.to_string()),
+        DataError::Damaged { .. } | DataError::Encode(_) | DataError::Io { .. } => {
+            Failure::Internal(error.to_string())
+        }
     }
 }
 
@@ -130,7 +132,15 @@ pub(super) fn train(
     cancel: &CancelToken,
 ) -> Result<TrainSummary, Failure> {
     train::run(&train_config(order), true, on_event, cancel).map_err(|error| match error {
-        TrainError::Pending => Failure::Refused(error.to_string()),
+        TrainError::Cancelled { .. } => Failure::Cancelled,
+        TrainError::Config { .. } | TrainError::NotFinite { .. } => {
+            Failure::Refused(error.to_string())
+        }
+        TrainError::Data(_)
+        | TrainError::Model(_)
+        | TrainError::Adapter(_)
+        | TrainError::File { .. }
+        | TrainError::Tensor(_) => Failure::Internal(error.to_string()),
     })
 }
 
@@ -178,7 +188,8 @@ pub(super) fn generate(
         .generate(request, &mut |progress| on_step(progress.step, progress.preview_png), cancel)
         .map_err(|error| match error {
             ServeError::Cancelled => Failure::Cancelled,
-            ServeError::Invalid { .. } | ServeError::Pending => Failure::Refused(error.to_string()),
+            ServeError::Invalid { .. } => Failure::Refused(error.to_string()),
+            other => Failure::Internal(other.to_string()),
         })?;
     images.into_iter().next().ok_or_else(|| Failure::Internal("no image came back".to_owned()))
 }

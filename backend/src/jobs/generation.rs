@@ -4,12 +4,12 @@ use bytes::Bytes;
 use futures::FutureExt;
 use sha2::{Digest, Sha256};
 use skiagraph_compliance::audit::Action;
+use skiagraph_engine::serve::GeneratedImage;
 use uuid::Uuid;
 
 use super::context::{JobContext, JobError};
 use super::drive::drive;
 use super::engine::{self, Failure};
-use super::pending::serve::GeneratedImage;
 use super::progress::Preview;
 use crate::audit::{self, Actor, Entry};
 use crate::database;

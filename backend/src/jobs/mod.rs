@@ -12,7 +12,6 @@ mod engine;
 mod events;
 mod generation;
 mod lease;
-pub mod pending;
 mod permit;
 mod progress;
 mod queue;

@@ -2,11 +2,11 @@
 
 use futures::FutureExt;
 use serde_json::Value;
+use skiagraph_engine::train::TrainEvent;
 
 use super::context::{JobContext, JobError};
 use super::drive::drive;
 use super::engine::{self, Failure, RunOrder};
-use super::pending::train::TrainEvent;
 use crate::entities::runs;
 use crate::models::runs as queries;
 use crate::models::runs::{Metric, Outcome};

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::*;
-use crate::models::{datasets, work};
-use crate::testing::Place;
+use crate::models::runs::RunConfig;
+use crate::models::{datasets, runs, work};
+use crate::testing::{Place, tiny_model};
 
 fn context(place: &Place) -> JobContext {
     JobContext {
@@ -103,4 +104,61 @@ async fn jobs_of_a_killed_worker_are_taken_back_at_once() {
     assert_eq!(wait_until_over(&place, "d1").await, State::Succeeded);
     shutdown.cancel();
     timeout(Duration::from_secs(20), worker).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_goes_on_after_a_restart() {
+    let place = Place::new().await;
+    let upload = place.upload(8).await;
+    place.dataset(&upload, "d1").await;
+    let mut context = context(&place);
+    let worker = tokio::spawn(work(context.clone()));
+    assert_eq!(wait_until_over(&place, "d1").await, State::Succeeded);
+    context.shutdown.cancel();
+    worker.await.unwrap().unwrap();
+
+    let dataset = place.folders.dataset("d1");
+    let folder = place.folders.run("models");
+    context.model =
+        tokio::task::spawn_blocking(move || tiny_model(&dataset, &folder)).await.unwrap();
+    let config = RunConfig {
+        method: "lora".to_owned(),
+        rank: 2,
+        alpha: 2.0,
+        steps: 200,
+        batch_size: 2,
+        learning_rate: 1e-3,
+        seed: 7,
+    };
+    runs::insert(&place.db, "r1", "adapter", "d1", &config, "u").await.unwrap();
+    context.shutdown = tokio_util::sync::CancellationToken::new();
+    let worker = tokio::spawn(work(context.clone()));
+    let checkpoint = async {
+        while !skiagraph_engine::train::has_checkpoint(&place.folders.run("r1")) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_mins(1), checkpoint).await.unwrap();
+    context.shutdown.cancel();
+    worker.await.unwrap().unwrap();
+    let state = work::state(&place.db, Kind::Run, "r1").await.unwrap();
+    assert_eq!(state, Some(State::Running), "a restart is no failure");
+
+    context.shutdown = tokio_util::sync::CancellationToken::new();
+    let worker = tokio::spawn(work(context.clone()));
+    assert_eq!(wait(&place, Kind::Run, "r1", State::is_over).await, State::Succeeded);
+    context.shutdown.cancel();
+    worker.await.unwrap().unwrap();
+
+    let metrics = runs::metrics(&place.db, "r1").await.unwrap();
+    let steps: Vec<u64> = metrics
+        .iter()
+        .filter(|event| event["event"] == "step")
+        .map(|event| event["step"].as_u64().unwrap())
+        .collect();
+    assert_eq!(steps, (1..=200).collect::<Vec<_>>(), "every step once, in its order");
+    let run = runs::get(&place.db, "r1").await.unwrap().unwrap();
+    assert!(run.validation_loss_before.is_some() && run.validation_loss_after.is_some());
+    let adapter = place.folders.absolute(&run.adapter_path.unwrap());
+    assert!(adapter.join("card.json").exists());
 }
