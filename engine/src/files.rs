@@ -78,6 +78,25 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_data()
 }
 
+/// Writes a file under a temporary name in its folder, flushes it and renames it: `path` is either
+/// the old file or the whole new one.
+///
+/// # Errors
+/// Whatever the system says; the old file is left then.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = parent(path);
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_data()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+    }
+    file.persist(path).map_err(|error| error.error)?;
+    flush_folder(folder)
+}
+
 fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -96,6 +115,17 @@ fn flush_folder(folder: &Path) -> io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole() {
+        let desk = tempfile::tempdir().unwrap();
+        let path = desk.path().join("a");
+        replace(&path, b"one").unwrap();
+        replace(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(desk.path()).unwrap().count(), 1);
+        assert!(replace(&desk.path().join("missing/a"), b"one").is_err());
+    }
 
     #[test]
     fn a_folder_appears_whole_or_not_at_all() {

@@ -30,6 +30,11 @@ enum Command {
     /// Build and inspect data sets.
     #[command(subcommand)]
     Dataset(commands::dataset::Command),
+    /// Make, read and check models.
+    #[command(subcommand)]
+    Model(commands::model::Command),
+    /// Make images.
+    Generate(commands::generate::Arguments),
     /// Train a part of a model, or an adapter.
     Train(commands::train::Arguments),
 }
@@ -40,6 +45,8 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Dicom(command) => commands::dicom::run(command, &output),
         Command::Dataset(command) => commands::dataset::run(command, &output),
+        Command::Model(command) => commands::model::run(command, &output),
+        Command::Generate(arguments) => commands::generate::run(&arguments, &output),
         Command::Train(arguments) => commands::train::run(&arguments, &output),
     };
     match done {

@@ -189,7 +189,11 @@ pub(super) fn generate(
         .map_err(|error| match error {
             ServeError::Cancelled => Failure::Cancelled,
             ServeError::Invalid { .. } => Failure::Refused(error.to_string()),
-            other => Failure::Internal(other.to_string()),
+            ServeError::Stopped
+            | ServeError::Model(_)
+            | ServeError::Adapter(_)
+            | ServeError::Dicom(_)
+            | ServeError::Sample(_) => Failure::Internal(error.to_string()),
         })?;
     images.into_iter().next().ok_or_else(|| Failure::Internal("no image came back".to_owned()))
 }

@@ -71,7 +71,11 @@ impl Lora {
             if config.r == 0 || config.r > output.min(input) {
                 return Err(AdapterError::Config {
                     field: "rank",
-                    cause: format!("{} does not lie between 1 and {}, the size of {path}", config.r, output.min(input)),
+                    cause: format!(
+                        "{} does not lie between 1 and {}, the size of {path}",
+                        config.r,
+                        output.min(input)
+                    ),
                 });
             }
             let weights = weights.pp(format!("{PREFIX}{path}"));
@@ -103,12 +107,16 @@ impl Lora {
         if card.base_sha256 != base_sha256 {
             return Err(AdapterError::WrongBase {
                 path: folder.to_owned(),
-                cause: format!("was trained on {} with other weights than this model's", card.base_model),
+                cause: format!(
+                    "was trained on {} with other weights than this model's",
+                    card.base_model
+                ),
             });
         }
         let config: LoraConfig = read_json(&folder.join(CONFIG))?;
         let path = folder.join(WEIGHTS);
-        let file = crate::kernel::map_weights(&path).map_err(|cause| ModelError::file(&path, cause))?;
+        let file =
+            crate::kernel::map_weights(&path).map_err(|cause| ModelError::file(&path, cause))?;
         let weights = Weights::from_file(file, false, DType::F32, device);
         let shapes = network.shapes();
         let mut layers = BTreeMap::new();
@@ -159,7 +167,8 @@ fn targets(
         .into_keys()
         .filter(|path| {
             config.target_modules.iter().any(|target| {
-                path == target || path.strip_suffix(target.as_str()).is_some_and(|rest| rest.ends_with('.'))
+                path == target
+                    || path.strip_suffix(target.as_str()).is_some_and(|rest| rest.ends_with('.'))
             })
         })
         .filter_map(|path| {

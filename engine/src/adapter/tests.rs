@@ -9,17 +9,13 @@ use super::*;
 use crate::nn::{Linear, Weights};
 
 fn config(r: usize) -> LoraConfig {
-    LoraConfig {
-        peft_type: "LORA".into(),
-        r,
-        lora_alpha: 3.0,
-        target_modules: vec!["to_q".into()],
-    }
+    LoraConfig { peft_type: "LORA".into(), r, lora_alpha: 3.0, target_modules: vec!["to_q".into()] }
 }
 
 fn random(shape: (usize, usize)) -> Tensor {
     let mut source = <rand_chacha::ChaCha8Rng as rand::SeedableRng>::seed_from_u64(5);
-    Tensor::from_vec(crate::device::normal(&mut source, shape.0 * shape.1), shape, &Device::Cpu).unwrap()
+    Tensor::from_vec(crate::device::normal(&mut source, shape.0 * shape.1), shape, &Device::Cpu)
+        .unwrap()
 }
 
 fn difference(a: &Tensor, b: &Tensor) -> f32 {
@@ -34,7 +30,11 @@ fn a_lora_adds_its_scaled_product() {
     let base = layer.forward(&x).unwrap();
     let (lora, variables) = Lora::fresh(config(2), &weights, 2, &Device::Cpu).unwrap();
     attach(&weights, &[(&lora, 1.0)]);
-    assert_eq!(difference(&layer.forward(&x).unwrap(), &base), 0.0, "a fresh adapter changes nothing");
+    assert_eq!(
+        difference(&layer.forward(&x).unwrap(), &base),
+        0.0,
+        "a fresh adapter changes nothing"
+    );
 
     let b = &variables["base_model.model.block.to_q.lora_B.weight"];
     b.set(&random((4, 2))).unwrap();
@@ -67,5 +67,7 @@ fn what_cannot_be_adapted_is_refused() {
     let error = Lora::fresh(config(5), &weights, 2, &Device::Cpu).err().unwrap();
     assert!(error.to_string().contains("rank"));
     let none = LoraConfig { target_modules: vec!["to_x".into()], ..config(2) };
-    assert!(Lora::fresh(none, &weights, 2, &Device::Cpu).err().unwrap().to_string().contains("to_x"));
+    assert!(
+        Lora::fresh(none, &weights, 2, &Device::Cpu).err().unwrap().to_string().contains("to_x")
+    );
 }

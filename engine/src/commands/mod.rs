@@ -2,6 +2,8 @@
 
 pub(crate) mod dataset;
 pub(crate) mod dicom;
+pub(crate) mod generate;
+pub(crate) mod model;
 mod output;
 pub(crate) mod train;
 

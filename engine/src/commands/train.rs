@@ -64,7 +64,8 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> 
         match &event {
             TrainEvent::Step { step, loss, learning_rate, .. } => {
                 bar.set_position(*step);
-                let held_out = held_out.map(|loss: f32| format!("  held out {loss:.5}")).unwrap_or_default();
+                let held_out =
+                    held_out.map(|loss: f32| format!("  held out {loss:.5}")).unwrap_or_default();
                 bar.set_message(format!("loss {loss:.5}  rate {learning_rate:.1e}{held_out}"));
             }
             TrainEvent::Validation { loss, .. } => held_out = Some(*loss),
@@ -94,7 +95,8 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> 
 fn read(arguments: &Arguments) -> anyhow::Result<TrainConfig> {
     let path = &arguments.config;
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let mut table: toml::Table = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    let mut table: toml::Table =
+        toml::from_str(&text).with_context(|| path.display().to_string())?;
     // What the command line says stands in for what the file may leave out.
     for (key, value) in
         [("dataset", &arguments.dataset), ("model", &arguments.model), ("out", &arguments.out)]
@@ -117,6 +119,8 @@ fn bar(output: &Output, steps: u64) -> ProgressBar {
     if output.is_json() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:32} {human_pos}/{human_len}  {per_sec}  {eta} left  {msg}");
+    let style = ProgressStyle::with_template(
+        "{bar:32} {human_pos}/{human_len}  {per_sec}  {eta} left  {msg}",
+    );
     ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -17,7 +17,12 @@ impl Images {
     ///
     /// # Errors
     /// Where a frame does not load, or the split is empty.
-    pub fn load(dataset: &Dataset, split: Split, size: usize, limit: usize) -> Result<Self, DataError> {
+    pub fn load(
+        dataset: &Dataset,
+        split: Split,
+        size: usize,
+        limit: usize,
+    ) -> Result<Self, DataError> {
         let mut samples = dataset.samples(split);
         samples.truncate(limit);
         let squares = samples
@@ -28,7 +33,12 @@ impl Images {
             })
             .collect::<Result<Vec<_>, DataError>>()?;
         if squares.is_empty() {
-            return Err(DataError::Sources { cause: format!("the data set has no images to {}", if split == Split::Train { "train on" } else { "validate with" }) });
+            return Err(DataError::Sources {
+                cause: format!(
+                    "the data set has no images to {}",
+                    if split == Split::Train { "train on" } else { "validate with" }
+                ),
+            });
         }
         Ok(Self { size, values: squares.concat() })
     }

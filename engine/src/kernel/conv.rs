@@ -165,7 +165,9 @@ impl Geometry {
                 if self.stride == 1 {
                     target.copy_from_slice(&image[pixel..pixel + length]);
                 } else {
-                    for (value, source) in target.iter_mut().zip(image[pixel..].iter().step_by(self.stride)) {
+                    for (value, source) in
+                        target.iter_mut().zip(image[pixel..].iter().step_by(self.stride))
+                    {
                         *value = *source;
                     }
                 }
@@ -186,7 +188,8 @@ impl Geometry {
                         *value += patch;
                     }
                 } else {
-                    for (value, patch) in image[pixel..].iter_mut().step_by(self.stride).zip(source) {
+                    for (value, patch) in image[pixel..].iter_mut().step_by(self.stride).zip(source)
+                    {
                         *value += patch;
                     }
                 }
@@ -287,7 +290,8 @@ impl Geometry {
             .enumerate()
             .map(|(index, input_share)| {
                 let mut weight_gradient = vec![0f32; if want_weight { weight.len() } else { 0 }];
-                let (mut patches, mut rows, mut columns_gradient) = (Vec::new(), Vec::new(), Vec::new());
+                let (mut patches, mut rows, mut columns_gradient) =
+                    (Vec::new(), Vec::new(), Vec::new());
                 let first = index * share;
                 let last = (first + share).min(self.batch);
                 let mut start = first;

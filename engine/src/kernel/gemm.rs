@@ -15,13 +15,7 @@ pub(super) struct Matrix<'a> {
 impl<'a> Matrix<'a> {
     /// A row-major matrix that fills its slice.
     pub(super) fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
-        Self {
-            values,
-            rows,
-            columns,
-            row_stride: columns,
-            column_stride: 1,
-        }
+        Self { values, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
     /// The same values, read across.
@@ -61,11 +55,7 @@ pub(super) fn product(
         return;
     }
     assert!(left.last_index() < left.values.len() && right.last_index() < right.values.len());
-    let parallelism = if parallel {
-        Parallelism::Rayon(0)
-    } else {
-        Parallelism::None
-    };
+    let parallelism = if parallel { Parallelism::Rayon(0) } else { Parallelism::None };
     // SAFETY: the pointers come from slices, and the assertions above keep the farthest index of
     // each matrix inside its slice; `out` is borrowed exclusively, so nothing aliases it.
     #[allow(unsafe_code)]

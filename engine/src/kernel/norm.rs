@@ -191,7 +191,14 @@ impl CustomOp3 for Norm {
             .enumerate()
             .with_min_len(if self.layer { 32 } else { 1 })
             .for_each(|(index, (out, x))| {
-                forward(*self, plane, x, self.weights(weight, index), self.weights(bias, index), out);
+                forward(
+                    *self,
+                    plane,
+                    x,
+                    self.weights(weight, index),
+                    self.weights(bias, index),
+                    out,
+                );
             });
         Ok(answer(out, x_layout.shape()))
     }

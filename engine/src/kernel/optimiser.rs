@@ -56,7 +56,11 @@ impl AdamW {
     /// Where the shapes differ.
     pub fn apply(&self, weight: &Var, gradient: &Tensor, step: AdamWStep) -> Result<()> {
         if gradient.shape() != weight.shape() {
-            bail!("a gradient of {:?} does not fit a weight of {:?}", gradient.shape(), weight.shape());
+            bail!(
+                "a gradient of {:?} does not fit a weight of {:?}",
+                gradient.shape(),
+                weight.shape()
+            );
         }
         if on_cpu(&[weight, gradient, &self.state]) && weight.is_contiguous() {
             let gradient = gradient.contiguous()?;
@@ -66,7 +70,12 @@ impl AdamW {
         self.apply_composed(weight, gradient, step)
     }
 
-    pub(super) fn apply_composed(&self, weight: &Var, gradient: &Tensor, step: AdamWStep) -> Result<()> {
+    pub(super) fn apply_composed(
+        &self,
+        weight: &Var,
+        gradient: &Tensor,
+        step: AdamWStep,
+    ) -> Result<()> {
         let state = self.state.as_detached_tensor();
         let gradient = (gradient * step.gradient_scale)?;
         let first = ((state.get(0)? * step.beta1)? + (&gradient * (1.0 - step.beta1))?)?;

@@ -18,10 +18,7 @@ fn assert_close(ours: &Tensor, theirs: &Tensor, tolerance: f32) {
     let largest = theirs.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
     let difference =
         (ours - theirs).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
-    assert!(
-        difference <= tolerance * largest.max(1e-6),
-        "differs by {difference} of {largest}"
-    );
+    assert!(difference <= tolerance * largest.max(1e-6), "differs by {difference} of {largest}");
 }
 
 /// Walks every value of every input and compares its gradient with a central difference.
@@ -79,8 +76,10 @@ fn convolution_agrees_with_candle() {
 
 #[test]
 fn convolution_has_right_gradients() {
-    for (size, kernel, stride, padding) in [(4, 3, 1, 1), (5, 3, 2, 1), (3, 1, 1, 0), (6, 3, 2, 0)] {
-        let inputs = [random(&[3, 2, size, size], 1), random(&[3, 2, kernel, kernel], 2), random(&[3], 3)];
+    for (size, kernel, stride, padding) in [(4, 3, 1, 1), (5, 3, 2, 1), (3, 1, 1, 0), (6, 3, 2, 0)]
+    {
+        let inputs =
+            [random(&[3, 2, size, size], 1), random(&[3, 2, kernel, kernel], 2), random(&[3], 3)];
         check_gradients(&inputs, |t| conv2d(&t[0], &t[1], Some(&t[2]), stride, padding));
     }
 }
@@ -104,10 +103,13 @@ fn convolutions_that_do_not_fit_are_refused() {
 
 #[test]
 fn norms_agree_with_candle() {
-    for (batch, channels, groups, size) in [(1, 4, 2, 3), (3, 12, 3, 7), (2, 32, 32, 5), (2, 6, 1, 17)] {
+    for (batch, channels, groups, size) in
+        [(1, 4, 2, 3), (3, 12, 3, 7), (2, 32, 32, 5), (2, 6, 1, 17)]
+    {
         let x = random(&[batch, channels, size, size], 1).affine(3.0, 1.0).unwrap();
         let (w, b) = (random(&[channels], 2), random(&[channels], 3));
-        let theirs = candle_nn::GroupNorm::new(w.clone(), b.clone(), channels, groups, 1e-5).unwrap();
+        let theirs =
+            candle_nn::GroupNorm::new(w.clone(), b.clone(), channels, groups, 1e-5).unwrap();
         let theirs = candle_nn::Module::forward(&theirs, &x).unwrap();
         assert_close(&group_norm(&x, &w, &b, groups, 1e-5, false).unwrap(), &theirs, 1e-5);
         let theirs = candle_nn::ops::silu(&theirs).unwrap();
@@ -186,8 +188,14 @@ fn adamw_agrees_with_candles() {
     let composed = Var::from_tensor(&start).unwrap();
     let fused = Var::from_tensor(&start).unwrap();
     let numbers = AdamWStep {
-        step: 3, learning_rate: 1e-2, beta1: 0.9, beta2: 0.99, epsilon: 1e-8,
-        weight_decay: 0.1, gradient_scale: 0.5, average_decay: 0.9,
+        step: 3,
+        learning_rate: 1e-2,
+        beta1: 0.9,
+        beta2: 0.99,
+        epsilon: 1e-8,
+        weight_decay: 0.1,
+        gradient_scale: 0.5,
+        average_decay: 0.9,
     };
     let (one, two) = (AdamW::new(&start).unwrap(), AdamW::new(&start).unwrap());
     one.apply(&fused, &target, numbers).unwrap();

@@ -4,9 +4,7 @@ use candle_core::{CpuStorage, DType, Layout, Result, Shape, Storage, Tensor, bai
 
 /// Whether the tensors live on the CPU as `f32`, where the kernels of this room apply.
 pub(super) fn on_cpu(tensors: &[&Tensor]) -> bool {
-    tensors
-        .iter()
-        .all(|tensor| tensor.device().is_cpu() && tensor.dtype() == DType::F32)
+    tensors.iter().all(|tensor| tensor.device().is_cpu() && tensor.dtype() == DType::F32)
 }
 
 /// The slice that a contiguous layout covers.

@@ -1,7 +1,6 @@
 //! A model as a folder in the diffusers layout, with its card.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, Var};
@@ -9,7 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::{ModelCard, ModelError, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig, Vae, VaeConfig};
+use super::{
+    ModelCard, ModelError, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig, Vae, VaeConfig,
+};
+use crate::files;
 use crate::kernel::map_weights;
 use crate::nn::Weights;
 use crate::noise::ScheduleConfig;
@@ -95,7 +97,12 @@ impl Bundle {
     }
 
     /// Maps the weights of a part.
-    pub fn weights(&self, part: Part, trainable: bool, device: &Device) -> Result<Weights, ModelError> {
+    pub fn weights(
+        &self,
+        part: Part,
+        trainable: bool,
+        device: &Device,
+    ) -> Result<Weights, ModelError> {
         let path = self.weights_path(part);
         let file = map_weights(&path).map_err(|cause| ModelError::file(&path, cause))?;
         Ok(Weights::from_file(file, trainable, DType::F32, device))
@@ -198,20 +205,10 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
 
 /// Writes a value as readable JSON, atomically.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), ModelError> {
-    let text = serde_json::to_string_pretty(value).map_err(|cause| ModelError::file(path, cause))?;
-    write_atomically(path, format!("{text}\n").as_bytes())
-}
-
-/// Writes `bytes` under a temporary name in the same folder, flushes them to the disk and renames,
-/// so that `path` is either the old file or the whole new one.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    let fault = |cause: std::io::Error| ModelError::file(path, cause);
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fault)?;
-    file.write_all(bytes).map_err(fault)?;
-    file.as_file().sync_all().map_err(fault)?;
-    file.persist(path).map_err(|cause| fault(cause.error))?;
-    Ok(())
+    let text =
+        serde_json::to_string_pretty(value).map_err(|cause| ModelError::file(path, cause))?;
+    files::replace(path, format!("{text}\n").as_bytes())
+        .map_err(|cause| ModelError::file(path, cause))
 }
 
 /// Writes `weights` as safetensors in `dtype`, atomically.
@@ -224,8 +221,9 @@ pub fn save_weights(
         .iter()
         .map(|(name, tensor)| Ok((name.clone(), tensor.to_dtype(dtype)?.contiguous()?)))
         .collect::<candle_core::Result<Vec<_>>>()?;
-    let bytes = safetensors::serialize(converted, None).map_err(|cause| ModelError::file(path, cause))?;
-    write_atomically(path, &bytes)
+    let bytes =
+        safetensors::serialize(converted, None).map_err(|cause| ModelError::file(path, cause))?;
+    files::replace(path, &bytes).map_err(|cause| ModelError::file(path, cause))
 }
 
 /// SHA-256 of a file, in hexadecimal.

@@ -6,6 +6,7 @@
 mod bundle;
 mod card;
 mod error;
+mod preset;
 mod text;
 mod tokenizer;
 mod transformer;
@@ -15,9 +16,10 @@ mod vae;
 #[cfg(test)]
 mod tests;
 
-pub use bundle::{Bundle, Part, read_json, save_weights, sha256_file, values, write_atomically, write_json};
+pub use bundle::{Bundle, Part, read_json, save_weights, sha256_file, values, write_json};
 pub use card::ModelCard;
 pub use error::ModelError;
+pub use preset::write_tiny;
 pub use text::{TextConfig, TextEncoder};
 pub use tokenizer::{Encoded, Tokenizer};
 pub use unet::{Unet, UnetConfig};

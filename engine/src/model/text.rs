@@ -56,7 +56,10 @@ impl TextConfig {
             || self.num_attention_heads == 0
             || self.hidden_size % self.num_attention_heads != 0
         {
-            return fault("hidden_size", "must be a multiple of num_attention_heads, 16,384 at most");
+            return fault(
+                "hidden_size",
+                "must be a multiple of num_attention_heads, 16,384 at most",
+            );
         }
         if !(1..=65_536).contains(&self.intermediate_size) {
             return fault("intermediate_size", "must lie between 1 and 65,536");
@@ -104,7 +107,8 @@ impl Layer {
 
     fn forward(&self, x: &Tensor, mask: &Tensor, config: &TextConfig) -> Result<Tensor> {
         let y = self.layer_norm1.forward(x)?;
-        let (q, k, v) = (self.q_proj.forward(&y)?, self.k_proj.forward(&y)?, self.v_proj.forward(&y)?);
+        let (q, k, v) =
+            (self.q_proj.forward(&y)?, self.k_proj.forward(&y)?, self.v_proj.forward(&y)?);
         let y = attend(&q, &k, &v, config.num_attention_heads, Some(mask))?;
         let x = (x + self.out_proj.forward(&y)?)?;
         let y = self.fc1.forward(&self.layer_norm2.forward(&x)?)?;
@@ -135,9 +139,11 @@ impl TextEncoder {
         let init = Init::Normal(0.02);
         let token_embedding =
             embeddings.pp("token_embedding").get("weight", (config.vocab_size, width), init)?;
-        let position_embedding = embeddings
-            .pp("position_embedding")
-            .get("weight", (config.max_position_embeddings, width), init)?;
+        let position_embedding = embeddings.pp("position_embedding").get(
+            "weight",
+            (config.max_position_embeddings, width),
+            init,
+        )?;
         let layers = (0..config.num_hidden_layers)
             .map(|index| Layer::new(&config, &weights.pp("encoder.layers").pp(index)))
             .collect::<Result<_>>()?;
@@ -145,7 +151,11 @@ impl TextEncoder {
             token_embedding,
             position_embedding,
             layers,
-            final_layer_norm: LayerNorm::new(width, config.layer_norm_eps, &weights.pp("final_layer_norm"))?,
+            final_layer_norm: LayerNorm::new(
+                width,
+                config.layer_norm_eps,
+                &weights.pp("final_layer_norm"),
+            )?,
             config,
         })
     }

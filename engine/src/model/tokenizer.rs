@@ -8,7 +8,8 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{
-    AddedToken, Model, PostProcessorWrapper, SplitDelimiterBehavior, TokenizerBuilder, TokenizerImpl,
+    AddedToken, Model, PostProcessorWrapper, SplitDelimiterBehavior, TokenizerBuilder,
+    TokenizerImpl,
 };
 use tokenizers::{DecoderWrapper, NormalizerWrapper, PreTokenizerWrapper};
 
@@ -45,21 +46,22 @@ pub struct Tokenizer {
 impl Tokenizer {
     fn build(model: BPE, path: &Path) -> Result<Self, ModelError> {
         let fault = |cause: tokenizers::Error| ModelError::file(path, cause);
-        let spaces = Replace::new(tokenizers::normalizers::replace::ReplacePattern::Regex(r"\s+".into()), " ")
-            .map_err(fault)?;
-        let words = Split::new(
-            SplitPattern::Regex(WORDS.into()),
-            SplitDelimiterBehavior::Removed,
-            true,
+        let spaces = Replace::new(
+            tokenizers::normalizers::replace::ReplacePattern::Regex(r"\s+".into()),
+            " ",
         )
         .map_err(fault)?;
+        let words =
+            Split::new(SplitPattern::Regex(WORDS.into()), SplitDelimiterBehavior::Removed, true)
+                .map_err(fault)?;
         let mut inner: Inner = TokenizerBuilder::new()
             .with_model(model)
             .with_normalizer(Some(
                 Normalizers::new(vec![NFC.into(), spaces.into(), Lowercase.into()]).into(),
             ))
             .with_pre_tokenizer(Some(
-                PreTokenizers::new(vec![words.into(), ByteLevel::new(false, true, false).into()]).into(),
+                PreTokenizers::new(vec![words.into(), ByteLevel::new(false, true, false).into()])
+                    .into(),
             ))
             .with_post_processor(None)
             .with_decoder(Some(DecoderWrapper::from(ByteLevel::default())))
@@ -102,7 +104,9 @@ impl Tokenizer {
         let model = BPE::builder().vocab_and_merges(seed, Vec::new()).build().map_err(fault)?;
         let mut tokenizer = Self::build(model, here)?;
         // Every byte stands alone and at a word's end, as in CLIP's own vocabulary.
-        let ends = ByteLevel::alphabet().into_iter().map(|byte| AddedToken::from(format!("{byte}</w>"), false));
+        let ends = ByteLevel::alphabet()
+            .into_iter()
+            .map(|byte| AddedToken::from(format!("{byte}</w>"), false));
         let mut trainer = BpeTrainer::builder()
             .vocab_size(size)
             .min_frequency(2)
@@ -130,9 +134,12 @@ impl Tokenizer {
         let special = serde_json::json!({
             "bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END,
         });
-        for (name, value) in [("tokenizer_config.json", config), ("special_tokens_map.json", special)] {
+        for (name, value) in
+            [("tokenizer_config.json", config), ("special_tokens_map.json", special)]
+        {
             let text = format!("{value:#}\n");
-            super::write_atomically(&folder.join(name), text.as_bytes())?;
+            crate::files::replace(&folder.join(name), text.as_bytes())
+                .map_err(|cause| fault(&cause))?;
         }
         Ok(())
     }
@@ -152,10 +159,8 @@ impl Tokenizer {
     /// # Errors
     /// Where the tokenizer's expressions fail on the text.
     pub fn encode(&self, text: &str, length: usize) -> Result<Encoded, ModelError> {
-        let encoding = self
-            .inner
-            .encode(text, false)
-            .map_err(|cause| ModelError::file("tokenizer", cause))?;
+        let encoding =
+            self.inner.encode(text, false).map_err(|cause| ModelError::file("tokenizer", cause))?;
         let room = length.saturating_sub(2);
         let ids = encoding.get_ids();
         let mut tokens = Vec::with_capacity(length);

@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ModelError;
 use super::transformer::{Sizes, Transformer};
-use crate::nn::{
-    Conv2d, GroupNorm, ResnetBlock, TimestepEmbedding, Weights, timestep_embedding,
-};
+use crate::nn::{Conv2d, GroupNorm, ResnetBlock, TimestepEmbedding, Weights, timestep_embedding};
 
 /// A number for every level, or one for all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,14 +107,20 @@ impl UnetConfig {
             }
             let heads = self.attention_head_dim.at(level);
             if heads == 0 || channels % heads != 0 {
-                return fault("attention_head_dim", format!("{heads} heads do not divide {channels} channels"));
+                return fault(
+                    "attention_head_dim",
+                    format!("{heads} heads do not divide {channels} channels"),
+                );
             }
             if !(1..=32).contains(&self.transformer_layers_per_block.at(level)) {
                 return fault("transformer_layers_per_block", "must lie between 1 and 32".into());
             }
         }
         if self.down_block_types.len() != levels || self.up_block_types.len() != levels {
-            return fault("down_block_types", format!("must name {levels} levels, as must up_block_types"));
+            return fault(
+                "down_block_types",
+                format!("must name {levels} levels, as must up_block_types"),
+            );
         }
         for name in &self.down_block_types {
             if !matches!(name.as_str(), "CrossAttnDownBlock2D" | "DownBlock2D") {
@@ -206,7 +210,11 @@ impl Unet {
         let (deepest, mid) = (channels[levels - 1], weights.pp("mid_block"));
         Ok(Self {
             conv_in: Conv2d::new(config.in_channels, first, 3, 1, 1, &weights.pp("conv_in"))?,
-            time_embedding: TimestepEmbedding::new(first, 4 * first, &weights.pp("time_embedding"))?,
+            time_embedding: TimestepEmbedding::new(
+                first,
+                4 * first,
+                &weights.pp("time_embedding"),
+            )?,
             down_blocks,
             mid_block: MidBlock {
                 first: config.resnet(deepest, deepest, &mid.pp("resnets.0"))?,

@@ -67,9 +67,15 @@ impl VaeConfig {
             return fault("block_out_channels", "must have between 1 and 8 levels");
         }
         if self.norm_num_groups == 0
-            || self.block_out_channels.iter().any(|c| *c == 0 || *c > 8192 || c % self.norm_num_groups != 0)
+            || self
+                .block_out_channels
+                .iter()
+                .any(|c| *c == 0 || *c > 8192 || c % self.norm_num_groups != 0)
         {
-            return fault("block_out_channels", "must be multiples of norm_num_groups, 8192 at most");
+            return fault(
+                "block_out_channels",
+                "must be multiples of norm_num_groups, 8192 at most",
+            );
         }
         if !(1..=64).contains(&self.in_channels)
             || !(1..=64).contains(&self.out_channels)
@@ -129,7 +135,9 @@ impl MidBlock {
             first: resnet(0)?,
             attention: config
                 .mid_block_add_attention
-                .then(|| VaeAttention::new(channels, config.norm_num_groups, &weights.pp("attentions.0")))
+                .then(|| {
+                    VaeAttention::new(channels, config.norm_num_groups, &weights.pp("attentions.0"))
+                })
                 .transpose()?,
             second: resnet(1)?,
         })
@@ -203,8 +211,20 @@ impl Encoder {
             conv_in,
             down_blocks,
             mid_block: MidBlock::new(last, config, &weights.pp("mid_block"))?,
-            conv_norm_out: GroupNorm::new(config.norm_num_groups, last, EPSILON, &weights.pp("conv_norm_out"))?,
-            conv_out: Conv2d::new(last, 2 * config.latent_channels, 3, 1, 1, &weights.pp("conv_out"))?,
+            conv_norm_out: GroupNorm::new(
+                config.norm_num_groups,
+                last,
+                EPSILON,
+                &weights.pp("conv_norm_out"),
+            )?,
+            conv_out: Conv2d::new(
+                last,
+                2 * config.latent_channels,
+                3,
+                1,
+                1,
+                &weights.pp("conv_out"),
+            )?,
         })
     }
 
@@ -234,13 +254,15 @@ impl Decoder {
         let channels: Vec<usize> = config.block_out_channels.iter().rev().copied().collect();
         let last = channels[channels.len() - 1];
         let folded = config.out_channels * config.patch_size * config.patch_size;
-        let conv_in = Conv2d::new(config.latent_channels, channels[0], 3, 1, 1, &weights.pp("conv_in"))?;
+        let conv_in =
+            Conv2d::new(config.latent_channels, channels[0], 3, 1, 1, &weights.pp("conv_in"))?;
         let mid_block = MidBlock::new(channels[0], config, &weights.pp("mid_block"))?;
         let mut up_blocks = Vec::new();
         for (index, output) in channels.iter().enumerate() {
             let weights = weights.pp("up_blocks").pp(index);
             let input = channels[index.saturating_sub(1)];
-            let mut level = Level::new(input, *output, config.layers_per_block + 1, config, &weights)?;
+            let mut level =
+                Level::new(input, *output, config.layers_per_block + 1, config, &weights)?;
             if index + 1 < channels.len() {
                 let weights = weights.pp("upsamplers.0.conv");
                 level.resize = Some(Conv2d::new(*output, *output, 3, 1, 1, &weights)?);
@@ -251,7 +273,12 @@ impl Decoder {
             conv_in,
             mid_block,
             up_blocks,
-            conv_norm_out: GroupNorm::new(config.norm_num_groups, last, EPSILON, &weights.pp("conv_norm_out"))?,
+            conv_norm_out: GroupNorm::new(
+                config.norm_num_groups,
+                last,
+                EPSILON,
+                &weights.pp("conv_norm_out"),
+            )?,
             conv_out: Conv2d::new(last, folded, 3, 1, 1, &weights.pp("conv_out"))?,
         })
     }
@@ -302,7 +329,10 @@ impl Vae {
         let moments = self.encoder.forward(&fold(image, self.config.patch_size)?)?;
         let moments = self.quant_conv.forward(&moments)?;
         let latent = self.config.latent_channels;
-        Ok((moments.narrow(1, 0, latent)?, moments.narrow(1, latent, latent)?.clamp(-30f32, 20f32)?))
+        Ok((
+            moments.narrow(1, 0, latent)?,
+            moments.narrow(1, latent, latent)?.clamp(-30f32, 20f32)?,
+        ))
     }
 
     /// Images between about −1 and 1 of unscaled latents.

@@ -56,19 +56,19 @@ pub struct Weights {
 
 impl Weights {
     fn new(source: Source, trainable: bool, dtype: DType, device: &Device) -> Self {
-        let inner = Inner {
-            source,
-            trainable,
-            dtype,
-            device: device.clone(),
-            state: Mutex::default(),
-        };
+        let inner =
+            Inner { source, trainable, dtype, device: device.clone(), state: Mutex::default() };
         Self { inner: Arc::new(inner), path: String::new() }
     }
 
     /// Weights from a mapped file, converted to `dtype` as they are taken; variables where
     /// `trainable`.
-    pub fn from_file(file: MmapedSafetensors, trainable: bool, dtype: DType, device: &Device) -> Self {
+    pub fn from_file(
+        file: MmapedSafetensors,
+        trainable: bool,
+        dtype: DType,
+        device: &Device,
+    ) -> Self {
         Self::new(Source::File(file), trainable, dtype, device)
     }
 
@@ -81,11 +81,8 @@ impl Weights {
     /// The view one step down the path.
     #[must_use]
     pub fn pp(&self, name: impl std::fmt::Display) -> Self {
-        let path = if self.path.is_empty() {
-            name.to_string()
-        } else {
-            format!("{}.{name}", self.path)
-        };
+        let path =
+            if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) };
         Self { inner: self.inner.clone(), path }
     }
 
@@ -114,7 +111,9 @@ impl Weights {
                 } else {
                     self.state().faults.push(match found {
                         None => format!("missing: {full}"),
-                        Some(found) => format!("shape of {full}: {found:?}, not {:?}", shape.dims()),
+                        Some(found) => {
+                            format!("shape of {full}: {found:?}, not {:?}", shape.dims())
+                        }
                     });
                     Tensor::zeros(&shape, dtype, device)?
                 }
@@ -190,7 +189,8 @@ fn fresh(seed: u64, name: &str, shape: &Shape, init: Init, device: &Device) -> R
         Init::Ones => vec![1.0; count],
         Init::FanIn(fan_in) => {
             let bound = 1.0 / (fan_in.max(1) as f32).sqrt();
-            let uniform = Uniform::new_inclusive(-bound, bound).map_err(candle_core::Error::wrap)?;
+            let uniform =
+                Uniform::new_inclusive(-bound, bound).map_err(candle_core::Error::wrap)?;
             (0..count).map(|_| uniform.sample(&mut random)).collect()
         }
         Init::Normal(deviation) => crate::device::normal(&mut random, count)

@@ -26,7 +26,12 @@ impl Ddim {
     }
 
     /// The clean sample and the noise that the network's `prediction` at step `index` speaks of.
-    fn parts(&self, prediction: &Tensor, index: usize, sample: &Tensor) -> Result<(Tensor, Tensor)> {
+    fn parts(
+        &self,
+        prediction: &Tensor,
+        index: usize,
+        sample: &Tensor,
+    ) -> Result<(Tensor, Tensor)> {
         let alpha = self.schedule.alpha_cumprod(self.timesteps[index]);
         let (signal, scale) = (alpha.sqrt(), (1.0 - alpha).sqrt());
         let (clean, noise) = match self.schedule.config().prediction_type {
@@ -41,7 +46,8 @@ impl Ddim {
                 ((prediction * signal)? + (sample * scale)?)?,
             ),
         };
-        let clean = if self.schedule.config().clip_sample { clean.clamp(-1f32, 1f32)? } else { clean };
+        let clean =
+            if self.schedule.config().clip_sample { clean.clamp(-1f32, 1f32)? } else { clean };
         Ok((clean, noise))
     }
 

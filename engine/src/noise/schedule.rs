@@ -111,7 +111,8 @@ impl ScheduleConfig {
             return Err("num_train_timesteps must lie between 1 and 100,000".into());
         }
         let in_range = |beta: f64| beta > 0.0 && beta < 1.0;
-        if !in_range(self.beta_start) || !in_range(self.beta_end) || self.beta_end < self.beta_start {
+        if !in_range(self.beta_start) || !in_range(self.beta_end) || self.beta_end < self.beta_start
+        {
             return Err("beta_start and beta_end must lie between 0 and 1, in this order".into());
         }
         if self.rescale_betas_zero_snr && self.prediction_type == Prediction::Epsilon {
@@ -143,7 +144,8 @@ impl Schedule {
                 ramp(index, config.beta_start.sqrt(), config.beta_end.sqrt()).powi(2)
             }
             BetaSchedule::SquaredcosCapV2 => {
-                let bar = |t: f64| ((t + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
+                let bar =
+                    |t: f64| ((t + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
                 let at = |index: usize| bar(index as f64 / count as f64);
                 (1.0 - at(index + 1) / at(index)).min(0.999)
             }
@@ -187,7 +189,12 @@ impl Schedule {
     }
 
     /// A factor for each sample, shaped to multiply `like` `[batch, …]`.
-    fn factors(&self, timesteps: &[usize], like: &Tensor, of: impl Fn(f64) -> f64) -> Result<Tensor> {
+    fn factors(
+        &self,
+        timesteps: &[usize],
+        like: &Tensor,
+        of: impl Fn(f64) -> f64,
+    ) -> Result<Tensor> {
         let values: Vec<f64> = timesteps.iter().map(|t| of(self.alphas_cumprod[*t])).collect();
         let mut shape = vec![1; like.rank()];
         shape[0] = values.len();

@@ -31,7 +31,9 @@ pub enum SampleError {
     #[error("cancelled")]
     Cancelled,
     /// The numbers ran away.
-    #[error("the image came out as no number: the model or an adapter is damaged, or guidance_scale is too high")]
+    #[error(
+        "the image came out as no number: the model or an adapter is damaged, or guidance_scale is too high"
+    )]
     NotFinite,
     /// The prompt does not encode.
     #[error(transparent)]
@@ -82,7 +84,11 @@ pub fn generate(
     }
     let pixels = pipeline.decode(&sample)?;
     // Clamping lets a NaN through, and a NaN among the latents spreads over the image.
-    if pixels.iter().all(|value| value.is_finite()) { Ok(pixels) } else { Err(SampleError::NotFinite) }
+    if pixels.iter().all(|value| value.is_finite()) {
+        Ok(pixels)
+    } else {
+        Err(SampleError::NotFinite)
+    }
 }
 
 /// The network's prediction, led away from the negative where the context holds one.

@@ -1,1 +1,14 @@
-//! Typed requests and answers: what the platform asks the engine for.
+//! Typed requests and answers: what the platform and the command line ask the engine for.
+
+mod device_thread;
+mod error;
+mod request;
+mod service;
+
+#[cfg(test)]
+mod tests;
+
+pub use crate::model::ModelCard;
+pub use error::ServeError;
+pub use request::{AdapterRef, GenerateRequest, GeneratedImage, Progress};
+pub use service::Service;

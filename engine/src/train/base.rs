@@ -93,7 +93,9 @@ fn check(unet: &UnetConfig, text: &TextSizes, latent: usize) -> Result<(), Train
     if unet.in_channels != latent || unet.out_channels != latent {
         return Err(TrainError::Config {
             field: "unet.in_channels",
-            cause: format!("must be {latent}, the channels of the autoencoder's latent, as must out_channels"),
+            cause: format!(
+                "must be {latent}, the channels of the autoencoder's latent, as must out_channels"
+            ),
         });
     }
     if unet.cross_attention_dim != text.hidden_size {
@@ -159,7 +161,8 @@ impl Trainee for BaseTask {
         std::fs::create_dir_all(&target).map_err(|cause| ModelError::file(&target, cause))?;
         for file in ["config.json", Part::Vae.weights_file()] {
             let from = self.bundle.folder().join(folder).join(file);
-            std::fs::copy(&from, target.join(file)).map_err(|cause| ModelError::file(&from, cause))?;
+            std::fs::copy(&from, target.join(file))
+                .map_err(|cause| ModelError::file(&from, cause))?;
         }
         let mut card = self.card.clone();
         let before = self.bundle.card();

@@ -7,6 +7,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
+use crate::files::PendingFolder;
 use crate::kernel::{AdamW, map_weights};
 use crate::model::{read_json, save_weights, write_json};
 
@@ -55,39 +56,29 @@ pub(super) fn save(
     keep: usize,
 ) -> Result<(), TrainError> {
     let parent = folder(run);
-    std::fs::create_dir_all(&parent).map_err(|cause| TrainError::file(&parent, cause))?;
-    let temporary = tempfile::Builder::new()
-        .prefix(".writing-")
-        .tempdir_in(&parent)
-        .map_err(|cause| TrainError::file(&parent, cause))?;
+    let target = parent.join(format!("step-{:08}", state.step));
+    let fault = |cause| TrainError::file(&target, cause);
+    // A run that went on from an older checkpoint reaches this step again.
+    if target.exists() {
+        std::fs::remove_dir_all(&target).map_err(fault)?;
+    }
+    let pending = PendingFolder::beside(&target).map_err(fault)?;
     let weights: BTreeMap<String, Tensor> =
         variables.iter().map(|(name, value)| (name.clone(), value.as_detached_tensor())).collect();
-    save_weights(&temporary.path().join("weights.safetensors"), &weights, DType::F32)?;
+    save_weights(&pending.path().join("weights.safetensors"), &weights, DType::F32)?;
     let moments: BTreeMap<String, Tensor> = optimisers
         .iter()
         .map(|(name, optimiser)| (name.clone(), optimiser.state.as_detached_tensor()))
         .collect();
-    save_weights(&temporary.path().join("optimiser.safetensors"), &moments, DType::F32)?;
-    write_json(&temporary.path().join("state.json"), &state)?;
-    let target = parent.join(format!("step-{:08}", state.step));
-    if target.exists() {
-        std::fs::remove_dir_all(&target).map_err(|cause| TrainError::file(&target, cause))?;
-    }
-    std::fs::rename(temporary.keep(), &target).map_err(|cause| TrainError::file(&target, cause))?;
-    sync(&parent)?;
+    save_weights(&pending.path().join("optimiser.safetensors"), &moments, DType::F32)?;
+    write_json(&pending.path().join("state.json"), &state)?;
+    pending.publish().map_err(fault)?;
     let mut all = finished(run);
     all.truncate(all.len().saturating_sub(keep));
     for (_, path) in all {
         std::fs::remove_dir_all(&path).map_err(|cause| TrainError::file(&path, cause))?;
     }
     Ok(())
-}
-
-/// A rename is on the disk when its folder is.
-fn sync(folder: &Path) -> Result<(), TrainError> {
-    std::fs::File::open(folder)
-        .and_then(|file| file.sync_all())
-        .map_err(|cause| TrainError::file(folder, cause))
 }
 
 /// Puts a checkpoint's values into the variables and their moments.

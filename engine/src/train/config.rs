@@ -236,10 +236,22 @@ impl TrainConfig {
             "learning_rate",
             "must lie above 0 and at most at 1",
         )?;
-        check((0.0..1.0).contains(&self.average_decay), "average_decay", "must lie from 0 to below 1")?;
+        check(
+            (0.0..1.0).contains(&self.average_decay),
+            "average_decay",
+            "must lie from 0 to below 1",
+        )?;
         check(self.clip_norm > 0.0, "clip_norm", "must lie above 0")?;
-        check((0.0..=1.0).contains(&self.weight_decay), "weight_decay", "must lie between 0 and 1")?;
-        check((0.0..1.0).contains(&self.caption_dropout), "caption_dropout", "must lie from 0 to below 1")?;
+        check(
+            (0.0..=1.0).contains(&self.weight_decay),
+            "weight_decay",
+            "must lie between 0 and 1",
+        )?;
+        check(
+            (0.0..1.0).contains(&self.caption_dropout),
+            "caption_dropout",
+            "must lie from 0 to below 1",
+        )?;
         check(self.min_snr_gamma > 0.0, "min_snr_gamma", "must lie above 0")?;
         check((0.0..=1.0).contains(&self.balance), "balance", "must lie between 0 and 1")?;
         check(self.validate_every > 0, "validate_every", "must lie above 0")?;
@@ -248,7 +260,11 @@ impl TrainConfig {
         match self.task {
             Task::Vae => {
                 check(self.vae.is_some(), "vae", "the sizes of the autoencoder are missing")?;
-                check((16..=2048).contains(&self.image_size), "image_size", "must lie between 16 and 2048")?;
+                check(
+                    (16..=2048).contains(&self.image_size),
+                    "image_size",
+                    "must lie between 16 and 2048",
+                )?;
             }
             Task::Base => {
                 check(self.unet.is_some(), "unet", "the sizes of the UNet are missing")?;
@@ -260,7 +276,11 @@ impl TrainConfig {
             }
             Task::Lora => {
                 check((1..=256).contains(&self.rank), "rank", "must lie between 1 and 256")?;
-                check(self.alpha > 0.0 && self.alpha <= 1024.0, "alpha", "must lie above 0 and at most at 1024")?;
+                check(
+                    self.alpha > 0.0 && self.alpha <= 1024.0,
+                    "alpha",
+                    "must lie above 0 and at most at 1024",
+                )?;
                 check(!self.targets.is_empty(), "targets", "no layer is named")?;
             }
         }

@@ -65,7 +65,14 @@ impl Diffusion {
             schedule,
             train: Latents::encode(dataset, Split::Train, vae, usize::MAX, device, &cancel)?,
             train_tokens: tokens(Split::Train, usize::MAX)?,
-            validation: Latents::encode(dataset, Split::Validation, vae, held_out, device, &cancel)?,
+            validation: Latents::encode(
+                dataset,
+                Split::Validation,
+                vae,
+                held_out,
+                device,
+                &cancel,
+            )?,
             validation_tokens: tokens(Split::Validation, held_out)?,
             empty: tokenizer.encode("", length)?.tokens,
             draw: Draw::new(
@@ -105,7 +112,8 @@ impl Diffusion {
             .collect();
         let length = self.empty.len();
         let flat: Vec<u32> = distinct.iter().flat_map(|tokens| tokens.iter().copied()).collect();
-        let encoded = encoder.forward(&Tensor::from_vec(flat, (distinct.len(), length), &self.device)?)?;
+        let encoded =
+            encoder.forward(&Tensor::from_vec(flat, (distinct.len(), length), &self.device)?)?;
         encoded.index_select(&Tensor::new(rows, &self.device)?, 0)
     }
 
@@ -126,7 +134,12 @@ impl Diffusion {
     }
 
     /// The loss of a step's batch, weighted by Min-SNR.
-    pub(super) fn loss(&self, step: u64, unet: &Unet, encoder: &TextEncoder) -> candle_core::Result<Tensor> {
+    pub(super) fn loss(
+        &self,
+        step: u64,
+        unet: &Unet,
+        encoder: &TextEncoder,
+    ) -> candle_core::Result<Tensor> {
         let indices = self.draw.batch(step, self.batch_size);
         let clean = self.train.batch(&indices)?;
         let mut random = source(self.seed, step, "noise");
@@ -156,7 +169,11 @@ impl Diffusion {
     }
 
     /// The unweighted loss on held-out patients: the same noise and timesteps at every call.
-    pub(super) fn validation_loss(&self, unet: &Unet, encoder: &TextEncoder) -> candle_core::Result<f32> {
+    pub(super) fn validation_loss(
+        &self,
+        unet: &Unet,
+        encoder: &TextEncoder,
+    ) -> candle_core::Result<f32> {
         let indices: Vec<usize> = (0..self.validation.len()).collect();
         let (mut total, mut count) = (0f64, 0f64);
         for (number, indices) in indices.chunks(BATCH).enumerate() {

@@ -26,7 +26,9 @@ pub enum TrainError {
         cause: String,
     },
     /// The loss is no number any more.
-    #[error("the loss became {loss} at step {step}: lower the learning rate, or look for damaged images; the last checkpoint is whole")]
+    #[error(
+        "the loss became {loss} at step {step}: lower the learning rate, or look for damaged images; the last checkpoint is whole"
+    )]
     NotFinite {
         /// At which step.
         step: u64,

@@ -14,6 +14,7 @@ use super::error::TrainError;
 use super::event::{TrainEvent, TrainSummary};
 use super::{base, lora, vae};
 use crate::device::CancelToken;
+use crate::files::{self, PendingFolder};
 use crate::kernel::{AdamW, AdamWStep};
 use crate::model::{read_json, write_json};
 
@@ -99,7 +100,11 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    fn train(&mut self, mut state: State, cancel: &CancelToken) -> Result<TrainSummary, TrainError> {
+    fn train(
+        &mut self,
+        mut state: State,
+        cancel: &CancelToken,
+    ) -> Result<TrainSummary, TrainError> {
         let total_steps = self.config.steps;
         let (training_samples, validation_samples) = self.trainee.samples();
         self.say(TrainEvent::Started {
@@ -177,7 +182,10 @@ impl Trainer<'_> {
             weight_decay: self.config.weight_decay,
             gradient_scale: (self.config.clip_norm / norm.max(1e-12)).min(1.0),
             // A young average forgets faster, or it would stay near the start.
-            average_decay: self.config.average_decay.min((1.0 + step as f64) / (10.0 + step as f64)),
+            average_decay: self
+                .config
+                .average_decay
+                .min((1.0 + step as f64) / (10.0 + step as f64)),
         };
         for (name, variable) in self.trainee.variables() {
             if let Some(gradient) = gradients.get(variable) {
@@ -224,16 +232,14 @@ impl Trainer<'_> {
             .iter()
             .map(|(name, optimiser)| Ok((name.clone(), optimiser.average()?)))
             .collect::<Result<BTreeMap<_, _>, TrainError>>()?;
-        let temporary = tempfile::Builder::new()
-            .prefix(".result-")
-            .tempdir_in(&self.config.out)
-            .map_err(|cause| TrainError::file(&self.config.out, cause))?;
-        self.trainee.save(&averages, summary, temporary.path())?;
         let result = self.folder.result();
+        let fault = |cause| TrainError::file(&result, cause);
         if result.exists() {
-            std::fs::remove_dir_all(&result).map_err(|cause| TrainError::file(&result, cause))?;
+            std::fs::remove_dir_all(&result).map_err(fault)?;
         }
-        std::fs::rename(temporary.keep(), &result).map_err(|cause| TrainError::file(result, cause))
+        let pending = PendingFolder::beside(&result).map_err(fault)?;
+        self.trainee.save(&averages, summary, pending.path())?;
+        pending.publish().map_err(fault)
     }
 }
 
@@ -294,7 +300,10 @@ impl RunFolder {
         if !resume && self.config().exists() {
             return Err(TrainError::Config {
                 field: "out",
-                cause: format!("{} holds a run already: resume it, or choose another folder", self.path.display()),
+                cause: format!(
+                    "{} holds a run already: resume it, or choose another folder",
+                    self.path.display()
+                ),
             });
         }
         Ok(())
@@ -304,7 +313,8 @@ impl RunFolder {
         std::fs::create_dir_all(&self.path).map_err(|cause| TrainError::file(&self.path, cause))?;
         write_json(&self.config(), config)?;
         if !has_checkpoint(&self.path) && self.metrics().exists() {
-            std::fs::remove_file(self.metrics()).map_err(|cause| TrainError::file(self.metrics(), cause))?;
+            std::fs::remove_file(self.metrics())
+                .map_err(|cause| TrainError::file(self.metrics(), cause))?;
         }
         Ok(())
     }
@@ -323,7 +333,8 @@ impl RunFolder {
     /// Drops the lines of steps that will be done again.
     fn forget_after(&self, step: u64) -> Result<(), TrainError> {
         let path = self.metrics();
-        let text = std::fs::read_to_string(&path).map_err(|cause| TrainError::file(&path, cause))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|cause| TrainError::file(&path, cause))?;
         let kept: String = text
             .lines()
             .filter(|line| {
@@ -333,7 +344,6 @@ impl RunFolder {
             })
             .map(|line| format!("{line}\n"))
             .collect();
-        crate::model::write_atomically(&path, kept.as_bytes())?;
-        Ok(())
+        files::replace(&path, kept.as_bytes()).map_err(|cause| TrainError::file(path, cause))
     }
 }

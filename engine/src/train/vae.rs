@@ -46,13 +46,20 @@ impl VaeTask {
         if config.image_size % network_config.compression() != 0 {
             return Err(TrainError::Config {
                 field: "image_size",
-                cause: format!("must be a multiple of {}, the autoencoder's compression", network_config.compression()),
+                cause: format!(
+                    "must be a multiple of {}, the autoencoder's compression",
+                    network_config.compression()
+                ),
             });
         }
         let dataset = Dataset::open(&config.dataset)?;
         let train = Images::load(&dataset, Split::Train, config.image_size, usize::MAX)?;
-        let validation =
-            Images::load(&dataset, Split::Validation, config.image_size, config.validation_samples)?;
+        let validation = Images::load(
+            &dataset,
+            Split::Validation,
+            config.image_size,
+            config.validation_samples,
+        )?;
         let weights = Weights::from_seed(config.seed, DType::F32, device);
         let vae = Vae::new(network_config.clone(), &weights)?;
         let draw = Draw::new(
@@ -118,9 +125,12 @@ impl Trainee for VaeTask {
         let latent = (&mean + ((&log_variance * 0.5)?.exp()? * noise)?)?;
         let decoded = self.vae.decode(&latent)?;
         let pixels = (&decoded - &image)?.abs()?.mean_all()?;
-        let edges = (edge_difference(&decoded, &image, 2)? + edge_difference(&decoded, &image, 3)?)?;
-        let divergence = ((mean.sqr()? + log_variance.exp()?)? - (log_variance + 1.0)?)?.mean_all()?;
-        let loss = ((pixels + (edges * EDGE_WEIGHT)?)? + (divergence * (0.5 * DIVERGENCE_WEIGHT))?)?;
+        let edges =
+            (edge_difference(&decoded, &image, 2)? + edge_difference(&decoded, &image, 3)?)?;
+        let divergence =
+            ((mean.sqr()? + log_variance.exp()?)? - (log_variance + 1.0)?)?.mean_all()?;
+        let loss =
+            ((pixels + (edges * EDGE_WEIGHT)?)? + (divergence * (0.5 * DIVERGENCE_WEIGHT))?)?;
         Ok(loss)
     }
 
@@ -143,11 +153,15 @@ impl Trainee for VaeTask {
         summary: &TrainSummary,
         out: &Path,
     ) -> Result<(), TrainError> {
-        let config = VaeConfig { scaling_factor: self.scaling_factor()?, ..self.network_config.clone() };
+        let config =
+            VaeConfig { scaling_factor: self.scaling_factor()?, ..self.network_config.clone() };
         Bundle::write_part(out, Part::Vae, &config, weights)?;
         let psnr = -10.0 * f64::from(summary.validation_loss_after).log10();
         let card = ModelCard {
-            training: format!("autoencoder: {} steps of {} images of {}", summary.steps, self.config.batch_size, self.dataset),
+            training: format!(
+                "autoencoder: {} steps of {} images of {}",
+                summary.steps, self.config.batch_size, self.dataset
+            ),
             figures: [("autoencoder_psnr_db".to_owned(), psnr)].into(),
             ..self.card.clone()
         };

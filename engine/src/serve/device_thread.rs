@@ -1,0 +1,136 @@
+//! The thread that owns the device: requests take turns, the model stays loaded.
+
+use std::sync::mpsc::{Receiver, Sender};
+
+use candle_core::Device;
+
+use super::error::ServeError;
+use super::request::{GenerateRequest, GeneratedImage, Progress};
+use crate::adapter::Lora;
+use crate::device::CancelToken;
+use crate::dicom::{
+    Frame, Provenance, SyntheticDescription, png_with_provenance, render_png, write_synthetic,
+};
+use crate::model::Bundle;
+use crate::sample::{Pipeline, Request, generate};
+
+/// Pictures on the way that an image shows.
+const PREVIEWS: u32 = 6;
+
+/// A request on its way to the device.
+pub(super) struct Order {
+    pub(super) request: GenerateRequest,
+    pub(super) cancel: CancelToken,
+    pub(super) answers: Sender<Answer>,
+}
+
+/// What comes back for an order: any number of steps, then the end.
+pub(super) enum Answer {
+    Step(Progress),
+    Done(Result<Vec<GeneratedImage>, ServeError>),
+}
+
+/// Answers orders until nobody can send one.
+pub(super) fn work(bundle: &Bundle, pipeline: &Pipeline, orders: &Receiver<Order>) {
+    while let Ok(order) = orders.recv() {
+        let mut on_progress = |progress| {
+            // Nobody listens any more: the work ends as if it had been cancelled.
+            if order.answers.send(Answer::Step(progress)).is_err() {
+                order.cancel.cancel();
+            }
+        };
+        let done = answer(bundle, pipeline, &order.request, &mut on_progress, &order.cancel);
+        let _ = order.answers.send(Answer::Done(done));
+    }
+}
+
+fn answer(
+    bundle: &Bundle,
+    pipeline: &Pipeline,
+    request: &GenerateRequest,
+    on_progress: &mut dyn FnMut(Progress),
+    cancel: &CancelToken,
+) -> Result<Vec<GeneratedImage>, ServeError> {
+    let prompt = request.checked_sentence()?;
+    let adapters = adapt(bundle, pipeline, request)?;
+    (0..request.count)
+        .map(|image| {
+            let order = Request {
+                prompt: prompt.clone(),
+                negative: request.negative.clone().unwrap_or_default(),
+                seed: request.seed.wrapping_add(u64::from(image)),
+                steps: request.steps as usize,
+                guidance_scale: f64::from(request.guidance_scale),
+            };
+            let side = pipeline.image_size() as u32;
+            let frame = |pixels| Frame { width: side, height: side, pixels };
+            let mut on_step = |step: usize, preview: Option<Vec<f32>>| {
+                on_progress(Progress {
+                    image,
+                    step: step as u32,
+                    steps: request.steps,
+                    // A preview that cannot be shown is left out; the image itself is checked.
+                    preview_png: preview.and_then(|pixels| render_png(&frame(pixels), None).ok()),
+                });
+            };
+            let every = (request.steps / PREVIEWS).max(1) as usize;
+            let pixels = generate(pipeline, &order, every, &mut on_step, cancel)?;
+            finish(bundle, request, &order, &adapters, frame(pixels))
+        })
+        .collect()
+}
+
+/// Puts the request's adapters on the model, in place of the last request's. Names them.
+fn adapt(
+    bundle: &Bundle,
+    pipeline: &Pipeline,
+    request: &GenerateRequest,
+) -> Result<Vec<(String, f32)>, ServeError> {
+    let mut loaded = Vec::new();
+    for adapter in &request.adapters {
+        let weights = pipeline.unet_weights();
+        let hash = &bundle.card().weights_sha256;
+        let (lora, card) = Lora::open(&adapter.path, hash, weights, &Device::Cpu)?;
+        loaded.push((lora, card.name, adapter.scale));
+    }
+    let on: Vec<(&Lora, f32)> = loaded.iter().map(|(lora, _, scale)| (lora, *scale)).collect();
+    pipeline.adapt(&on);
+    Ok(loaded.into_iter().map(|(_, name, scale)| (name, scale)).collect())
+}
+
+/// The files of an image.
+fn finish(
+    bundle: &Bundle,
+    request: &GenerateRequest,
+    order: &Request,
+    adapters: &[(String, f32)],
+    frame: Frame,
+) -> Result<GeneratedImage, ServeError> {
+    let card = bundle.card();
+    let provenance = Provenance {
+        program: "Skiagraph".into(),
+        version: crate::VERSION.into(),
+        model: format!("{} {}", card.name, card.version).trim_end().to_owned(),
+        model_sha256: card.weights_sha256.clone(),
+        adapters: adapters.to_vec(),
+        seed: order.seed,
+        steps: request.steps,
+        guidance_scale: request.guidance_scale,
+        scheduler: "DDIM".into(),
+    };
+    let description = SyntheticDescription {
+        age_group: request.prompt.age_group,
+        sex: request.prompt.sex,
+        view_position: request.prompt.view_position.clone(),
+        findings: request.prompt.findings.clone(),
+        prompt: order.prompt.clone(),
+        provenance,
+    };
+    Ok(GeneratedImage {
+        seed: order.seed,
+        png: png_with_provenance(&frame, &description)?,
+        dicom: write_synthetic(&frame, &description)?,
+        frame,
+        provenance: description.provenance,
+    })
+}

@@ -1,0 +1,105 @@
+//! A request for images, and the images.
+
+use std::path::PathBuf;
+
+use super::error::ServeError;
+use crate::dicom::{Frame, Provenance};
+use crate::prompt::{LONGEST_TEXT, StructuredPrompt};
+
+/// Images that one request may ask for.
+const MOST_IMAGES: u32 = 16;
+/// Denoising steps that one image may take.
+const MOST_STEPS: u32 = 1000;
+/// Guidance beyond which nothing but artefacts comes.
+const STRONGEST_GUIDANCE: f32 = 30.0;
+/// An adapter's scale beyond which nothing but artefacts comes.
+const STRONGEST_ADAPTER: f32 = 4.0;
+
+/// An adapter on disk, and how strongly it acts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdapterRef {
+    /// Its folder.
+    pub path: PathBuf,
+    /// 0 is nothing, 1 as trained.
+    pub scale: f32,
+}
+
+/// A request for images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerateRequest {
+    /// What the images show.
+    pub prompt: StructuredPrompt,
+    /// What they should not show, in free words.
+    pub negative: Option<String>,
+    /// Seed of the first image; the next has the next seed.
+    pub seed: u64,
+    /// Denoising steps, 1 to 1,000.
+    pub steps: u32,
+    /// Strength of classifier-free guidance, 1 (none) to 30.
+    pub guidance_scale: f32,
+    /// Images, 1 to 16.
+    pub count: u32,
+    /// Adapters that act together.
+    pub adapters: Vec<AdapterRef>,
+}
+
+impl GenerateRequest {
+    /// The prompt's sentence, after every field was checked.
+    ///
+    /// # Errors
+    /// [`ServeError::Invalid`] names the field and its limits.
+    pub fn checked_sentence(&self) -> Result<String, ServeError> {
+        let check = |holds: bool, field: &'static str, cause: &str| {
+            if holds { Ok(()) } else { Err(ServeError::Invalid { field, cause: cause.to_owned() }) }
+        };
+        check((1..=MOST_STEPS).contains(&self.steps), "steps", "must lie between 1 and 1,000")?;
+        check((1..=MOST_IMAGES).contains(&self.count), "count", "must lie between 1 and 16")?;
+        check(
+            (1.0..=STRONGEST_GUIDANCE).contains(&self.guidance_scale),
+            "guidance_scale",
+            "must lie between 1 and 30",
+        )?;
+        let negative = self.negative.as_deref().unwrap_or_default();
+        check(
+            negative.chars().nth(LONGEST_TEXT).is_none(),
+            "negative",
+            "must have 2,000 characters at most",
+        )?;
+        for adapter in &self.adapters {
+            check(
+                (0.0..=STRONGEST_ADAPTER).contains(&adapter.scale),
+                "adapter_scale",
+                "must lie between 0 and 4",
+            )?;
+        }
+        Ok(self.prompt.sentence()?)
+    }
+}
+
+/// A finished step of an image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Which image of the request, counted from 0.
+    pub image: u32,
+    /// The step, counted from 1.
+    pub step: u32,
+    /// Steps of the image.
+    pub steps: u32,
+    /// The picture so far as PNG, now and then.
+    pub preview_png: Option<Vec<u8>>,
+}
+
+/// A synthetic image that says what it is.
+#[derive(Debug, Clone)]
+pub struct GeneratedImage {
+    /// Its seed.
+    pub seed: u64,
+    /// Its pixels.
+    pub frame: Frame,
+    /// 8-bit PNG with the provenance inside.
+    pub png: Vec<u8>,
+    /// DX object, marked synthetic.
+    pub dicom: Vec<u8>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}

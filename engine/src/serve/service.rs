@@ -1,0 +1,76 @@
+//! A loaded model that answers requests.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+
+use candle_core::Device;
+
+use super::device_thread::{Answer, Order, work};
+use super::error::ServeError;
+use super::request::{GenerateRequest, GeneratedImage, Progress};
+use crate::device::CancelToken;
+use crate::model::{Bundle, ModelCard};
+use crate::sample::Pipeline;
+
+/// A loaded model. Cheap to clone; every clone speaks to the same thread, which owns the device
+/// and answers one request after the other.
+#[derive(Debug, Clone)]
+pub struct Service {
+    orders: Sender<Order>,
+    card: Arc<ModelCard>,
+}
+
+impl Service {
+    /// Loads the bundle in `folder`, and starts the thread that owns the device.
+    ///
+    /// # Errors
+    /// Where card, configuration or weights are missing or do not fit together.
+    pub fn open(folder: &Path) -> Result<Self, ServeError> {
+        let bundle = Bundle::open(folder)?;
+        let pipeline = Pipeline::load(&bundle, &Device::Cpu)?;
+        let card = Arc::new(bundle.card().clone());
+        let (orders, received) = channel();
+        std::thread::Builder::new()
+            .name("engine-device".into())
+            .spawn(move || work(&bundle, &pipeline, &received))
+            .map_err(|_| ServeError::Stopped)?;
+        Ok(Self { orders, card })
+    }
+
+    /// The model's card.
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// Checks every field of a request without any work.
+    ///
+    /// # Errors
+    /// [`ServeError::Invalid`] names the field.
+    pub fn validate(&self, request: &GenerateRequest) -> Result<(), ServeError> {
+        request.checked_sentence().map(drop)
+    }
+
+    /// Makes the images of a request. Blocks: call it where blocking is allowed.
+    ///
+    /// # Errors
+    /// [`ServeError::Invalid`] before any work, [`ServeError::Cancelled`] within one step.
+    pub fn generate(
+        &self,
+        request: &GenerateRequest,
+        on_progress: &mut dyn FnMut(Progress),
+        cancel: &CancelToken,
+    ) -> Result<Vec<GeneratedImage>, ServeError> {
+        self.validate(request)?;
+        let (answers, received) = channel();
+        let order = Order { request: request.clone(), cancel: cancel.clone(), answers };
+        self.orders.send(order).map_err(|_| ServeError::Stopped)?;
+        loop {
+            match received.recv() {
+                Ok(Answer::Step(progress)) => on_progress(progress),
+                Ok(Answer::Done(done)) => return done,
+                Err(_) => return Err(ServeError::Stopped),
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Requests are checked, and answered as asked.
