@@ -189,11 +189,17 @@ holds "the reviewed image is released" [ "$(call "$clinician" "$api/images/$firs
 seconds "time to generate"
 
 # 7. Independent judges.
-errors() { dciodvfy "$1" 2>&1 | grep -c '^Error' || true; }
+# Synthetic Data (0008,001C) came with DICOM 2023c. The dictionary of the packaged dciodvfy is older,
+# and calls every even tag that it does not know an error: that line alone, for that tag alone, is
+# counted apart.
+newer='^Error - Attribute with an even group number is not a recognized standard attribute - (0x0008,0x001c)'
+errors() { dciodvfy "$1" 2>&1 | grep '^Error' | grep -vc "$newer" || true; }
+unknown() { dciodvfy "$1" 2>&1 | grep -c "$newer" || true; }
 for object in "$(find "$work/children" -name '*.dcm' | sort | head -n 1)" \
   "$(find "$work/adults" -name '*.dcm' | sort | head -n 1)" "$work/generated/$first.dcm"; do
   found=$(errors "$object")
-  figure "dciodvfy errors, $(basename "$(dirname "$object")")" "$found"
+  figure "dciodvfy errors, $(basename "$(dirname "$object")")" \
+    "$found (and $(unknown "$object") for a tag newer than its dictionary)"
   holds "no error" [ "$found" = 0 ]
   [ "$found" = 0 ] || dciodvfy "$object" 2>&1 | grep '^Error' || true
 done
