@@ -56,7 +56,7 @@ test('the ML engineer brings radiographs in and trains an adapter on them', asyn
   const engineer = await Person.arrive(browser, server.address);
   const { page } = engineer;
   await engineer.firstLogIn(PEOPLE.engineer.username, oneTime.engineer!, PASSWORD);
-  await page.getByRole('link', { name: 'Uploads' }).click();
+  await page.getByRole('link', { name: 'Uploads', exact: true }).click();
 
   const chooser = page.getByTestId('choose-files');
   await chooser.setInputFiles({ name: 'note.dcm', mimeType: 'application/dicom', buffer: Buffer.from('no radiograph') });

@@ -47,7 +47,12 @@ async function until<T>(child: ChildProcess, said: () => string, look: () => Pro
 export async function start(): Promise<Server> {
   const folder = await mkdtemp(join(tmpdir(), 'skiagraph-browser-'));
   const bind = `127.0.0.1:${await freePort()}`;
+  // The program takes every SKIAGRAPH_… variable for a setting; those of the tests are none.
+  const environment = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('SKIAGRAPH_')),
+  );
   const child = spawn(BACKEND, ['serve', '--bind', bind, '--data-dir', join(folder, 'data'), '--model', MODEL], {
+    env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';
@@ -61,7 +66,7 @@ export async function start(): Promise<Server> {
   );
   await Promise.race([ready, failed]);
   const password = await until(child, said, () => Promise.resolve(/password\W+([^\s"]+)\s*$/im.exec(text)?.[1]));
-  const username = /(?:user ?name|administrator|user)\W+(\w[\w.-]*)/i.exec(text)?.[1];
+  const username = /(?:\bname)\W+(\w[\w.-]*)/i.exec(text)?.[1];
   return {
     address,
     username: process.env.SKIAGRAPH_FIRST_USER ?? username ?? 'admin',

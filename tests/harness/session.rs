@@ -5,6 +5,12 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
+/// A client that keeps no connection: every test has a runtime of its own, and a connection that
+/// outlives its runtime answers nothing to the next test that shares the session.
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap()
+}
+
 /// A user who is logged in.
 #[derive(Clone)]
 pub struct Session {
@@ -18,7 +24,7 @@ pub struct Session {
 impl Session {
     /// Logs in; fails where the server does not let this user in.
     pub async fn login(address: &str, username: &str, password: &str) -> Self {
-        let client = reqwest::Client::new();
+        let client = client();
         let body = json!({ "username": username, "password": password });
         let answer =
             client.post(format!("{address}/api/v1/auth/login")).json(&body).send().await.unwrap();
@@ -48,7 +54,7 @@ impl Session {
             username: String::new(),
             access_token: token.to_owned(),
             refresh_token: String::new(),
-            client: reqwest::Client::new(),
+            client: client(),
         }
     }
 

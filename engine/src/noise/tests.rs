@@ -40,7 +40,7 @@ fn a_perfect_prediction_leads_back_to_the_clean_sample() {
             ..ScheduleConfig::default()
         };
         let schedule = Schedule::new(config);
-        let sampler = Ddim::new(schedule.clone(), 7);
+        let sampler = Ddim::new(schedule.clone(), 8);
         let first = sampler.timesteps()[0];
         let mut sample = schedule.add_noise(&clean, &noise, &[first]).unwrap();
         for (index, timestep) in sampler.timesteps().iter().enumerate() {

@@ -62,13 +62,17 @@ export class AuditPage extends View {
     return Math.max(1, Number(this.query.get('page') ?? 1) || 1);
   }
 
+  /** Only the newest search may fill the table, whichever answer comes last. */
+  #turn = 0;
+
   async #load(): Promise<void> {
+    const turn = ++this.#turn;
     this.problem = undefined;
     const page = await this.attempt(
       audit.events({ ...this.#search(), page: this.#number, page_size: SIZE }),
       (problem) => (this.problem = problem),
     );
-    if (page) this.page = page;
+    if (page && turn === this.#turn) this.page = page;
   }
 
   override render(): TemplateResult {
@@ -204,8 +208,10 @@ export class AuditPage extends View {
 
   #submit = (event: Event) => {
     event.preventDefault();
-    setQuery({ ...this.draft, page: null });
-    void this.#load();
+    // The same search again finds what has come since.
+    const same = FIELDS.every((field) => (this.query.get(field) ?? '') === (this.draft[field] ?? '')) && this.#number === 1;
+    if (same) void this.#load();
+    else setQuery({ ...this.draft, page: null });
   };
 
   #clear = () => {
