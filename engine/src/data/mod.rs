@@ -20,7 +20,7 @@ mod split;
 mod square;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use build::{BuildOptions, build};
 pub use card::{Card, Counts, FORMAT};

@@ -86,6 +86,14 @@ const EIGHT: [(&str, &str); 8] = [
     ("p7", "Effusion"),
 ];
 
+/// A small data set for the tests of other rooms, and the folder that keeps it.
+pub(crate) fn small_set() -> (tempfile::TempDir, PathBuf) {
+    let desk = desk(&EIGHT);
+    desk.build().unwrap();
+    let set = desk.options.out.clone();
+    (desk.folder, set)
+}
+
 fn synthetic() -> Vec<u8> {
     let frame = Frame { width: 8, height: 8, pixels: vec![0.5; 64] };
     let description =

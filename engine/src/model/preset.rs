@@ -9,7 +9,7 @@ use super::{
     Bundle, ModelCard, ModelError, Part, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig, Vae,
     VaeConfig, values,
 };
-use crate::nn::Weights;
+use crate::nn::{Init, Weights};
 use crate::noise::ScheduleConfig;
 
 /// Writes a tiny model with random weights to `folder`: it makes noise, in a fraction of a second,
@@ -69,7 +69,11 @@ pub fn write_tiny(folder: &Path, texts: &[String], seed: u64) -> Result<(), Mode
     Bundle::write_part(folder, Part::Vae, &vae_config, &values(&weights.variables()))?;
     let weights = fresh();
     Unet::new(unet_config.clone(), &weights)?;
-    Bundle::write_part(folder, Part::Unet, &unet_config, &values(&weights.variables()))?;
+    let mut unet = values(&weights.variables());
+    // A fresh network predicts zero, and would hand no gradient to an adapter.
+    let shape = (unet_config.out_channels, unet_config.block_out_channels[0], 3, 3);
+    unet.insert("conv_out.weight".into(), weights.get("preset", shape, Init::Normal(0.05))?);
+    Bundle::write_part(folder, Part::Unet, &unet_config, &unet)?;
     let weights = fresh();
     TextEncoder::new(text_config.clone(), &weights)?;
     Bundle::write_part(folder, Part::TextEncoder, &text_config, &values(&weights.variables()))?;

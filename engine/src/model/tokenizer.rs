@@ -103,15 +103,16 @@ impl Tokenizer {
         let seed = [(START.to_owned(), 0), (END.to_owned(), 1)];
         let model = BPE::builder().vocab_and_merges(seed, Vec::new()).build().map_err(fault)?;
         let mut tokenizer = Self::build(model, here)?;
-        // Every byte stands alone and at a word's end, as in CLIP's own vocabulary.
-        let ends = ByteLevel::alphabet()
-            .into_iter()
-            .map(|byte| AddedToken::from(format!("{byte}</w>"), false));
+        // Every byte stands alone and at a word's end, as in CLIP's own vocabulary; in one order, or
+        // the same texts would give other numbers in every process.
+        let mut bytes: Vec<char> = ByteLevel::alphabet().into_iter().collect();
+        bytes.sort_unstable();
+        let ends = bytes.iter().map(|byte| AddedToken::from(format!("{byte}</w>"), false));
         let mut trainer = BpeTrainer::builder()
             .vocab_size(size)
             .min_frequency(2)
             .show_progress(false)
-            .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+            .initial_alphabet(bytes.iter().copied().collect())
             .special_tokens(special().into_iter().chain(ends).collect())
             .end_of_word_suffix("</w>".into())
             .build();

@@ -67,16 +67,29 @@ pub fn run(
         Task::Base => Box::new(base::BaseTask::new(config, &device)?),
         Task::Lora => Box::new(lora::LoraTask::new(config, &device)?),
     };
+    train(config, trainee.as_ref(), last.as_deref(), on_event, cancel)
+}
+
+/// Trains `trainee`, from the checkpoint in `last` where there is one.
+pub(super) fn train(
+    config: &TrainConfig,
+    trainee: &dyn Trainee,
+    last: Option<&Path>,
+    on_event: &mut dyn FnMut(TrainEvent),
+    cancel: &CancelToken,
+) -> Result<TrainSummary, TrainError> {
+    let folder = RunFolder::new(&config.out);
     folder.prepare(config)?;
     let optimisers = trainee
         .variables()
         .iter()
         .map(|(name, variable)| Ok((name.clone(), AdamW::new(variable.as_tensor())?)))
         .collect::<Result<BTreeMap<_, _>, TrainError>>()?;
-    let mut trainer = Trainer { config, trainee: trainee.as_ref(), optimisers, folder, on_event };
+    let mut trainer = Trainer { config, trainee, optimisers, folder, on_event };
     let state = match last {
         Some(path) => {
-            let state = checkpoint::load(&path, trainee.variables(), &trainer.optimisers, &device)?;
+            let device = Device::Cpu;
+            let state = checkpoint::load(path, trainee.variables(), &trainer.optimisers, &device)?;
             trainer.folder.forget_after(state.step)?;
             state
         }

@@ -1,1 +1,305 @@
-//! Kill and resume, gradients, frozen weights.
+//! Every trainable weight learns, no frozen one moves, and a run that was stopped goes on as if it
+//! had not been.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor, Var};
+use rand::SeedableRng;
+
+use super::run::Trainee;
+use super::*;
+use crate::data::tests::small_set;
+use crate::device::{CancelToken, normal};
+use crate::model::{ModelCard, Part, UnetConfig, VaeConfig, read_json, write_tiny};
+
+/// A data set, a tiny model, and room for runs.
+struct Desk {
+    _keep: tempfile::TempDir,
+    folder: tempfile::TempDir,
+    dataset: PathBuf,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let (keep, dataset) = small_set();
+        let folder = tempfile::tempdir().unwrap();
+        let texts = ["chest radiograph, normal", "chest radiograph, pneumonia"].map(str::to_owned);
+        write_tiny(&folder.path().join("model"), &texts, 3).unwrap();
+        Self { _keep: keep, folder, dataset }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn part<T: serde::de::DeserializeOwned>(&self, part: Part) -> T {
+        read_json(&self.at("model").join(part.folder()).join("config.json")).unwrap()
+    }
+
+    fn config(&self, task: Task, out: &str) -> TrainConfig {
+        let vae: VaeConfig = self.part(Part::Vae);
+        let unet: UnetConfig = self.part(Part::Unet);
+        TrainConfig {
+            name: "test".into(),
+            model: self.at("model"),
+            batch_size: 3,
+            learning_rate: 1e-3,
+            seed: 5,
+            image_size: vae.sample_size,
+            validate_every: 3,
+            checkpoint_every: 2,
+            rank: 2,
+            alpha: 3.0,
+            text: Some(TextSizes {
+                vocab_size: 600,
+                hidden_size: unet.cross_attention_dim,
+                num_hidden_layers: 1,
+                num_attention_heads: 2,
+                max_position_embeddings: 24,
+            }),
+            vae: Some(vae),
+            unet: Some(unet),
+            card: Some(ModelCard { name: "test".into(), ..ModelCard::default() }),
+            ..TrainConfig::new(task, self.dataset.clone(), self.at(out), 6)
+        }
+    }
+
+    fn trainee(&self, task: Task) -> Box<dyn Trainee> {
+        let config = self.config(task, "unused");
+        match task {
+            Task::Vae => Box::new(vae::VaeTask::new(&config, &Device::Cpu).unwrap()),
+            Task::Base => Box::new(base::BaseTask::new(&config, &Device::Cpu).unwrap()),
+            Task::Lora => Box::new(lora::LoraTask::new(&config, &Device::Cpu).unwrap()),
+        }
+    }
+}
+
+const TASKS: [Task; 3] = [Task::Vae, Task::Base, Task::Lora];
+
+fn random_like(like: &Tensor, seed: u64) -> Tensor {
+    let mut source = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    Tensor::from_vec(normal(&mut source, like.elem_count()), like.shape(), &Device::Cpu).unwrap()
+}
+
+/// Moves every weight a little from where it starts, so that nothing is zero by construction.
+fn shake(trainee: &dyn Trainee) {
+    for (index, variable) in trainee.variables().values().enumerate() {
+        let noise = (random_like(variable.as_tensor(), index as u64) * 0.05).unwrap();
+        variable.set(&(variable.as_detached_tensor() + noise).unwrap()).unwrap();
+    }
+}
+
+fn scalar(loss: &Tensor) -> f64 {
+    f64::from(loss.to_scalar::<f32>().unwrap())
+}
+
+#[test]
+fn every_trainable_weight_has_the_gradient_of_a_finite_difference() {
+    let desk = Desk::new();
+    for task in TASKS {
+        let trainee = desk.trainee(task);
+        shake(trainee.as_ref());
+        let gradients = trainee.loss(1).unwrap().backward().unwrap();
+        for (index, (name, variable)) in trainee.variables().iter().enumerate() {
+            let gradient = gradients.get(variable).unwrap_or_else(|| panic!("{name}: no gradient"));
+            // Along the gradient itself the difference is largest, and no sign can hide.
+            let norm = scalar(&gradient.sqr().unwrap().sum_all().unwrap()).sqrt();
+            if name.ends_with("to_k.bias") || name.ends_with("k_proj.bias") {
+                // Softmax takes no notice of what is the same for all keys.
+                assert!(norm < 1e-4, "{task:?} {name}: {norm}");
+                continue;
+            }
+            assert!(norm > 0.0, "{task:?} {name}: the gradient is zero");
+            let direction = (gradient / norm).unwrap();
+            let start = variable.as_detached_tensor().copy().unwrap();
+            let at = |step: f64| {
+                variable.set(&(&start + (&direction * step).unwrap()).unwrap()).unwrap();
+                scalar(&trainee.loss(1).unwrap())
+            };
+            let step = (2e-3 / norm).clamp(1e-4, 5e-2);
+            let expected = (at(step) - at(-step)) / (2.0 * step);
+            variable.set(&start).unwrap();
+            assert!(
+                (expected - norm).abs() <= 0.05 * norm + 2e-4,
+                "{task:?} weight {index}, {name}: finite difference {expected}, gradient {norm}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_adapters_training_moves_no_weight_of_the_model() {
+    let desk = Desk::new();
+    let before = crate::model::Bundle::open(&desk.at("model")).unwrap();
+    let trainee = desk.trainee(Task::Lora);
+    assert!(trainee.variables().keys().all(|name| name.contains(".lora_")));
+    run(&desk.config(Task::Lora, "run"), false, &mut |_| (), &CancelToken::new()).unwrap();
+    let after = crate::model::Bundle::open(&desk.at("model")).unwrap();
+    assert_eq!(before.card().weights_sha256, after.card().weights_sha256);
+}
+
+/// Losses by step, and the bytes of the result.
+type Outcome = (BTreeMap<u64, f32>, BTreeMap<u64, f32>, Vec<Vec<u8>>);
+
+fn outcome(out: &Path, events: &[TrainEvent]) -> Outcome {
+    let (mut losses, mut held_out) = (BTreeMap::new(), BTreeMap::new());
+    let text = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+    for line in text.lines() {
+        match serde_json::from_str(line).unwrap() {
+            TrainEvent::Step { step, loss, .. } => assert!(losses.insert(step, loss).is_none()),
+            TrainEvent::Validation { step, loss } => assert!(held_out.insert(step, loss).is_none()),
+            _ => {}
+        }
+    }
+    assert!(!events.is_empty());
+    let mut files = Vec::new();
+    let mut folders = vec![out.join("result")];
+    while let Some(folder) = folders.pop() {
+        let mut entries: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        entries.sort();
+        for path in entries {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "safetensors") {
+                files.push(std::fs::read(path).unwrap());
+            }
+        }
+    }
+    (losses, held_out, files)
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_as_if_it_had_not_been() {
+    let desk = Desk::new();
+    for task in TASKS {
+        let whole = desk.config(task, &format!("{task:?}-whole"));
+        let mut events = Vec::new();
+        run(&whole, false, &mut |event| events.push(event), &CancelToken::new()).unwrap();
+        let expected = outcome(&whole.out, &events);
+        assert_eq!(expected.0.len(), 6);
+
+        // A kill leaves what is on the disk: after step 5, the checkpoint of step 4 and metrics beyond.
+        let killed = desk.config(task, &format!("{task:?}-killed"));
+        let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let mut on_event = |event: TrainEvent| {
+                if matches!(event, TrainEvent::Step { step: 5, .. }) {
+                    std::panic::resume_unwind(Box::new("killed"));
+                }
+            };
+            run(&killed, false, &mut on_event, &CancelToken::new())
+        }));
+        assert!(stopped.is_err());
+        assert!(has_checkpoint(&killed.out));
+        let mut events = Vec::new();
+        run(&killed, true, &mut |event| events.push(event), &CancelToken::new()).unwrap();
+        assert!(matches!(events[0], TrainEvent::Started { step: 4, .. }), "{:?}", events[0]);
+        assert!(outcome(&killed.out, &events) == expected, "{task:?}");
+    }
+}
+
+#[test]
+fn a_cancelled_run_keeps_its_last_step() {
+    let desk = Desk::new();
+    let config = desk.config(Task::Lora, "run");
+    let cancel = CancelToken::new();
+    let mut on_event = |event: TrainEvent| {
+        if matches!(event, TrainEvent::Step { step: 3, .. }) {
+            cancel.cancel();
+        }
+    };
+    let error = run(&config, false, &mut on_event, &cancel).unwrap_err();
+    assert!(matches!(error, TrainError::Cancelled { step: 3 }), "{error}");
+    let mut first = None;
+    let mut on_event = |event| {
+        first.get_or_insert(event);
+    };
+    run(&config, true, &mut on_event, &CancelToken::new()).unwrap();
+    assert!(matches!(first, Some(TrainEvent::Started { step: 3, .. })));
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_before_anything_is_written() {
+    let desk = Desk::new();
+    let refused = |config: &TrainConfig, word: &str| {
+        let error = run(config, false, &mut |_| (), &CancelToken::new()).unwrap_err().to_string();
+        assert!(error.contains(word), "{word}: {error}");
+        assert!(!config.out.exists(), "{word}");
+    };
+    let lora = || desk.config(Task::Lora, "run");
+    refused(&TrainConfig { steps: 0, ..lora() }, "steps");
+    refused(&TrainConfig { batch_size: 0, ..lora() }, "batch_size");
+    refused(&TrainConfig { learning_rate: f64::NAN, ..lora() }, "learning_rate");
+    refused(&TrainConfig { rank: 0, ..lora() }, "rank");
+    refused(&TrainConfig { rank: 200, ..lora() }, "rank");
+    refused(&TrainConfig { targets: vec!["nowhere".into()], ..lora() }, "nowhere");
+    refused(&TrainConfig { model: desk.at("none"), ..lora() }, "none");
+    let base = desk.config(Task::Base, "run");
+    refused(&TrainConfig { unet: None, ..base.clone() }, "unet");
+    let text = base.text.clone().map(|text| TextSizes { hidden_size: 32, ..text });
+    refused(&TrainConfig { text, ..base }, "cross_attention_dim");
+    let vae = desk.config(Task::Vae, "run");
+    refused(&TrainConfig { image_size: 33, ..vae }, "image_size");
+}
+
+#[test]
+fn a_folder_holds_one_run() {
+    let desk = Desk::new();
+    let config = desk.config(Task::Lora, "run");
+    run(&config, false, &mut |_| (), &CancelToken::new()).unwrap();
+    let error = run(&config, false, &mut |_| (), &CancelToken::new()).unwrap_err();
+    assert!(error.to_string().contains("holds a run already"));
+    let other = TrainConfig { learning_rate: 2e-3, ..config };
+    let error = run(&other, true, &mut |_| (), &CancelToken::new()).unwrap_err();
+    assert!(error.to_string().contains("differs"), "{error}");
+}
+
+/// Learns well until its third step.
+struct RunsAway {
+    variables: BTreeMap<String, Var>,
+}
+
+impl Trainee for RunsAway {
+    fn variables(&self) -> &BTreeMap<String, Var> {
+        &self.variables
+    }
+
+    fn samples(&self) -> (usize, usize) {
+        (1, 1)
+    }
+
+    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
+        let factor = if step < 3 { 1.0 } else { f64::NAN };
+        Ok((self.variables["x"].as_tensor().sqr()?.sum_all()? * factor)?)
+    }
+
+    fn validation_loss(&self) -> Result<f32, TrainError> {
+        Ok(0.0)
+    }
+
+    fn save(
+        &self,
+        _weights: &BTreeMap<String, Tensor>,
+        _summary: &TrainSummary,
+        _out: &Path,
+    ) -> Result<(), TrainError> {
+        unreachable!("a run that failed has no result")
+    }
+}
+
+#[test]
+fn a_loss_that_runs_away_stops_the_run_with_its_reason() {
+    let desk = Desk::new();
+    let config = desk.config(Task::Lora, "run");
+    let start = Tensor::new(&[1f32, -2.0], &Device::Cpu).unwrap();
+    let variables = [("x".to_owned(), Var::from_tensor(&start).unwrap())].into();
+    let trainee = RunsAway { variables };
+    let error =
+        super::run::train(&config, &trainee, None, &mut |_| (), &CancelToken::new()).unwrap_err();
+    assert!(matches!(error, TrainError::NotFinite { step: 3, .. }), "{error}");
+    assert!(error.to_string().contains("learning rate"));
+    assert!(has_checkpoint(&config.out), "the checkpoint of step 2 is whole");
+    assert!(!config.out.join("result").exists());
+}

@@ -69,7 +69,9 @@ export class GenerationView extends View {
       ),
       (problem) => (this.problem = problem),
     );
-    if (!watching.signal.aborted) await this.#refresh();
+    if (watching.signal.aborted) return;
+    await this.#refresh();
+    this.dispatchEvent(new CustomEvent('ended'));
   }
 
   #take(progress: GenerationProgress): void {

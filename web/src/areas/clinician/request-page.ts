@@ -49,6 +49,7 @@ export class RequestPage extends View {
           ${id
             ? html`<sk-generation
                 .generationId=${id}
+                @ended=${() => void this.#load()}
                 @again=${(event: CustomEvent<GenerationRequest>) => (this.start = { ...event.detail })}
               ></sk-generation>`
             : this.recent

@@ -13,6 +13,7 @@ export function changeMark(run: Run): TemplateResult {
   const by = change(run);
   if (by === undefined) return html`–`;
   const percent = (Math.abs(by) * 100).toFixed(1);
+  if (percent === '0.0') return html`<span class="mark">${t().runs.same}</span>`;
   return html`<span class="mark ${by < 0 ? 'mark-succeeded' : 'mark-failed'}"
     >${by < 0 ? t().runs.better(percent) : t().runs.worse(percent)}</span
   >`;

@@ -93,6 +93,7 @@ export const engineer = {
     before: 'Validation loss of the base model',
     after: 'Validation loss with the adapter',
     better: (percent: string) => `${percent} % lower`,
+    same: 'unchanged',
     worse: (percent: string) => `${percent} % higher`,
     cancel: 'Cancel the run',
     promote: 'Promote for clinicians',

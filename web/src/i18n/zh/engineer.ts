@@ -93,6 +93,7 @@ export const engineer = {
     before: '基础模型的验证损失',
     after: '使用适配器的验证损失',
     better: (percent: string) => `降低 ${percent} %`,
+    same: '不变',
     worse: (percent: string) => `升高 ${percent} %`,
     cancel: '取消训练',
     promote: '推广给临床医生',
