@@ -28,12 +28,11 @@ pub fn conv2d(
     let out_channels = weight.dim(0)?;
     if on_cpu(&[x, weight]) {
         let zero;
-        let bias = match bias {
-            Some(bias) => bias,
-            None => {
-                zero = Tensor::zeros(out_channels, x.dtype(), x.device())?;
-                &zero
-            }
+        let bias = if let Some(bias) = bias {
+            bias
+        } else {
+            zero = Tensor::zeros(out_channels, x.dtype(), x.device())?;
+            &zero
         };
         return x.contiguous()?.apply_op3(
             &weight.contiguous()?,

@@ -31,7 +31,7 @@ fn check_gradients(inputs: &[Tensor], forward: impl Fn(&[Tensor]) -> Result<Tens
     let loss = |out: &Tensor| (out * &direction).unwrap().sum_all().unwrap();
     let gradients = loss(&out).backward().unwrap();
     for (index, input) in inputs.iter().enumerate() {
-        let gradient = gradients.get(&variables[index]).expect("a gradient reaches every input");
+        let gradient = gradients.get(&variables[index]).unwrap();
         let gradient = gradient.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let values = input.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         for position in 0..values.len() {

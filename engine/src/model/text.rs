@@ -54,7 +54,7 @@ impl TextConfig {
         }
         if !(1..=16_384).contains(&self.hidden_size)
             || self.num_attention_heads == 0
-            || self.hidden_size % self.num_attention_heads != 0
+            || !self.hidden_size.is_multiple_of(self.num_attention_heads)
         {
             return fault(
                 "hidden_size",
@@ -77,6 +77,7 @@ impl TextConfig {
     }
 }
 
+#[expect(clippy::struct_field_names, reason = "the names of the checkpoint")]
 struct Layer {
     layer_norm1: LayerNorm,
     q_proj: Linear,

@@ -76,6 +76,7 @@ impl Projection {
 }
 
 /// A transformer over a feature map.
+#[expect(clippy::struct_field_names, reason = "the names of the checkpoint")]
 pub(super) struct Transformer {
     norm: GroupNorm,
     proj_in: Projection,

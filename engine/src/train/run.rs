@@ -348,15 +348,16 @@ impl RunFolder {
         let path = self.metrics();
         let text =
             std::fs::read_to_string(&path).map_err(|cause| TrainError::file(&path, cause))?;
-        let kept: String = text
+        let mut kept: Vec<&str> = text
             .lines()
             .filter(|line| {
                 // A line cut short by a crash is no event, and goes too.
                 serde_json::from_str::<serde_json::Value>(line)
                     .is_ok_and(|event| event["step"].as_u64().is_some_and(|at| at <= step))
             })
-            .map(|line| format!("{line}\n"))
             .collect();
+        kept.push("");
+        let kept = kept.join("\n");
         files::replace(&path, kept.as_bytes()).map_err(|cause| TrainError::file(path, cause))
     }
 }

@@ -43,7 +43,7 @@ impl VaeTask {
             return Err(TrainError::Config { field: "vae", cause: "is missing".into() });
         };
         network_config.validate()?;
-        if config.image_size % network_config.compression() != 0 {
+        if !config.image_size.is_multiple_of(network_config.compression()) {
             return Err(TrainError::Config {
                 field: "image_size",
                 cause: format!(
