@@ -19,7 +19,7 @@ use crate::noise::ScheduleConfig;
 /// Weight of the difference between neighbouring pixels: edges such as ribs count beside grey.
 const EDGE_WEIGHT: f64 = 1.0;
 /// Weight of the latent's divergence from a normal distribution, a value of the latent.
-const DIVERGENCE_WEIGHT: f64 = 1e-3;
+const DIVERGENCE_WEIGHT: f64 = 3e-4;
 /// Images that are encoded or compared at once.
 const BATCH: usize = 16;
 
