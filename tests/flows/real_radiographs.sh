@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 
 data="$PWD/../shared/data"
 model="${MODEL:-$PWD/engine/starter}"
-lora_steps="${LORA_STEPS:-60}"
+lora_steps="${LORA_STEPS:-100}"
 image_steps="${IMAGE_STEPS:-20}"
 
 if [ ! -d "$data" ]; then
