@@ -180,7 +180,9 @@ mod defaults {
         8.0
     }
     pub(super) fn targets() -> Vec<String> {
-        ["to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"].map(str::to_owned).to_vec()
+        ["to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"]
+            .map(str::to_owned)
+            .to_vec()
     }
 }
 
