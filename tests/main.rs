@@ -4,5 +4,6 @@
 
 mod api;
 mod flows;
+mod golden;
 mod harness;
 mod layers;

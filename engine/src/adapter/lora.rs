@@ -34,6 +34,32 @@ fn peft_type() -> String {
     "LORA".into()
 }
 
+impl LoraConfig {
+    /// # Errors
+    /// Where the values make no low-rank change.
+    fn validate(&self) -> std::result::Result<(), AdapterError> {
+        let fault =
+            |field, cause: &str| Err(AdapterError::Config { field, cause: cause.to_owned() });
+        if self.peft_type != "LORA" {
+            return fault("peft_type", "must be LORA");
+        }
+        if self.r == 0 {
+            return fault("r", "must lie above 0");
+        }
+        if !self.lora_alpha.is_finite() {
+            return fault("lora_alpha", "must be a number");
+        }
+        Ok(())
+    }
+
+    fn matches_nothing(&self) -> AdapterError {
+        AdapterError::Config {
+            field: "targets",
+            cause: format!("no linear layer ends in {}", self.target_modules.join(", ")),
+        }
+    }
+}
+
 /// The two factors of one layer's change.
 #[derive(Clone)]
 struct Factors {
@@ -85,10 +111,7 @@ impl Lora {
             layers.insert(path, Factors { a, b });
         }
         if layers.is_empty() {
-            return Err(AdapterError::Config {
-                field: "targets",
-                cause: format!("no linear layer ends in {}", config.target_modules.join(", ")),
-            });
+            return Err(config.matches_nothing());
         }
         Ok((Self { config, layers }, weights.variables()))
     }
@@ -114,6 +137,7 @@ impl Lora {
             });
         }
         let config: LoraConfig = read_json(&folder.join(CONFIG))?;
+        config.validate()?;
         let path = folder.join(WEIGHTS);
         let file =
             crate::kernel::map_weights(&path).map_err(|cause| ModelError::file(&path, cause))?;
@@ -127,6 +151,9 @@ impl Lora {
             layers.insert(path, Factors { a, b });
         }
         weights.finish()?;
+        if layers.is_empty() {
+            return Err(config.matches_nothing());
+        }
         Ok((Self { config, layers }, card))
     }
 

@@ -134,7 +134,9 @@ pub struct TextEncoder {
 impl TextEncoder {
     /// Builds the network from its weights.
     pub fn new(config: TextConfig, weights: &Weights) -> Result<Self> {
-        let weights = weights.pp("text_model");
+        // transformers wrote this prefix up to version 4, and leaves it out from 5 on.
+        let bare = weights.holds("final_layer_norm.weight");
+        let weights = if bare { weights.clone() } else { weights.pp("text_model") };
         let embeddings = weights.pp("embeddings");
         let width = config.hidden_size;
         let init = Init::Normal(0.02);

@@ -150,6 +150,12 @@ impl Tokenizer {
         self.inner.get_vocab_size(true)
     }
 
+    /// The largest number that a token has: below the text encoder's `vocab_size`, or it has no
+    /// embedding.
+    pub fn largest_token(&self) -> u32 {
+        self.inner.get_vocab(true).into_values().max().unwrap_or(self.end)
+    }
+
     /// The token that ends and pads a text.
     pub fn end_token(&self) -> u32 {
         self.end

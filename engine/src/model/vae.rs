@@ -92,6 +92,14 @@ impl VaeConfig {
         if !(self.scaling_factor.is_finite() && self.scaling_factor > 0.0) {
             return fault("scaling_factor", "must be a positive number");
         }
+        if !(1..=4096).contains(&self.sample_size)
+            || !self.sample_size.is_multiple_of(self.compression())
+        {
+            return fault(
+                "sample_size",
+                "must be a multiple of the autoencoder's compression, 4096 at most",
+            );
+        }
         Ok(())
     }
 }

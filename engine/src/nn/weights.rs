@@ -95,6 +95,14 @@ impl Weights {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a file gives the weight `name`; fresh weights come from none.
+    pub fn holds(&self, name: &str) -> bool {
+        match &self.inner.source {
+            Source::File(file) => file.get(&self.full(name)).is_ok(),
+            Source::Seed(_) => false,
+        }
+    }
+
     /// The weight `name` in `shape`.
     ///
     /// A weight that the file lacks, or has in another shape, comes back as zeros and is reported by
@@ -109,13 +117,18 @@ impl Weights {
                 if found.as_deref() == Some(shape.dims()) {
                     file.load(&full, device)?.to_dtype(dtype)?
                 } else {
-                    self.state().faults.push(match found {
+                    let fault = match found {
                         None => format!("missing: {full}"),
                         Some(found) => {
                             format!("shape of {full}: {found:?}, not {:?}", shape.dims())
                         }
-                    });
-                    Tensor::zeros(&shape, dtype, device)?
+                    };
+                    let mut state = self.state();
+                    state.faults.push(fault);
+                    state.shapes.insert(full, shape.dims().to_vec());
+                    // One zero seen everywhere: a configuration that promises what the file does
+                    // not hold asks for no memory.
+                    return Tensor::zeros((), dtype, device)?.broadcast_as(&shape);
                 }
             }
         };

@@ -110,6 +110,9 @@ impl ScheduleConfig {
         if !(1..=100_000).contains(&self.num_train_timesteps) {
             return Err("num_train_timesteps must lie between 1 and 100,000".into());
         }
+        if self.steps_offset >= self.num_train_timesteps {
+            return Err("steps_offset must lie below num_train_timesteps".into());
+        }
         let in_range = |beta: f64| beta > 0.0 && beta < 1.0;
         if !in_range(self.beta_start) || !in_range(self.beta_end) || self.beta_end < self.beta_start
         {

@@ -20,14 +20,19 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// Loads every part of `bundle`.
+    ///
+    /// # Errors
+    /// Where a part is missing or damaged, or the parts do not fit each other.
     pub fn load(bundle: &Bundle, device: &Device) -> std::result::Result<Self, ModelError> {
         let (unet, unet_weights) = bundle.unet(false, device)?;
         let (text, _) = bundle.text_encoder(false, device)?;
+        let (vae, tokenizer) = (bundle.vae(device)?, bundle.tokenizer()?);
+        check(bundle, &unet, &text, &vae, &tokenizer)?;
         Ok(Self {
             unet,
             text,
-            vae: bundle.vae(device)?,
-            tokenizer: bundle.tokenizer()?,
+            vae,
+            tokenizer,
             schedule: Schedule::new(bundle.schedule()?),
             device: device.clone(),
             unet_weights,
@@ -80,4 +85,46 @@ impl Pipeline {
     pub fn image_size(&self) -> usize {
         self.vae.config().sample_size
     }
+}
+
+/// Parts that each load may still come from different models.
+fn check(
+    bundle: &Bundle,
+    unet: &Unet,
+    text: &TextEncoder,
+    vae: &Vae,
+    tokenizer: &Tokenizer,
+) -> std::result::Result<(), ModelError> {
+    let fault = |part, field, cause: String| Err(ModelError::Config { part, field, cause });
+    let (unet, text, vae) = (unet.config(), text.config(), vae.config());
+    for (field, channels) in
+        [("in_channels", unet.in_channels), ("out_channels", unet.out_channels)]
+    {
+        if channels != vae.latent_channels {
+            let latent = vae.latent_channels;
+            return fault("unet", field, format!("is {channels}, and the latent has {latent}"));
+        }
+    }
+    if unet.cross_attention_dim != text.hidden_size {
+        let (context, width) = (unet.cross_attention_dim, text.hidden_size);
+        let cause = format!("is {context}, and the text encoder's hidden_size {width}");
+        return fault("unet", "cross_attention_dim", cause);
+    }
+    if tokenizer.largest_token() as usize >= text.vocab_size {
+        let cause = format!(
+            "is {}, and the tokenizer's largest token {}",
+            text.vocab_size,
+            tokenizer.largest_token()
+        );
+        return fault("text_encoder", "vocab_size", cause);
+    }
+    if bundle.card().image_size != vae.sample_size {
+        let cause = format!(
+            "image_size is {}, and the autoencoder's sample_size {}",
+            bundle.card().image_size,
+            vae.sample_size
+        );
+        return Err(ModelError::file(bundle.folder().join("card.json"), cause));
+    }
+    Ok(())
 }

@@ -1,12 +1,15 @@
 //! Requests are checked, and answered as asked.
 #![allow(clippy::unwrap_used)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
 
 use super::*;
+use crate::adapter::{AdapterCard, AdapterError, Lora, LoraConfig};
 use crate::device::CancelToken;
-use crate::dicom;
-use crate::model::write_tiny;
+use crate::dicom::{self, AgeGroup, Provenance, Sex};
+use crate::model::{Bundle, values, write_tiny};
 use crate::prompt::StructuredPrompt;
 
 fn service() -> (tempfile::TempDir, Service) {
@@ -45,16 +48,142 @@ fn the_same_request_gives_the_same_image_whatever_is_made_beside_it() {
         assert_eq!(image.png, alone[0].png);
     }
     assert_ne!(three[0].frame, three[1].frame);
+    let last = generate(&service, &GenerateRequest { seed: u64::MAX, count: 2, ..request() });
+    assert_eq!((last[0].seed, last[1].seed), (u64::MAX, 0), "the seed after the last is the first");
+}
+
+/// An adapter for the model in `folder`, with random factors, that strongly changes what it makes.
+fn adapter(folder: &Path, name: &str) -> AdapterRef {
+    let bundle = Bundle::open(&folder.join("model")).unwrap();
+    let (_, network) = bundle.unet(false, &Device::Cpu).unwrap();
+    let config = LoraConfig {
+        peft_type: "LORA".into(),
+        r: 2,
+        lora_alpha: 8.0,
+        target_modules: vec!["to_q".into(), "to_v".into(), "to_out.0".into()],
+    };
+    let (_, variables) = Lora::fresh(config.clone(), &network, 1, &Device::Cpu).unwrap();
+    let factors = values(&variables)
+        .into_iter()
+        .map(|(name, value)| (name, Tensor::full(0.7f32, value.shape(), &Device::Cpu).unwrap()))
+        .collect();
+    let card = AdapterCard {
+        name: name.into(),
+        base_sha256: bundle.card().weights_sha256.clone(),
+        ..AdapterCard::default()
+    };
+    let path = folder.join(name);
+    Lora::save(&path, &config, &factors, &card).unwrap();
+    AdapterRef { path, scale: 1.0 }
+}
+
+#[test]
+fn adapters_come_and_go_without_a_trace() {
+    let (folder, service) = service();
+    let one = adapter(folder.path(), "one");
+    let with = |adapters: &[AdapterRef]| {
+        generate(&service, &GenerateRequest { adapters: adapters.to_vec(), ..request() }).remove(0)
+    };
+    let base = with(&[]);
+    assert!(base.provenance.adapters.is_empty());
+    let adapted = with(std::slice::from_ref(&one));
+    assert_ne!(adapted.frame, base.frame);
+    assert_eq!(adapted.provenance.adapters, [("one".to_owned(), 1.0)]);
+    assert_eq!(with(&[]).png, base.png, "taken off again");
+    let weak = AdapterRef { scale: 0.0, ..one.clone() };
+    assert_eq!(with(&[weak]).frame, base.frame, "a scale of nothing changes nothing");
+    let half = AdapterRef { scale: 0.5, ..one.clone() };
+    assert_eq!(with(&[half.clone(), half]).frame.pixels.len(), base.frame.pixels.len());
+    assert_eq!(with(std::slice::from_ref(&one)).png, adapted.png);
+
+    // An adapter that fails to load leaves nothing of itself, nor of the one before.
+    std::fs::remove_file(one.path.join("adapter_model.safetensors")).unwrap();
+    let wanted = GenerateRequest { adapters: vec![one], ..request() };
+    assert!(service.generate(&wanted, &mut |_| (), &CancelToken::new()).is_err());
+    assert_eq!(with(&[]).png, base.png);
+}
+
+#[test]
+fn an_adapter_that_does_not_fit_is_refused() {
+    let (folder, service) = service();
+    let refused = |adapter: &AdapterRef| {
+        let wanted = GenerateRequest { adapters: vec![adapter.clone()], ..request() };
+        let error = service.generate(&wanted, &mut |_| (), &CancelToken::new()).unwrap_err();
+        assert!(matches!(error, ServeError::Adapter(_)), "{error}");
+        error
+    };
+    let change = |name: &str, file: &str, from: &str, to: &str| {
+        let adapter = adapter(folder.path(), name);
+        let path = adapter.path.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(path, text.replace(from, to)).unwrap();
+        refused(&adapter).to_string()
+    };
+    let config = "adapter_config.json";
+    assert!(change("rank-0", config, "\"r\": 2", "\"r\": 0").contains("r: must lie above 0"));
+    assert!(change("rank-3", config, "\"r\": 2", "\"r\": 3").contains("shape of"));
+    let huge = change("huge", config, "\"r\": 2", "\"r\": 1000000000000");
+    assert!(huge.contains("shape of"), "{huge}");
+    assert!(change("method", config, "LORA", "ADALORA").contains("peft_type"));
+    assert!(change("fewer", config, "\"to_q\"", "\"to_x\"").contains("unexpected: "));
+    assert!(change("more", config, "\"to_q\"", "\"to_q\", \"to_k\"").contains("missing: "));
+    let hash = service.card().weights_sha256.clone();
+    change("other", "card.json", &hash, &"0".repeat(64));
+    let other = AdapterRef { path: folder.path().join("other"), scale: 1.0 };
+    let error = refused(&other);
+    assert!(matches!(error, ServeError::Adapter(AdapterError::WrongBase { .. })), "{error}");
+    std::fs::remove_file(other.path.join("card.json")).unwrap();
+    assert!(refused(&other).to_string().contains("card.json"));
 }
 
 #[test]
 fn an_image_says_what_it_is() {
     let (_keep, service) = service();
-    let image = generate(&service, &request()).remove(0);
-    assert_eq!(image.provenance.model_sha256, service.card().weights_sha256);
-    assert_eq!((image.provenance.seed, image.provenance.steps), (11, 3));
+    let prompt = StructuredPrompt {
+        findings: vec!["edema".into(), "pneumonia".into()],
+        age_group: Some(AgeGroup::Child),
+        sex: Some(Sex::Female),
+        view_position: Some("PA".into()),
+        text: Some("seen early".into()),
+    };
+    let sentence = prompt.sentence().unwrap();
+    let image = generate(&service, &GenerateRequest { prompt, count: 2, ..request() }).remove(1);
+    let expected = Provenance {
+        program: "Skiagraph".into(),
+        version: crate::VERSION.into(),
+        model: "tiny 0".into(),
+        model_sha256: service.card().weights_sha256.clone(),
+        adapters: Vec::new(),
+        seed: 12,
+        steps: 3,
+        guidance_scale: 2.0,
+        scheduler: "DDIM".into(),
+    };
+    assert_eq!(image.provenance, expected);
+
+    let decoder = png::Decoder::new(std::io::Cursor::new(&image.png));
+    let mut reader = decoder.read_info().unwrap();
+    let text = |keyword: &str| {
+        let chunks = &reader.info().utf8_text;
+        let chunk = chunks.iter().find(|chunk| chunk.keyword == keyword).unwrap();
+        chunk.get_text().unwrap()
+    };
+    assert_eq!((text("Synthetic"), text("Description")), ("YES".to_owned(), sentence));
+    let written: Provenance = serde_json::from_str(&text("Provenance")).unwrap();
+    assert_eq!(written, expected);
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut pixels).unwrap();
+    assert_eq!(pixels.len(), image.frame.pixels.len());
+    for (ours, read) in image.frame.pixels.iter().zip(&pixels) {
+        assert!((ours - f32::from(*read) / 255.0).abs() <= 0.51 / 255.0, "{ours} {read}");
+    }
+
     let read = dicom::read(&image.dicom).unwrap();
     assert!(read.header.synthetic);
+    assert_eq!(read.header.sex, Some(Sex::Female));
+    assert_eq!(read.header.view_position.as_deref(), Some("PA"));
+    assert_eq!((read.frame.width, read.frame.height), (32, 32));
     // Twelve bits: half a step of 4,095.
     for (ours, read) in image.frame.pixels.iter().zip(&read.frame.pixels) {
         assert!((ours - read).abs() <= 0.51 / 4095.0, "{ours} {read}");
@@ -94,6 +223,8 @@ fn bad_fields_are_named() {
     assert_eq!(field(&GenerateRequest { steps: 0, ..request() }), "steps");
     assert_eq!(field(&GenerateRequest { steps: 10_000, ..request() }), "steps");
     assert_eq!(field(&GenerateRequest { count: 17, ..request() }), "count");
+    assert_eq!(field(&GenerateRequest { count: 0, ..request() }), "count");
+    assert_eq!(field(&GenerateRequest { guidance_scale: 0.9, ..request() }), "guidance_scale");
     assert_eq!(field(&GenerateRequest { guidance_scale: f32::NAN, ..request() }), "guidance_scale");
     assert_eq!(field(&GenerateRequest { guidance_scale: 1e9, ..request() }), "guidance_scale");
     let negative = Some("x".repeat(2001));
@@ -103,6 +234,19 @@ fn bad_fields_are_named() {
     let prompt =
         StructuredPrompt { findings: vec!["dragon".into()], ..StructuredPrompt::default() };
     assert_eq!(field(&GenerateRequest { prompt, ..request() }), "findings");
+    let prompt =
+        StructuredPrompt { text: Some("x".repeat(100_000)), ..StructuredPrompt::default() };
+    assert_eq!(field(&GenerateRequest { prompt, ..request() }), "text");
+    let prompt =
+        StructuredPrompt { view_position: Some("UP".into()), ..StructuredPrompt::default() };
+    assert_eq!(field(&GenerateRequest { prompt, ..request() }), "view_position");
+    let adapters = vec![AdapterRef { path: PathBuf::new(), scale: f32::NAN }];
+    let wanted = GenerateRequest { adapters, ..request() };
+    assert_eq!(field(&wanted), "adapter_scale");
+    // The same holds where nobody validated first.
+    let mut steps = 0;
+    let error = service.generate(&wanted, &mut |_| steps += 1, &CancelToken::new()).unwrap_err();
+    assert!(matches!(error, ServeError::Invalid { .. }) && steps == 0, "{error}");
 }
 
 #[test]

@@ -257,6 +257,7 @@ impl TrainConfig {
         check(self.min_snr_gamma > 0.0, "min_snr_gamma", "must lie above 0")?;
         check((0.0..=1.0).contains(&self.balance), "balance", "must lie between 0 and 1")?;
         check(self.validate_every > 0, "validate_every", "must lie above 0")?;
+        check(self.validation_samples > 0, "validation_samples", "must lie above 0")?;
         check(self.checkpoint_every > 0, "checkpoint_every", "must lie above 0")?;
         check(self.keep_checkpoints > 0, "keep_checkpoints", "must lie above 0")?;
         match self.task {

@@ -25,15 +25,17 @@ pub enum TrainError {
         /// Why.
         cause: String,
     },
-    /// The loss is no number any more.
+    /// What a step computed is no number any more.
     #[error(
-        "the loss became {loss} at step {step}: lower the learning rate, or look for damaged images; the last checkpoint is whole"
+        "{what} became {value} at step {step}: lower the learning rate, or look for damaged images; the last checkpoint is whole"
     )]
     NotFinite {
-        /// At which step.
+        /// At which step; 0 is before the first.
         step: u64,
+        /// The loss, the gradient's norm, or the loss on held-out patients.
+        what: &'static str,
         /// What it became.
-        loss: f32,
+        value: f32,
     },
     /// Somebody asked the run to stop; its last checkpoint is whole.
     #[error("the run was cancelled at step {step}")]

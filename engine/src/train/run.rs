@@ -16,7 +16,7 @@ use super::{base, lora, vae};
 use crate::device::CancelToken;
 use crate::files::{self, PendingFolder};
 use crate::kernel::{AdamW, AdamWStep};
-use crate::model::{read_json, write_json};
+use crate::model::{read_json, values, write_json};
 
 /// What is trained, and its loss.
 pub(super) trait Trainee {
@@ -28,7 +28,8 @@ pub(super) trait Trainee {
     fn loss(&self, step: u64) -> Result<Tensor, TrainError>;
     /// The loss on held-out patients with the weights as they are; the same noise at every call.
     fn validation_loss(&self) -> Result<f32, TrainError>;
-    /// Writes what was trained into the empty folder `out`, from the averaged `weights`.
+    /// Writes what was trained into the empty folder `out`, from the averaged `weights`, which are
+    /// in place at this time.
     fn save(
         &self,
         weights: &BTreeMap<String, Tensor>,
@@ -79,22 +80,27 @@ pub(super) fn train(
     cancel: &CancelToken,
 ) -> Result<TrainSummary, TrainError> {
     let folder = RunFolder::new(&config.out);
-    folder.prepare(config)?;
     let optimisers = trainee
         .variables()
         .iter()
         .map(|(name, variable)| Ok((name.clone(), AdamW::new(variable.as_tensor())?)))
         .collect::<Result<BTreeMap<_, _>, TrainError>>()?;
-    let mut trainer = Trainer { config, trainee, optimisers, folder, on_event };
     let state = match last {
-        Some(path) => {
-            let device = Device::Cpu;
-            let state = checkpoint::load(path, trainee.variables(), &trainer.optimisers, &device)?;
-            trainer.folder.forget_after(state.step)?;
-            state
-        }
+        Some(path) => checkpoint::load(path, trainee.variables(), &optimisers, &Device::Cpu)?,
         None => State { step: 0, loss: f32::NAN, validation_loss_before: f32::NAN },
     };
+    if state.step > config.steps {
+        return Err(TrainError::Config {
+            field: "steps",
+            cause: format!("the run in this folder has done {} already", state.step),
+        });
+    }
+    folder.prepare(config)?;
+    if last.is_some() {
+        folder.forget_after(state.step)?;
+    }
+    let checkpointed = last.map(|_| state.step);
+    let mut trainer = Trainer { config, trainee, optimisers, folder, on_event, checkpointed };
     trainer.train(state, cancel)
 }
 
@@ -104,6 +110,8 @@ struct Trainer<'a> {
     optimisers: BTreeMap<String, AdamW>,
     folder: RunFolder,
     on_event: &'a mut dyn FnMut(TrainEvent),
+    /// The step of the newest checkpoint.
+    checkpointed: Option<u64>,
 }
 
 impl Trainer<'_> {
@@ -182,9 +190,8 @@ impl Trainer<'_> {
         let gradients = loss.backward()?;
         let loss = loss.to_scalar::<f32>()?;
         let norm = gradient_norm(&gradients, self.trainee.variables())?;
-        if !loss.is_finite() || !norm.is_finite() {
-            return Err(TrainError::NotFinite { step, loss });
-        }
+        finite("the loss", step, loss)?;
+        finite("the gradient's norm", step, norm as f32)?;
         let learning_rate = self.config.rate_at(step);
         let numbers = AdamWStep {
             step,
@@ -210,22 +217,32 @@ impl Trainer<'_> {
 
     /// The held-out loss under the averaged weights, which are put in place for its time.
     fn validate(&mut self, step: u64) -> Result<f32, TrainError> {
+        let loss = self.averaged(|trainee| trainee.validation_loss())?;
+        finite("the loss on held-out patients", step, loss)?;
+        self.say(TrainEvent::Validation { step, loss })?;
+        Ok(loss)
+    }
+
+    /// What `look` sees with the averaged weights in place.
+    fn averaged<T>(
+        &self,
+        look: impl FnOnce(&dyn Trainee) -> Result<T, TrainError>,
+    ) -> Result<T, TrainError> {
         let mut raw = Vec::new();
         for (name, variable) in self.trainee.variables() {
             raw.push((variable, variable.as_detached_tensor().copy()?));
             variable.set(&self.optimisers[name].average()?)?;
         }
-        let loss = self.trainee.validation_loss();
+        let seen = look(self.trainee);
         for (variable, value) in raw {
             variable.set(&value)?;
         }
-        let loss = loss?;
-        self.say(TrainEvent::Validation { step, loss })?;
-        Ok(loss)
+        seen
     }
 
     fn checkpoint(&mut self, state: State) -> Result<(), TrainError> {
-        if state.step == 0 {
+        // A checkpoint that is there already is not taken away to be written again.
+        if state.step == 0 || self.checkpointed == Some(state.step) {
             return Ok(());
         }
         checkpoint::save(
@@ -235,25 +252,27 @@ impl Trainer<'_> {
             &self.optimisers,
             self.config.keep_checkpoints,
         )?;
+        self.checkpointed = Some(state.step);
         self.say(TrainEvent::Checkpoint { step: state.step })
     }
 
     /// The result is written beside its place and moved there whole.
     fn write_result(&self, summary: &TrainSummary) -> Result<(), TrainError> {
-        let averages = self
-            .optimisers
-            .iter()
-            .map(|(name, optimiser)| Ok((name.clone(), optimiser.average()?)))
-            .collect::<Result<BTreeMap<_, _>, TrainError>>()?;
         let result = self.folder.result();
         let fault = |cause| TrainError::file(&result, cause);
         if result.exists() {
             std::fs::remove_dir_all(&result).map_err(fault)?;
         }
         let pending = PendingFolder::beside(&result).map_err(fault)?;
-        self.trainee.save(&averages, summary, pending.path())?;
+        self.averaged(|trainee| {
+            trainee.save(&values(trainee.variables()), summary, pending.path())
+        })?;
         pending.publish().map_err(fault)
     }
+}
+
+fn finite(what: &'static str, step: u64, value: f32) -> Result<(), TrainError> {
+    if value.is_finite() { Ok(()) } else { Err(TrainError::NotFinite { step, what, value }) }
 }
 
 fn gradient_norm(
@@ -295,9 +314,11 @@ impl RunFolder {
     fn check_same(&self, config: &TrainConfig) -> Result<(), TrainError> {
         let before: TrainConfig = read_json(&self.config())?;
         let same = TrainConfig { steps: config.steps, ..before };
-        // Through JSON, so that paths and numbers are compared as they were written.
-        let text = |config: &TrainConfig| serde_json::to_value(config).ok();
-        if text(&same) != text(config) {
+        // Both through JSON's text, which may not give every number back to its last bit.
+        let text = serde_json::to_vec(config)
+            .and_then(|text| serde_json::from_slice::<TrainConfig>(&text))
+            .map_err(|cause| TrainError::file(self.config(), cause))?;
+        if same != text {
             return Err(TrainError::Config {
                 field: "config",
                 cause: "differs from the one that the run in this folder began with; train into \

@@ -2,6 +2,8 @@
 //! had not been.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod edges;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

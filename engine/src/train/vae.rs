@@ -43,13 +43,17 @@ impl VaeTask {
             return Err(TrainError::Config { field: "vae", cause: "is missing".into() });
         };
         network_config.validate()?;
-        if !config.image_size.is_multiple_of(network_config.compression()) {
+        // Radiographs have one channel.
+        if network_config.in_channels != 1 || network_config.out_channels != 1 {
+            return Err(TrainError::Config {
+                field: "vae.in_channels",
+                cause: "must be 1, as must out_channels: a radiograph is grey".into(),
+            });
+        }
+        if network_config.sample_size != config.image_size {
             return Err(TrainError::Config {
                 field: "image_size",
-                cause: format!(
-                    "must be a multiple of {}, the autoencoder's compression",
-                    network_config.compression()
-                ),
+                cause: format!("must be {}, the vae's sample_size", network_config.sample_size),
             });
         }
         let dataset = Dataset::open(&config.dataset)?;
