@@ -173,6 +173,32 @@ async fn every_endpoint_against_every_role() {
     assert_eq!(calls, ROLES.len() * (EXPECTED.len() - 2));
 }
 
+/// The guard is asked before the request is looked at: what is wrong with it is no stranger's business.
+#[tokio::test]
+async fn the_guard_answers_before_a_query_that_cannot_be_read() {
+    let shared = shared().await;
+    let nobody = Session::nobody(&shared.server.address);
+    let mut faults = 0;
+    for (method, path, who) in EXPECTED.iter().filter(|(method, ..)| *method == "GET") {
+        let Roles(roles) = who else { continue };
+        let path = format!("{path}?page=John&center=John");
+        assert_eq!(call(&nobody, method, &path).await, 401, "{path}");
+        let stranger = ROLES.iter().find(|role| !roles.contains(role)).unwrap();
+        assert_eq!(call(shared.session(stranger), method, &path).await, 403, "{stranger}: {path}");
+        let insider = shared.session(roles[0]);
+        let path = path.replace("{id}", &uuid::Uuid::now_v7().to_string());
+        let answer = insider.request(Method::GET, &path).send().await.unwrap();
+        if answer.status() == 422 {
+            let problem = crate::harness::problem::problem(answer, 422).await;
+            let field = problem["errors"][0]["field"].as_str().unwrap();
+            assert!(["page", "center"].contains(&field), "{path}: {problem}");
+            assert!(!problem.to_string().contains("John"), "{problem}");
+            faults += 1;
+        }
+    }
+    assert!(faults > 10, "only {faults} endpoints read their query");
+}
+
 #[tokio::test]
 async fn what_everybody_may_read() {
     let address = &shared().await.server.address;

@@ -2,6 +2,7 @@
 
 mod auth;
 mod datasets;
+mod description;
 mod endpoints;
 mod generations;
 mod tokens;

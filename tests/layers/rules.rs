@@ -11,7 +11,8 @@ pub(super) type Tree = BTreeMap<String, String>;
 /// Lines of a file, at most.
 const MOST_LINES: usize = 500;
 /// Files that may be longer, each with its reason.
-const LONGER: [(&str, &str); 0] = [];
+const LONGER: [(&str, &str); 1] =
+    [("web/src/api/schema.d.ts", "made from the API's description, and read by nobody")];
 
 /// What a crate may not depend on: a name, or a name's beginning with `*`.
 const FORBIDDEN_DEPENDENCIES: [(&str, &[&str]); 5] = [

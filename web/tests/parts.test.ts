@@ -56,7 +56,7 @@ describe('windows', () => {
 
 describe('losses', () => {
   const step = (number: number, loss: number, seconds_left: number): TrainEvent => ({
-    event: 'step', step: number, total_steps: 3, loss, learning_rate: 1e-4, seconds_left,
+    event: 'step', step: number, total_steps: 3, loss, learning_rate: 1e-4, gradient_norm: 1, seconds_left,
   });
 
   it('count a step that was done again after a restart once', () => {

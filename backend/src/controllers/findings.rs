@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::audit::Entry;
 use crate::auth::ClinicianOrMlEngineer;
-use crate::controllers::Refusals;
+use crate::controllers::{Query, Refusals};
 use crate::error::ApiError;
 use crate::views::models::FindingView;
 use crate::views::page::{Page, PageQuery};
@@ -26,9 +26,9 @@ pub fn routes(config: &mut ServiceConfig) {
 #[get("/findings")]
 async fn list(
     access: ClinicianOrMlEngineer,
-    paging: web::Query<PageQuery>,
+    paging: Query<PageQuery>,
 ) -> Result<web::Json<Page<FindingView>>, ApiError> {
-    let slice = paging.page()?;
+    let slice = paging.read()?.page()?;
     access.read(Entry::new(Action::Query, "finding")).await?;
     let all = prompt::findings();
     let items = all

@@ -10,6 +10,7 @@ pub mod generations;
 pub mod health;
 pub mod images;
 pub mod models;
+mod query;
 pub mod radiographs;
 mod refusals;
 pub mod reviews;
@@ -25,6 +26,7 @@ use sea_orm::DatabaseConnection;
 use serde_json::json;
 
 pub use body::Body;
+pub use query::Query;
 pub use refusals::Refusals;
 
 use crate::controllers::domain::Domain;

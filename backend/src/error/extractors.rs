@@ -1,10 +1,9 @@
 //! Errors of the framework's extractors as problems. What serde says may repeat input, so none of it
-//! goes out. JSON bodies have an extractor of their own, which names fields: `controllers::body`.
+//! goes out. JSON bodies and query strings have extractors of their own, which name
+//! fields: `controllers::{body, query}`.
 
 use actix_web::HttpRequest;
-use actix_web::error::{
-    Error, JsonPayloadError, PathError, PayloadError, QueryPayloadError, UrlencodedError,
-};
+use actix_web::error::{Error, JsonPayloadError, PathError, PayloadError, UrlencodedError};
 
 use super::{ApiError, FieldError};
 
@@ -29,17 +28,6 @@ pub fn json(error: JsonPayloadError, _: &HttpRequest) -> Error {
 /// A path whose parts cannot be read.
 pub fn path(_: PathError, _: &HttpRequest) -> Error {
     ApiError::malformed("path", "a part of the address cannot be read").into()
-}
-
-/// A query string that cannot be read.
-pub fn query(error: QueryPayloadError, _: &HttpRequest) -> Error {
-    let said = error.to_string();
-    let field = if said.contains("missing field") {
-        said.split('`').nth(1).unwrap_or("query").to_owned()
-    } else {
-        "query".to_owned()
-    };
-    ApiError::invalid(&field, "is missing or of the wrong type").into()
 }
 
 /// A form that cannot be read.

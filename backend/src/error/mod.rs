@@ -10,7 +10,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 
-pub use extractors::{form, json, path, query};
+pub use extractors::{form, json, path};
 pub use problem::{FieldError, PROBLEM_JSON, Problem, from_status};
 
 /// What went wrong with a request.

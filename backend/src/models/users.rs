@@ -1,5 +1,7 @@
 //! Users and their roles.
 
+use std::collections::HashMap;
+
 use chrono::Utc;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait,
@@ -138,6 +140,15 @@ pub async fn list(
         })
         .collect::<Result<_, DbErr>>()?;
     Ok((users, total))
+}
+
+/// Names to show of these users, by identifier.
+pub async fn display_names(
+    db: &impl ConnectionTrait,
+    ids: impl IntoIterator<Item = &str>,
+) -> Result<HashMap<String, String>, DbErr> {
+    let rows = Entity::find().filter(Column::Id.is_in(ids)).all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.display_name)).collect())
 }
 
 /// How many users there are.

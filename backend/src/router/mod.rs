@@ -64,7 +64,6 @@ pub fn app(
         .app_data(domain)
         .app_data(web::JsonConfig::default().limit(JSON_BYTES).error_handler(error::json))
         .app_data(web::PathConfig::default().error_handler(error::path))
-        .app_data(web::QueryConfig::default().error_handler(error::query))
         .app_data(web::FormConfig::default().error_handler(error::form))
         .service(scope::scope("/api/v1").configure(nouns))
         .service(controllers::health::healthz)

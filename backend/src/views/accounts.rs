@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use skiagraph_compliance::role::Role;
 use utoipa::ToSchema;
 
+use super::shapes;
 use crate::auth::CurrentUser;
 use crate::error::{ApiError, FieldError};
 use crate::models::users::User;
@@ -27,8 +28,8 @@ pub struct UserView {
     pub username: String,
     /// Name to show.
     pub display_name: String,
-    /// What the user may be: `clinician`, `ml_engineer`, `auditor`, `admin`.
-    #[schema(value_type = Vec<String>)]
+    /// What the user may be.
+    #[schema(value_type = Vec<shapes::Role>)]
     pub roles: Vec<Role>,
     /// Whether the password is for one time and must be changed.
     pub must_change_password: bool,
@@ -147,7 +148,7 @@ pub struct CreateUser {
     /// Name to show.
     pub display_name: String,
     /// What the user may be.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<shapes::Role>)]
     pub roles: Vec<Role>,
 }
 
@@ -158,7 +159,7 @@ pub struct ChangeUser {
     /// Name to show.
     pub display_name: Option<String>,
     /// What the user may be.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<shapes::Role>>)]
     pub roles: Option<Vec<Role>>,
     /// Whether the user may not log in; ends their sessions.
     pub disabled: Option<bool>,

@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use skiagraph_engine::data::Split;
+use skiagraph_engine::dicom::{AgeGroup, Sex};
 use utoipa::ToSchema;
 
 use super::checks::Checks;
-use super::limits;
+use super::{limits, shapes};
 use crate::error::FieldError;
 use crate::models::state::{Progress, State};
 
@@ -73,7 +75,7 @@ pub struct DatasetView {
     /// The uploads it is built from.
     pub upload_ids: Vec<String>,
     /// What the data set says of itself, once it is built.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<shapes::DatasetCard>)]
     pub card: Option<serde_json::Value>,
     /// Samples by split, once it is built.
     pub counts: Option<SplitCounts>,
@@ -112,18 +114,21 @@ pub struct SampleView {
     pub id: String,
     /// The sentence that the model learns it by.
     pub caption: String,
-    /// `train` or `validation`.
-    pub split: String,
+    /// Whether it is trained on or held out.
+    #[schema(value_type = shapes::Split)]
+    pub split: Split,
     /// The patient's pseudonym within this data set.
     pub patient: String,
     /// Findings.
     pub findings: Vec<String>,
-    /// `child` or `adult`.
-    pub age_group: Option<String>,
+    /// Age group.
+    #[schema(value_type = Option<shapes::AgeGroup>)]
+    pub age_group: Option<AgeGroup>,
     /// Age in years.
     pub age_years: Option<f32>,
-    /// `female`, `male` or `other`.
-    pub sex: Option<String>,
+    /// Sex.
+    #[schema(value_type = Option<shapes::Sex>)]
+    pub sex: Option<Sex>,
     /// View position.
     pub view_position: Option<String>,
     /// Columns.

@@ -1,6 +1,8 @@
 //! Generations on the wire: what is asked for, and where it stands.
 
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 use skiagraph_engine::dicom::{AgeGroup, Sex};
 use skiagraph_engine::prompt::StructuredPrompt;
@@ -40,11 +42,17 @@ const fn one() -> i64 {
     1
 }
 
+/// A word of the wire, and none of the others that the engine reads in tables and DICOM: what is
+/// stored is what will be answered.
+fn word<T: DeserializeOwned>(word: &str) -> Option<T> {
+    T::deserialize(StrDeserializer::<serde::de::value::Error>::new(word)).ok()
+}
+
 /// The sentence of a prompt; faults name the fields under `prompt.`.
 fn sentence(prompt: &Prompt, checks: &mut Checks) -> String {
-    let age_group = prompt.age_group.as_deref().map(AgeGroup::parse);
+    let age_group = prompt.age_group.as_deref().map(word::<AgeGroup>);
     checks.holds(age_group != Some(None), "prompt.age_group", "must be `child` or `adult`");
-    let sex = prompt.sex.as_deref().map(Sex::parse);
+    let sex = prompt.sex.as_deref().map(word::<Sex>);
     checks.holds(sex != Some(None), "prompt.sex", "must be `female`, `male` or `other`");
     if prompt.findings.len() > limits::FINDINGS {
         checks.fault("prompt.findings", format!("names more than {}", limits::FINDINGS));

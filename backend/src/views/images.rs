@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::checks::Checks;
-use super::limits;
+use super::{limits, shapes};
 use crate::error::FieldError;
 
 /// Where an image stands on its way out.
@@ -95,7 +95,7 @@ pub struct ImageView {
     /// SHA-256 of the DICOM file, hexadecimal.
     pub sha256: String,
     /// Program, model, adapters and settings: enough to make it again.
-    #[schema(value_type = Object)]
+    #[schema(value_type = shapes::Provenance)]
     pub provenance: serde_json::Value,
     /// Where it stands on its way out.
     pub review_state: ReviewState,
@@ -108,6 +108,7 @@ pub struct ImageView {
 #[serde(deny_unknown_fields)]
 pub struct NewReview {
     /// `release` or `reject`.
+    #[schema(value_type = Verdict)]
     pub verdict: String,
     /// Why; a rejection needs a reason.
     pub reason: Option<String>,
@@ -160,6 +161,8 @@ pub struct ReviewView {
     pub image_id: String,
     /// The user who gave it.
     pub reviewer: String,
+    /// That user's name to show.
+    pub reviewer_name: String,
     /// The verdict; the newest one counts.
     pub verdict: Verdict,
     /// Why.

@@ -10,4 +10,5 @@ pub mod limits;
 pub mod models;
 pub mod page;
 pub mod runs;
+pub mod shapes;
 pub mod uploads;

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::shapes;
+
 /// A set of radiographs that came in one request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UploadView {
@@ -51,7 +53,8 @@ pub struct RadiographView {
     pub laterality: Option<String>,
     /// Age in years.
     pub age_years: Option<f32>,
-    /// `female`, `male` or `other`.
+    /// Sex.
+    #[schema(value_type = Option<shapes::Sex>)]
     pub sex: Option<String>,
     /// Findings by the names of the vocabulary.
     pub findings: Vec<String>,

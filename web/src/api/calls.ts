@@ -6,8 +6,8 @@ const page = (number: number, size: number) => ({ page: number, page_size: size 
 
 export const auth = {
   login: (username: string, password: string) =>
-    json<T.Tokens>('POST', '/auth/login', { body: { username, password }, anonymous: true }),
-  refresh: () => json<T.Tokens>('POST', '/auth/refresh', { body: {}, anonymous: true }),
+    json<T.Session>('POST', '/auth/login', { body: { username, password }, anonymous: true }),
+  refresh: () => json<T.Session>('POST', '/auth/refresh', { body: {}, anonymous: true }),
   logout: () => json<void>('POST', '/auth/logout', { body: {} }),
   me: () => json<T.User>('GET', '/auth/me'),
   password: (current_password: string, new_password: string) =>
@@ -16,9 +16,9 @@ export const auth = {
 
 export const users = {
   list: (number: number, size = 50) => json<T.Page<T.User>>('GET', '/users', { query: page(number, size) }),
-  create: (body: { username: string; display_name: string; roles: T.Role[] }) =>
+  create: (body: T.NewUser) =>
     json<T.NewPassword>('POST', '/users', { body }),
-  change: (id: string, body: { display_name?: string; roles?: T.Role[]; disabled?: boolean }) =>
+  change: (id: string, body: T.ChangeUser) =>
     json<T.User>('PATCH', `/users/${id}`, { body }),
   resetPassword: (id: string) => json<T.NewPassword>('POST', `/users/${id}/password-reset`, { body: {} }),
 };
@@ -37,14 +37,7 @@ export const radiographs = {
 export const datasets = {
   list: (number = 1, size = 50) => json<T.Page<T.Dataset>>('GET', '/datasets', { query: page(number, size) }),
   get: (id: string) => json<T.Dataset>('GET', `/datasets/${id}`),
-  create: (body: {
-    name: string;
-    upload_ids: string[];
-    validation_fraction: number;
-    seed: number;
-    licence: string;
-    attribution: string;
-  }) => json<T.Dataset>('POST', '/datasets', { body }),
+  create: (body: T.NewDataset) => json<T.Dataset>('POST', '/datasets', { body }),
   samples: (id: string, number: number, size: number) =>
     json<T.Page<T.Sample>>('GET', `/datasets/${id}/samples`, { query: page(number, size) }),
 };
@@ -52,20 +45,20 @@ export const datasets = {
 export const runs = {
   list: (number = 1, size = 50) => json<T.Page<T.Run>>('GET', '/runs', { query: page(number, size) }),
   get: (id: string) => json<T.Run>('GET', `/runs/${id}`),
-  create: (body: T.RunConfig & { name: string; dataset_id: string }) => json<T.Run>('POST', '/runs', { body }),
+  create: (body: T.NewRun) => json<T.Run>('POST', '/runs', { body }),
   metrics: (id: string) => json<T.TrainEvent[]>('GET', `/runs/${id}/metrics`),
   cancel: (id: string) => json<T.Run>('POST', `/runs/${id}/cancel`, { body: {} }),
   promote: (id: string) => json<T.Run>('POST', `/runs/${id}/promote`, { body: {} }),
 };
 
 export const models = () => json<T.Models>('GET', '/models');
-export const findings = () => json<T.Page<T.Finding> | T.Finding[]>('GET', '/findings');
+export const findings = () => json<T.Page<T.Finding>>('GET', '/findings', { query: page(1, 500) });
 
 export const generations = {
   list: (number = 1, size = 20) =>
     json<T.Page<T.Generation>>('GET', '/generations', { query: page(number, size) }),
   get: (id: string) => json<T.Generation>('GET', `/generations/${id}`),
-  create: (body: T.GenerationRequest) => json<T.Generation>('POST', '/generations', { body }),
+  create: (body: T.NewGeneration) => json<T.Generation>('POST', '/generations', { body }),
   cancel: (id: string) => json<T.Generation>('POST', `/generations/${id}/cancel`, { body: {} }),
 };
 
@@ -75,7 +68,7 @@ export const images = {
   dicom: (id: string, signal?: AbortSignal) => file(`/images/${id}/file`, {}, signal),
   png: (id: string, signal?: AbortSignal) => file(`/images/${id}/png`, {}, signal),
   reviews: (id: string) => json<T.Page<T.Review>>('GET', `/images/${id}/reviews`),
-  review: (id: string, body: { verdict: T.Verdict; reason: string | null; realism: number | null }) =>
+  review: (id: string, body: T.NewReview) =>
     json<T.Review>('POST', `/images/${id}/reviews`, { body }),
 };
 

@@ -2,7 +2,7 @@
 import { auth } from '../api/calls';
 import { setAuthority } from '../api/client';
 import { asProblem } from '../api/problem';
-import type { Role, Tokens, User } from '../api/types';
+import type { Role, Session, User } from '../api/types';
 import { Observable } from '../components/observable';
 
 /** `undefined` until the server has said whether there is a session. */
@@ -21,11 +21,11 @@ otherPages.onmessage = (message: MessageEvent<string>) => {
   if (message.data === 'ended') end();
 };
 
-function begin(tokens: Tokens): void {
-  token = tokens.access_token;
-  user.value = tokens.user;
+function begin(session: Session): void {
+  token = session.access_token;
+  user.value = session.user;
   clearTimeout(timer);
-  timer = setTimeout(() => void renew(), Math.max(tokens.expires_in - MARGIN, 15) * 1000);
+  timer = setTimeout(() => void renew(), Math.max(session.expires_in - MARGIN, 15) * 1000);
 }
 
 function end(): void {

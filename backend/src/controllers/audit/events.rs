@@ -5,7 +5,7 @@ use skiagraph_compliance::audit::Action;
 
 use crate::audit::Entry;
 use crate::auth::Auditor;
-use crate::controllers::Refusals;
+use crate::controllers::{Query, Refusals};
 use crate::error::ApiError;
 use crate::models;
 use crate::views::audit::{AuditEventView, AuditQuery};
@@ -20,10 +20,10 @@ use crate::views::page::{Page, PageQuery};
 #[get("/audit/events")]
 pub(super) async fn events(
     access: Auditor,
-    query: web::Query<AuditQuery>,
-    page: web::Query<PageQuery>,
+    query: Query<AuditQuery>,
+    page: Query<PageQuery>,
 ) -> Result<web::Json<Page<AuditEventView>>, ApiError> {
-    let (filter, slice) = (query.filter()?, page.page()?);
+    let (filter, slice) = (query.read()?.filter()?, page.read()?.page()?);
     let entry = Entry::new(Action::AuditLogUsed, "audit_log").detail("use", "read");
     let records = access.read(entry).await?;
     let (rows, total) =

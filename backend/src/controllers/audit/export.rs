@@ -1,12 +1,12 @@
 //! `GET /audit/export`
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpResponse, get};
 use skiagraph_compliance::audit::Action;
 
 use crate::audit::{Entry, csv};
 use crate::auth::Auditor;
-use crate::controllers::Refusals;
+use crate::controllers::{Query, Refusals};
 use crate::error::ApiError;
 use crate::views::audit::{AuditQuery, ExportQuery};
 
@@ -25,11 +25,11 @@ use crate::views::audit::{AuditQuery, ExportQuery};
 #[get("/audit/export")]
 pub(super) async fn export(
     access: Auditor,
-    form: web::Query<ExportQuery>,
-    query: web::Query<AuditQuery>,
+    form: Query<ExportQuery>,
+    query: Query<AuditQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    form.check()?;
-    let filter = query.filter()?;
+    form.read()?.check()?;
+    let filter = query.read()?.filter()?;
     let entry = Entry::new(Action::AuditLogUsed, "audit_log").detail("use", "export");
     let records = access.read(entry).await?;
     Ok(HttpResponse::Ok()

@@ -7,7 +7,7 @@ use skiagraph_compliance::audit::Action;
 
 use crate::audit::Entry;
 use crate::auth::MlEngineer;
-use crate::controllers::Refusals;
+use crate::controllers::{Query, Refusals};
 use crate::error::ApiError;
 use crate::models;
 use crate::views::datasets::DatasetView;
@@ -22,9 +22,9 @@ use crate::views::page::{Page, PageQuery};
 #[get("/datasets")]
 pub(super) async fn list(
     access: MlEngineer,
-    paging: web::Query<PageQuery>,
+    paging: Query<PageQuery>,
 ) -> Result<web::Json<Page<DatasetView>>, ApiError> {
-    let slice = paging.page()?;
+    let slice = paging.read()?.page()?;
     let records = access.read(Entry::new(Action::Query, "dataset")).await?;
     let (items, total) =
         models::datasets::list(records.db(), slice.offset(), slice.limit()).await?;

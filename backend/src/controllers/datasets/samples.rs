@@ -6,8 +6,8 @@ use skiagraph_engine::data::{Dataset, Sample, Split};
 
 use crate::audit::Entry;
 use crate::auth::MlEngineer;
-use crate::controllers::Refusals;
 use crate::controllers::domain::Domain;
+use crate::controllers::{Query, Refusals};
 use crate::error::ApiError;
 use crate::models;
 use crate::models::state::State;
@@ -29,9 +29,9 @@ pub(super) async fn samples(
     access: MlEngineer,
     domain: web::Data<Domain>,
     id: web::Path<String>,
-    paging: web::Query<PageQuery>,
+    paging: Query<PageQuery>,
 ) -> Result<web::Json<Page<SampleView>>, ApiError> {
-    let slice = paging.page()?;
+    let slice = paging.read()?.page()?;
     let records = access.read(Entry::of(Action::OrderRead, "dataset", &id)).await?;
     let model =
         models::datasets::get(records.db(), &id).await?.ok_or(ApiError::NotFound("dataset"))?;
@@ -52,15 +52,12 @@ fn view(sample: &Sample) -> SampleView {
     SampleView {
         id: sample.id.clone(),
         caption: sample.caption.clone(),
-        split: match sample.split {
-            Split::Train => "train".to_owned(),
-            Split::Validation => "validation".to_owned(),
-        },
+        split: sample.split,
         patient: sample.patient.clone(),
         findings: sample.findings.clone(),
-        age_group: sample.age_group.map(|group| group.word().to_owned()),
+        age_group: sample.age_group,
         age_years: sample.age_years,
-        sex: sample.sex.map(|sex| sex.word().unwrap_or("other").to_owned()),
+        sex: sample.sex,
         view_position: sample.view_position.clone(),
         width: sample.width,
         height: sample.height,

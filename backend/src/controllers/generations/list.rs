@@ -5,7 +5,7 @@ use skiagraph_compliance::audit::Action;
 
 use crate::audit::Entry;
 use crate::auth::ClinicianOrMlEngineer;
-use crate::controllers::Refusals;
+use crate::controllers::{Query, Refusals};
 use crate::error::ApiError;
 use crate::models;
 use crate::views::generations::GenerationView;
@@ -20,9 +20,9 @@ use crate::views::page::{Page, PageQuery};
 #[get("/generations")]
 pub(super) async fn list(
     access: ClinicianOrMlEngineer,
-    paging: web::Query<PageQuery>,
+    paging: Query<PageQuery>,
 ) -> Result<web::Json<Page<GenerationView>>, ApiError> {
-    let slice = paging.page()?;
+    let slice = paging.read()?.page()?;
     let records = access.read(Entry::new(Action::Query, "generation")).await?;
     let (items, total) =
         models::generations::list(records.db(), &access.user().id, slice.offset(), slice.limit())

@@ -5,7 +5,7 @@ use skiagraph_compliance::audit::Action;
 
 use crate::audit::Entry;
 use crate::auth::ClinicianOrMlEngineer;
-use crate::controllers::Refusals;
+use crate::controllers::{Query, Refusals};
 use crate::error::ApiError;
 use crate::models;
 use crate::views::images::{ImageFilter, ImageView, ReviewState};
@@ -20,15 +20,16 @@ use crate::views::page::{Page, PageQuery};
 #[get("/images")]
 pub(super) async fn list(
     access: ClinicianOrMlEngineer,
-    paging: web::Query<PageQuery>,
-    filter: web::Query<ImageFilter>,
+    paging: Query<PageQuery>,
+    filter: Query<ImageFilter>,
 ) -> Result<web::Json<Page<ImageView>>, ApiError> {
+    let filter = filter.read()?;
     let review_state = filter.review_state.as_deref();
     if review_state.is_some_and(|word| ReviewState::parse(word).is_none()) {
         let cause = "must be `pending`, `released` or `rejected`";
         return Err(ApiError::invalid("review_state", cause));
     }
-    let slice = paging.page()?;
+    let slice = paging.read()?.page()?;
     let records = access.read(Entry::new(Action::Query, "image")).await?;
     let filter = models::images::Filter {
         created_by: Some(&access.user().id),

@@ -5,7 +5,7 @@ use skiagraph_compliance::audit::Action;
 
 use crate::audit::Entry;
 use crate::auth::MlEngineer;
-use crate::controllers::Refusals;
+use crate::controllers::{Query, Refusals};
 use crate::error::ApiError;
 use crate::models;
 use crate::views::page::{Page, PageQuery};
@@ -20,10 +20,10 @@ use crate::views::uploads::{RadiographFilter, RadiographView};
 #[get("/radiographs")]
 pub(super) async fn list(
     access: MlEngineer,
-    paging: web::Query<PageQuery>,
-    filter: web::Query<RadiographFilter>,
+    paging: Query<PageQuery>,
+    filter: Query<RadiographFilter>,
 ) -> Result<web::Json<Page<RadiographView>>, ApiError> {
-    let slice = paging.page()?;
+    let (slice, filter) = (paging.read()?.page()?, filter.read()?);
     let records = access.read(Entry::new(Action::Query, "radiograph")).await?;
     let (items, total) = models::radiographs::list(
         records.db(),

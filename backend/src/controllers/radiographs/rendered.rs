@@ -6,8 +6,8 @@ use skiagraph_engine::dicom;
 
 use crate::audit::Entry;
 use crate::auth::MlEngineer;
-use crate::controllers::Refusals;
 use crate::controllers::domain::Domain;
+use crate::controllers::{Query, Refusals};
 use crate::error::ApiError;
 use crate::models;
 use crate::views::checks::Checks;
@@ -27,9 +27,9 @@ pub(super) async fn rendered(
     access: MlEngineer,
     domain: web::Data<Domain>,
     id: web::Path<String>,
-    window: web::Query<Window>,
+    window: Query<Window>,
 ) -> Result<HttpResponse, ApiError> {
-    let window = checked(&window)?;
+    let window = checked(&window.read()?)?;
     let records = access.read(Entry::of(Action::InstancesAccessed, "radiograph", &id)).await?;
     let radiograph = models::radiographs::get(records.db(), &id)
         .await?

@@ -42,5 +42,5 @@ pub(super) async fn create(
     models::images::set_review_state(change.db(), &id, state).await?;
     let entry = Entry::of(Action::ReviewCreated, "image", &id);
     change.commit(entry.detail("verdict", review.verdict.word())).await?;
-    Ok(HttpResponse::Created().json(super::view(model)?))
+    Ok(HttpResponse::Created().json(super::view(model, access.user().display_name.clone())?))
 }

@@ -6,7 +6,7 @@ use skiagraph_compliance::role::Role;
 
 use crate::audit::Entry;
 use crate::auth::ClinicianOrAuditor;
-use crate::controllers::{Refusals, images};
+use crate::controllers::{Query, Refusals, images};
 use crate::error::ApiError;
 use crate::models;
 use crate::views::images::ReviewView;
@@ -23,9 +23,9 @@ use crate::views::page::{Page, PageQuery};
 pub(super) async fn list(
     access: ClinicianOrAuditor,
     id: web::Path<String>,
-    paging: web::Query<PageQuery>,
+    paging: Query<PageQuery>,
 ) -> Result<web::Json<Page<ReviewView>>, ApiError> {
-    let slice = paging.page()?;
+    let slice = paging.read()?.page()?;
     let records = access.read(Entry::of(Action::ReviewRead, "image", &id)).await?;
     if access.user().has(Role::Auditor) {
         let image = models::images::get(records.db(), &id).await?;
@@ -35,6 +35,14 @@ pub(super) async fn list(
     }
     let (items, total) =
         models::reviews::list(records.db(), &id, slice.offset(), slice.limit()).await?;
-    let items = items.into_iter().map(super::view).collect::<Result<_, _>>()?;
+    let reviewers = items.iter().map(|review| review.reviewer.as_str());
+    let names = models::users::display_names(records.db(), reviewers).await?;
+    let items = items
+        .into_iter()
+        .map(|review| {
+            let name = names.get(&review.reviewer).cloned().unwrap_or_default();
+            super::view(review, name)
+        })
+        .collect::<Result<_, _>>()?;
     Ok(web::Json(Page::new(items, total, slice)))
 }

@@ -13,12 +13,14 @@ pub fn routes(config: &mut ServiceConfig) {
 /// A review's record on the wire.
 fn view(
     model: crate::entities::reviews::Model,
+    reviewer_name: String,
 ) -> Result<crate::views::images::ReviewView, crate::error::ApiError> {
     let verdict = crate::views::images::Verdict::parse(&model.verdict);
     Ok(crate::views::images::ReviewView {
         id: model.id,
         image_id: model.image_id,
         reviewer: model.reviewer,
+        reviewer_name,
         verdict: verdict
             .ok_or_else(|| crate::error::ApiError::Internal("an unknown verdict".to_owned()))?,
         reason: model.reason,

@@ -8,13 +8,14 @@ use crate::auth::MlEngineer;
 use crate::controllers::Refusals;
 use crate::error::ApiError;
 use crate::models;
+use crate::views::shapes::TrainEvent;
 
 /// What a run told so far: the engine's events in their order. Of very long runs some 2,000 steps
 /// are kept.
 #[utoipa::path(
     tag = "runs",
     params(("id" = String, Path, description = "Identifier")),
-    responses((status = 200, description = "The events", body = Vec<serde_json::Value>), Refusals),
+    responses((status = 200, description = "The events", body = Vec<TrainEvent>), Refusals),
 )]
 #[get("/runs/{id}/metrics")]
 pub(super) async fn metrics(

@@ -5,7 +5,7 @@ use skiagraph_compliance::audit::Action;
 
 use crate::audit::Entry;
 use crate::auth::MlEngineer;
-use crate::controllers::Refusals;
+use crate::controllers::{Query, Refusals};
 use crate::error::ApiError;
 use crate::models;
 use crate::views::page::{Page, PageQuery};
@@ -20,9 +20,9 @@ use crate::views::uploads::UploadView;
 #[get("/uploads")]
 pub(super) async fn list(
     access: MlEngineer,
-    paging: web::Query<PageQuery>,
+    paging: Query<PageQuery>,
 ) -> Result<web::Json<Page<UploadView>>, ApiError> {
-    let slice = paging.page()?;
+    let slice = paging.read()?.page()?;
     let records = access.read(Entry::new(Action::Query, "upload")).await?;
     let (items, total) = models::uploads::list(records.db(), slice.offset(), slice.limit()).await?;
     let items = items.into_iter().map(super::view).collect();

@@ -5,7 +5,7 @@ use skiagraph_compliance::audit::Action;
 
 use crate::audit::Entry;
 use crate::auth::Admin;
-use crate::controllers::Refusals;
+use crate::controllers::{Query, Refusals};
 use crate::error::ApiError;
 use crate::models;
 use crate::views::accounts::UserView;
@@ -20,9 +20,9 @@ use crate::views::page::{Page, PageQuery};
 #[get("/users")]
 pub(super) async fn list(
     access: Admin,
-    query: web::Query<PageQuery>,
+    query: Query<PageQuery>,
 ) -> Result<web::Json<Page<UserView>>, ApiError> {
-    let slice = query.page()?;
+    let slice = query.read()?.page()?;
     let records = access.read(Entry::new(Action::UserRead, "user")).await?;
     let (users, total) = models::users::list(records.db(), slice.offset(), slice.limit()).await?;
     Ok(web::Json(Page::new(users.into_iter().map(Into::into).collect(), total, slice)))

@@ -190,7 +190,7 @@ export class AuditPage extends View {
 
   #detail(event: AuditEvent): TemplateResult {
     const words = t().audit;
-    const roles = Array.isArray(event.actor_roles) ? event.actor_roles.join(', ') : event.actor_roles;
+    const roles = event.actor_roles.join(', ');
     return html`${facts([
         [words.sequence, event.sequence],
         [words.time, html`<span class="mono">${event.recorded_at}</span>`],

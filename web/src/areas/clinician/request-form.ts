@@ -3,7 +3,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 
 import { findings, generations, models } from '../../api/calls';
 import type { ApiProblem } from '../../api/problem';
-import type { AgeGroup, Finding, Generation, GenerationRequest, Models, Sex } from '../../api/types';
+import type { AgeGroup, Finding, Generation, GenerationRequest, Models, NewGeneration, Sex } from '../../api/types';
 import { areaField, numberField, selectField } from '../../components/fields';
 import { problemBox } from '../../components/parts';
 import { View } from '../../components/view';
@@ -58,7 +58,7 @@ export class RequestForm extends View {
     const got = await this.attempt(Promise.all([findings(), models()]), (problem) => (this.problem = problem));
     if (!got) return;
     const [words, known] = got;
-    this.vocabulary = Array.isArray(words) ? words : words.items;
+    this.vocabulary = words.items;
     this.models = known;
     this.draft = {
       ...this.draft,
@@ -77,10 +77,10 @@ export class RequestForm extends View {
       view_position: prompt.view_position ?? '',
       text: prompt.text ?? '',
       negative: how.negative ?? '',
-      seed: how.seed ?? null,
-      steps: how.steps ?? null,
-      guidance_scale: how.guidance_scale ?? null,
-      count: how.count ?? 1,
+      seed: how.seed,
+      steps: how.steps,
+      guidance_scale: how.guidance_scale,
+      count: how.count,
       adapter_id: how.adapter_id ?? '',
       adapter_scale: how.adapter_scale ?? 1,
     };
@@ -200,7 +200,7 @@ export class RequestForm extends View {
         : nothing}`;
   }
 
-  #request(): GenerationRequest {
+  #request(): NewGeneration {
     const { draft } = this;
     return {
       prompt: {
@@ -214,7 +214,7 @@ export class RequestForm extends View {
       seed: draft.seed ?? undefined,
       steps: draft.steps ?? undefined,
       guidance_scale: draft.guidance_scale ?? undefined,
-      count: draft.count ?? undefined,
+      count: draft.count ?? 1,
       adapter_id: draft.adapter_id || undefined,
       adapter_scale: draft.adapter_id ? (draft.adapter_scale ?? undefined) : undefined,
     };

@@ -148,7 +148,7 @@ export class ReviewPanel extends View {
               (one) => html`<li>
                 ${reviewMark(one.verdict === 'release' ? 'released' : 'rejected')}
                 ${one.realism ? html`<span>${words.realismOf(one.realism)}</span>` : nothing}
-                <small>${one.reviewer_name ?? ''} · ${time(one.created_at)}</small>
+                <small>${one.reviewer_name} · ${time(one.created_at)}</small>
                 ${one.reason ? html`<p>${one.reason}</p>` : nothing}
               </li>`,
             )}

@@ -1,0 +1,277 @@
+//! Types of the rooms below as the API's description has them. Compliance and engine know no HTTP
+//! and cannot describe themselves; a test holds each shape against what it stands for.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What a user may be.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Asks for synthetic radiographs and judges them.
+    Clinician,
+    /// Brings radiographs in, builds data sets, trains adapters.
+    MlEngineer,
+    /// Reads and exports the audit log; changes nothing.
+    Auditor,
+    /// Manages users.
+    Admin,
+}
+
+/// Sex, as DICOM knows it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sex {
+    /// `F`
+    Female,
+    /// `M`
+    Male,
+    /// `O`
+    Other,
+}
+
+/// The age groups that prompts and captions speak of.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AgeGroup {
+    /// Under 18 years.
+    Child,
+    /// 18 years and over.
+    Adult,
+}
+
+/// Which part of a data set a patient is in.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// Seen by training.
+    Train,
+    /// Kept back, to measure what training has learnt.
+    Validation,
+}
+
+/// Samples or patients by split.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SplitCount {
+    /// In training.
+    pub train: u64,
+    /// In validation.
+    pub validation: u64,
+}
+
+/// What a data set says of itself.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetCard {
+    /// Edition of the folder's layout.
+    pub format: u32,
+    /// The data set's name.
+    pub name: String,
+    /// Under which licence the sources may be used.
+    pub licence: String,
+    /// Whom to credit.
+    pub attribution: String,
+    /// When it was built.
+    pub created: DateTime<Utc>,
+    /// The engine that built it.
+    pub engine_version: String,
+    /// Some samples are synthetic.
+    pub synthetic: bool,
+    /// Share of patients that was to be kept for validation.
+    pub validation_fraction: f32,
+    /// The seed of the split.
+    pub seed: u64,
+    /// SHA-256 over the SHA-256 of every source, in their order.
+    pub sources_sha256: String,
+    /// Files taken as sources.
+    pub sources: u64,
+    /// Sources left out because another has exactly the same pixels.
+    pub duplicates_dropped: u64,
+    /// Files that are not DICOM.
+    pub other_files_ignored: u64,
+    /// Samples by split.
+    pub samples: SplitCount,
+    /// Patients by split.
+    pub patients: SplitCount,
+    /// Samples by finding and split; a sample with two findings counts in both.
+    pub findings: BTreeMap<String, SplitCount>,
+    /// Samples by age group and split; `unknown` where there is none.
+    pub age_groups: BTreeMap<String, SplitCount>,
+    /// Samples by sex and split.
+    pub sexes: BTreeMap<String, SplitCount>,
+    /// Samples by view position and split.
+    pub view_positions: BTreeMap<String, SplitCount>,
+}
+
+/// Program, model, adapters and settings: enough to make an image again.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The program that made it.
+    pub program: String,
+    /// The program's version.
+    pub version: String,
+    /// The model's name.
+    pub model: String,
+    /// SHA-256 of the model's weights, hexadecimal.
+    pub model_sha256: String,
+    /// Adapters by name, and the scale of each.
+    pub adapters: Vec<(String, f32)>,
+    /// The seed of the noise.
+    pub seed: u64,
+    /// Denoising steps.
+    pub steps: u32,
+    /// Strength of guidance.
+    pub guidance_scale: f32,
+    /// The scheduler's name.
+    pub scheduler: String,
+}
+
+/// What a run says while it works.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TrainEvent {
+    /// The run starts, or goes on from a checkpoint.
+    Started {
+        /// The step before the first one that follows.
+        step: u64,
+        /// Steps in all.
+        total_steps: u64,
+        /// Weights that are trained.
+        trainable_weights: u64,
+        /// Images to train on.
+        training_samples: u64,
+        /// Images of held-out patients.
+        validation_samples: u64,
+    },
+    /// A step is done.
+    Step {
+        /// Which, counted from 1.
+        step: u64,
+        /// Steps in all.
+        total_steps: u64,
+        /// Loss of the step's batch.
+        loss: f32,
+        /// Learning rate of the step.
+        learning_rate: f64,
+        /// Norm of the gradient before clipping.
+        gradient_norm: f32,
+        /// Estimate of the time left.
+        seconds_left: f64,
+    },
+    /// Held-out patients were looked at.
+    Validation {
+        /// After which step; 0 is before the first.
+        step: u64,
+        /// Loss on held-out patients.
+        loss: f32,
+    },
+    /// A checkpoint is whole on the disk.
+    Checkpoint {
+        /// After which step.
+        step: u64,
+    },
+    /// The run is done.
+    Finished {
+        /// Steps that were done.
+        step: u64,
+        /// Loss on held-out patients before the first step.
+        validation_loss_before: f32,
+        /// The same after the last.
+        validation_loss_after: f32,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde::de::DeserializeOwned;
+    use skiagraph_compliance::role;
+    use skiagraph_engine::{data, dicom, train};
+
+    use super::*;
+
+    /// What the room below writes, the shape reads and writes again without a difference.
+    fn check<Shape: Serialize + DeserializeOwned>(real: &impl Serialize) {
+        let written = serde_json::to_value(real).unwrap();
+        let read: Shape = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(serde_json::to_value(read).unwrap(), written);
+    }
+
+    /// And has no word more.
+    fn check_words<Shape: Serialize + DeserializeOwned>(real: &[impl Serialize], shapes: usize) {
+        real.iter().for_each(check::<Shape>);
+        assert_eq!(real.len(), shapes);
+    }
+
+    #[test]
+    fn words() {
+        check_words::<Role>(&role::Role::ALL, 4);
+        check_words::<Sex>(&[dicom::Sex::Female, dicom::Sex::Male, dicom::Sex::Other], 3);
+        check_words::<AgeGroup>(&[dicom::AgeGroup::Child, dicom::AgeGroup::Adult], 2);
+        check_words::<Split>(&[data::Split::Train, data::Split::Validation], 2);
+    }
+
+    #[test]
+    fn card_and_provenance() {
+        let count = || data::Counts { train: 3, validation: 1 };
+        let counts = || BTreeMap::from([("unknown".to_owned(), count())]);
+        check::<DatasetCard>(&data::Card {
+            format: 1,
+            name: "a".to_owned(),
+            licence: "b".to_owned(),
+            attribution: "c".to_owned(),
+            created: Utc::now(),
+            engine_version: "0".to_owned(),
+            synthetic: false,
+            validation_fraction: 0.25,
+            seed: 7,
+            sources_sha256: "0".to_owned(),
+            sources: 4,
+            duplicates_dropped: 0,
+            other_files_ignored: 0,
+            samples: count(),
+            patients: count(),
+            findings: counts(),
+            age_groups: counts(),
+            sexes: counts(),
+            view_positions: counts(),
+        });
+        check::<Provenance>(&dicom::Provenance {
+            adapters: vec![("a".to_owned(), 0.5)],
+            ..dicom::Provenance::default()
+        });
+    }
+
+    #[test]
+    fn events_of_a_training() {
+        let step = train::TrainEvent::Step {
+            step: 1,
+            total_steps: 2,
+            loss: 0.5,
+            learning_rate: 0.25,
+            gradient_norm: 1.0,
+            seconds_left: 1.5,
+        };
+        let started = train::TrainEvent::Started {
+            step: 0,
+            total_steps: 2,
+            trainable_weights: 9,
+            training_samples: 3,
+            validation_samples: 1,
+        };
+        let finished = train::TrainEvent::Finished {
+            step: 2,
+            validation_loss_before: 1.0,
+            validation_loss_after: 0.5,
+        };
+        let validation = train::TrainEvent::Validation { step: 2, loss: 0.5 };
+        let checkpoint = train::TrainEvent::Checkpoint { step: 2 };
+        check_words::<TrainEvent>(&[started, step, validation, checkpoint, finished], 5);
+    }
+}

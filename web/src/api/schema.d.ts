@@ -1,0 +1,1510 @@
+// Made by `npm run api` from the description with SHA-256 11caa0cfb2dcba1c95dd30dc51b76ad1319fcaa220ac37c67c84951159355576.
+export type paths = Record<string, never>;
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description A promoted adapter. */
+        AdapterView: {
+            /** @description The data set that it learned from. */
+            dataset_id: string;
+            /** @description Identifier: that of the run that trained it. */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it was promoted.
+             */
+            promoted_at: string;
+            /**
+             * Format: float
+             * @description The same with the adapter.
+             */
+            validation_loss_after?: number | null;
+            /**
+             * Format: float
+             * @description Loss on held-out patients of the untouched model.
+             */
+            validation_loss_before?: number | null;
+        };
+        /**
+         * @description The age groups that prompts and captions speak of.
+         * @enum {string}
+         */
+        AgeGroup: "child" | "adult";
+        /** @description An event of the log. The hash is over the stored letters: `detail` is their JSON. */
+        AuditEventView: {
+            /** @description What was done. */
+            action: string;
+            /** @description Who acted, where that is known. */
+            actor_id?: string | null;
+            /** @description The name of who acted. */
+            actor_name: string;
+            /** @description Their roles at the time. */
+            actor_roles: string[];
+            /** @description More about it. */
+            detail: unknown;
+            /** @description Its code in DICOM's CID 400. */
+            event_id?: string | null;
+            /** @description Hash of this row. */
+            hash: string;
+            /** @description Identifier of it; none for a list. */
+            object_id?: string | null;
+            /** @description What it was done to. */
+            object_type: string;
+            /** @description `success`, `refused` or `failure`. */
+            outcome: string;
+            /** @description Hash of the row before. */
+            previous_hash: string;
+            /** @description When it was written (RFC 3339, UTC). */
+            recorded_at: string;
+            /**
+             * Format: int64
+             * @description Its number, from 1, without gaps.
+             */
+            sequence: number;
+            /** @description The client's network address. */
+            source_address?: string | null;
+        };
+        /** @description A broken row. */
+        BreakView: {
+            /** @description What happened to it. */
+            cause: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            sequence: number;
+        };
+        /** @description What is to be changed; nothing of what is left out. */
+        ChangeUser: {
+            /** @description Whether the user may not log in; ends their sessions. */
+            disabled?: boolean | null;
+            /** @description Name to show. */
+            display_name?: string | null;
+            /** @description What the user may be. */
+            roles?: components["schemas"]["Role"][] | null;
+        };
+        /** @description A user to be made. */
+        CreateUser: {
+            /** @description Name to show. */
+            display_name: string;
+            /** @description What the user may be. */
+            roles: components["schemas"]["Role"][];
+            /** @description Name to log in with: 2 to 64 of `a-z`, `0-9`, `.`, `-`, `_`, a letter first. */
+            username: string;
+        };
+        /** @description What a data set says of itself. */
+        DatasetCard: {
+            /** @description Samples by age group and split; `unknown` where there is none. */
+            age_groups: {
+                [key: string]: components["schemas"]["SplitCount"];
+            };
+            /** @description Whom to credit. */
+            attribution: string;
+            /**
+             * Format: date-time
+             * @description When it was built.
+             */
+            created: string;
+            /**
+             * Format: int64
+             * @description Sources left out because another has exactly the same pixels.
+             */
+            duplicates_dropped: number;
+            /** @description The engine that built it. */
+            engine_version: string;
+            /** @description Samples by finding and split; a sample with two findings counts in both. */
+            findings: {
+                [key: string]: components["schemas"]["SplitCount"];
+            };
+            /**
+             * Format: int32
+             * @description Edition of the folder's layout.
+             */
+            format: number;
+            /** @description Under which licence the sources may be used. */
+            licence: string;
+            /** @description The data set's name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Files that are not DICOM.
+             */
+            other_files_ignored: number;
+            /** @description Patients by split. */
+            patients: components["schemas"]["SplitCount"];
+            /** @description Samples by split. */
+            samples: components["schemas"]["SplitCount"];
+            /**
+             * Format: int64
+             * @description The seed of the split.
+             */
+            seed: number;
+            /** @description Samples by sex and split. */
+            sexes: {
+                [key: string]: components["schemas"]["SplitCount"];
+            };
+            /**
+             * Format: int64
+             * @description Files taken as sources.
+             */
+            sources: number;
+            /** @description SHA-256 over the SHA-256 of every source, in their order. */
+            sources_sha256: string;
+            /** @description Some samples are synthetic. */
+            synthetic: boolean;
+            /**
+             * Format: float
+             * @description Share of patients that was to be kept for validation.
+             */
+            validation_fraction: number;
+            /** @description Samples by view position and split. */
+            view_positions: {
+                [key: string]: components["schemas"]["SplitCount"];
+            };
+        };
+        /** @description A data set. */
+        DatasetView: {
+            card?: components["schemas"]["DatasetCard"] | null;
+            counts?: components["schemas"]["SplitCounts"] | null;
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            created_at: string;
+            /** @description The user who asked for it. */
+            created_by: string;
+            /** @description Why it failed. */
+            error?: string | null;
+            /** @description Identifier. */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Radiographs read, of all. */
+            progress: components["schemas"]["Progress"];
+            /** @description Where the building stands. */
+            state: components["schemas"]["State"];
+            /** @description The uploads it is built from. */
+            upload_ids: string[];
+        };
+        /** @description A field of a request, and what is wrong with it. */
+        FieldError: {
+            /** @description The cause; it repeats no input. */
+            cause: string;
+            /** @description The field, for example `prompt.findings` or `files[3]`. */
+            field: string;
+        };
+        /** @description A finding that a prompt may name. */
+        FindingView: {
+            /** @description The words in captions: `bacterial pneumonia`. */
+            name: string;
+            /** @description The word in requests: `bacterial_pneumonia`. */
+            slug: string;
+            /** @description SNOMED CT code, where one fits exactly. */
+            snomed?: string | null;
+        };
+        /** @description A request with everything that decides the images filled in; as it is stored. */
+        GenerationRequest: {
+            /** @description The adapter, if any. */
+            adapter_id?: string | null;
+            /**
+             * Format: float
+             * @description How strongly the adapter acts.
+             */
+            adapter_scale?: number | null;
+            /**
+             * Format: int32
+             * @description How many images.
+             */
+            count: number;
+            /**
+             * Format: float
+             * @description Strength of guidance.
+             */
+            guidance_scale: number;
+            /** @description What to lead away from. */
+            negative?: string | null;
+            /** @description What the images are to show. */
+            prompt: components["schemas"]["Prompt"];
+            /**
+             * Format: int64
+             * @description Seed of the first image; the next images have the next seeds.
+             */
+            seed: number;
+            /** @description The sentence that the model is given. */
+            sentence: string;
+            /**
+             * Format: int32
+             * @description Denoising steps.
+             */
+            steps: number;
+        };
+        /** @description A generation. */
+        GenerationView: {
+            /**
+             * Format: int64
+             * @description How many generations come before this one; absent unless it is queued.
+             */
+            ahead?: number | null;
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            created_at: string;
+            /** @description The user who asked for it. */
+            created_by: string;
+            /** @description Why it failed. */
+            error?: string | null;
+            /** @description Identifier. */
+            id: string;
+            /** @description Denoising steps done, of all images together. */
+            progress: components["schemas"]["Progress"];
+            /** @description What was asked for. */
+            request: components["schemas"]["GenerationRequest"];
+            /** @description Where it stands. */
+            state: components["schemas"]["State"];
+        };
+        /** @description A synthetic image. */
+        ImageView: {
+            /**
+             * Format: date-time
+             * @description When it was finished.
+             */
+            created_at: string;
+            /** @description The generation that it belongs to. */
+            generation_id: string;
+            /** @description Identifier. */
+            id: string;
+            /**
+             * Format: int32
+             * @description Its place among that generation's images, from 0.
+             */
+            index: number;
+            /** @description Program, model, adapters and settings: enough to make it again. */
+            provenance: components["schemas"]["Provenance"];
+            /** @description Where it stands on its way out. */
+            review_state: components["schemas"]["ReviewState"];
+            /**
+             * Format: int64
+             * @description The seed of its noise.
+             */
+            seed: number;
+            /** @description SHA-256 of the DICOM file, hexadecimal. */
+            sha256: string;
+        };
+        /** @description Name and password. */
+        LoginRequest: {
+            /**
+             * Format: password
+             * @description The password.
+             */
+            password: string;
+            /** @description Name to log in with. */
+            username: string;
+        };
+        /** @description What a clinician may generate with. */
+        ModelsView: {
+            /** @description Promoted adapters, the newest first. */
+            adapters: components["schemas"]["AdapterView"][];
+            /** @description The model. */
+            base: components["schemas"]["ModelView"];
+        };
+        /** @description The model's card. */
+        ModelView: {
+            /** @description Whom to credit. */
+            attribution: string;
+            /**
+             * Format: float
+             * @description Strength of guidance where a request does not say.
+             */
+            default_guidance_scale: number;
+            /**
+             * Format: int32
+             * @description Denoising steps where a request does not say.
+             */
+            default_steps: number;
+            /** @description What it makes. */
+            description: string;
+            /** @description Findings that it was trained on. */
+            findings: string[];
+            /** @description Sides of the square image, in pixels. */
+            image_size: number;
+            /** @description Licence of the weights. */
+            licence: string;
+            /** @description What it cannot do, and what it must not be used for. */
+            limits: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Its version. */
+            version: string;
+            /** @description SHA-256 over its weights, hexadecimal. */
+            weights_sha256: string;
+        };
+        /** @description A data set to build. */
+        NewDataset: {
+            /** @description Whom to credit. */
+            attribution: string;
+            /** @description Under which licence the radiographs may be used. */
+            licence: string;
+            /** @description Its name, 1 to 120 characters. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Seed of the split.
+             */
+            seed?: number;
+            /** @description The uploads whose radiographs it takes. */
+            upload_ids: string[];
+            /**
+             * Format: float
+             * @description Share of patients kept for validation, above 0 and up to 0.9.
+             * @default 0.1
+             */
+            validation_fraction: number;
+        };
+        /** @description A generation to make. */
+        NewGeneration: {
+            /** @description A promoted adapter; the model alone where it is absent. */
+            adapter_id?: string | null;
+            /**
+             * Format: float
+             * @description How strongly the adapter acts, 0 to 2.
+             */
+            adapter_scale?: number | null;
+            /**
+             * Format: int64
+             * @description How many images, 1 to 16.
+             * @default 1
+             */
+            count: number;
+            /**
+             * Format: float
+             * @description Strength of guidance, 0 to 30; the model's own where it is absent.
+             */
+            guidance_scale?: number | null;
+            /** @description What to lead away from, at most 2,000 characters. */
+            negative?: string | null;
+            /** @description What the images are to show. */
+            prompt: components["schemas"]["Prompt"];
+            /**
+             * Format: int64
+             * @description Seed of the first image; the next images have the next seeds. Drawn where it is absent.
+             */
+            seed?: number | null;
+            /**
+             * Format: int64
+             * @description Denoising steps, 1 to 1,000; the model's own where it is absent.
+             */
+            steps?: number | null;
+        };
+        /** @description A user whose password was just made. */
+        NewPasswordView: {
+            /** @description To be told to them; it is shown this once, and must be changed at the first login. */
+            one_time_password: string;
+            /** @description The user. */
+            user: components["schemas"]["UserView"];
+        };
+        /** @description A review to give. */
+        NewReview: {
+            /**
+             * Format: int64
+             * @description How real it looks, from 1 to 5.
+             */
+            realism?: number | null;
+            /** @description Why; a rejection needs a reason. */
+            reason?: string | null;
+            /** @description `release` or `reject`. */
+            verdict: components["schemas"]["Verdict"];
+        };
+        /** @description A run to start. */
+        NewRun: {
+            /**
+             * Format: double
+             * @description The adapter's change is scaled by alpha / rank; the rank where it is absent.
+             */
+            alpha?: number | null;
+            /**
+             * Format: int64
+             * @description Images a step, 1 to 256.
+             * @default 8
+             */
+            batch_size: number;
+            /** @description The data set to learn from; it must have succeeded. */
+            dataset_id: string;
+            /**
+             * Format: double
+             * @description Learning rate, above 0 and up to 1.
+             * @default 0.0001
+             */
+            learning_rate: number;
+            /**
+             * @description `lora`.
+             * @default lora
+             */
+            method: string;
+            /** @description Its name, and the adapter's; 1 to 120 characters. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Rank of the adapter, 1 to 256.
+             * @default 8
+             */
+            rank: number;
+            /**
+             * Format: int64
+             * @description Seed of everything random.
+             */
+            seed?: number;
+            /**
+             * Format: int64
+             * @description Steps, 1 to 1,000,000.
+             */
+            steps: number;
+        };
+        /** @description A page of a list. */
+        Page_AuditEventView: {
+            /** @description What is on it. */
+            items: {
+                /** @description What was done. */
+                action: string;
+                /** @description Who acted, where that is known. */
+                actor_id?: string | null;
+                /** @description The name of who acted. */
+                actor_name: string;
+                /** @description Their roles at the time. */
+                actor_roles: string[];
+                /** @description More about it. */
+                detail: unknown;
+                /** @description Its code in DICOM's CID 400. */
+                event_id?: string | null;
+                /** @description Hash of this row. */
+                hash: string;
+                /** @description Identifier of it; none for a list. */
+                object_id?: string | null;
+                /** @description What it was done to. */
+                object_type: string;
+                /** @description `success`, `refused` or `failure`. */
+                outcome: string;
+                /** @description Hash of the row before. */
+                previous_hash: string;
+                /** @description When it was written (RFC 3339, UTC). */
+                recorded_at: string;
+                /**
+                 * Format: int64
+                 * @description Its number, from 1, without gaps.
+                 */
+                sequence: number;
+                /** @description The client's network address. */
+                source_address?: string | null;
+            }[];
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description Items that a page may have.
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description Items of the whole list.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_DatasetView: {
+            /** @description What is on it. */
+            items: {
+                card?: components["schemas"]["DatasetCard"] | null;
+                counts?: components["schemas"]["SplitCounts"] | null;
+                /**
+                 * Format: date-time
+                 * @description When it was asked for.
+                 */
+                created_at: string;
+                /** @description The user who asked for it. */
+                created_by: string;
+                /** @description Why it failed. */
+                error?: string | null;
+                /** @description Identifier. */
+                id: string;
+                /** @description Its name. */
+                name: string;
+                /** @description Radiographs read, of all. */
+                progress: components["schemas"]["Progress"];
+                /** @description Where the building stands. */
+                state: components["schemas"]["State"];
+                /** @description The uploads it is built from. */
+                upload_ids: string[];
+            }[];
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description Items that a page may have.
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description Items of the whole list.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_FindingView: {
+            /** @description What is on it. */
+            items: {
+                /** @description The words in captions: `bacterial pneumonia`. */
+                name: string;
+                /** @description The word in requests: `bacterial_pneumonia`. */
+                slug: string;
+                /** @description SNOMED CT code, where one fits exactly. */
+                snomed?: string | null;
+            }[];
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description Items that a page may have.
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description Items of the whole list.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_GenerationView: {
+            /** @description What is on it. */
+            items: {
+                /**
+                 * Format: int64
+                 * @description How many generations come before this one; absent unless it is queued.
+                 */
+                ahead?: number | null;
+                /**
+                 * Format: date-time
+                 * @description When it was asked for.
+                 */
+                created_at: string;
+                /** @description The user who asked for it. */
+                created_by: string;
+                /** @description Why it failed. */
+                error?: string | null;
+                /** @description Identifier. */
+                id: string;
+                /** @description Denoising steps done, of all images together. */
+                progress: components["schemas"]["Progress"];
+                /** @description What was asked for. */
+                request: components["schemas"]["GenerationRequest"];
+                /** @description Where it stands. */
+                state: components["schemas"]["State"];
+            }[];
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description Items that a page may have.
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description Items of the whole list.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_ImageView: {
+            /** @description What is on it. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was finished.
+                 */
+                created_at: string;
+                /** @description The generation that it belongs to. */
+                generation_id: string;
+                /** @description Identifier. */
+                id: string;
+                /**
+                 * Format: int32
+                 * @description Its place among that generation's images, from 0.
+                 */
+                index: number;
+                /** @description Program, model, adapters and settings: enough to make it again. */
+                provenance: components["schemas"]["Provenance"];
+                /** @description Where it stands on its way out. */
+                review_state: components["schemas"]["ReviewState"];
+                /**
+                 * Format: int64
+                 * @description The seed of its noise.
+                 */
+                seed: number;
+                /** @description SHA-256 of the DICOM file, hexadecimal. */
+                sha256: string;
+            }[];
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description Items that a page may have.
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description Items of the whole list.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_RadiographView: {
+            /** @description What is on it. */
+            items: {
+                /**
+                 * Format: float
+                 * @description Age in years.
+                 */
+                age_years?: number | null;
+                /**
+                 * Format: int32
+                 * @description Bits Stored (0028,0101).
+                 */
+                bits_stored: number;
+                /**
+                 * Format: int32
+                 * @description Columns of the image.
+                 */
+                columns: number;
+                /** @description Findings by the names of the vocabulary. */
+                findings: string[];
+                /** @description Identifier. */
+                id: string;
+                /** @description Laterality (0020,0062). */
+                laterality?: string | null;
+                /** @description Modality (0008,0060). */
+                modality: string;
+                /** @description A keyed hash of the patient's identifier: one patient has one pseudonym. */
+                patient_pseudonym: string;
+                /**
+                 * Format: int32
+                 * @description Rows of the image.
+                 */
+                rows: number;
+                sex?: components["schemas"]["Sex"] | null;
+                /** @description SHA-256 of the DICOM file, hexadecimal. */
+                sha256: string;
+                /** @description SOP Instance UID (0008,0018). */
+                sop_instance_uid: string;
+                /** @description Synthetic Data (0008,001C) is YES; never so in an upload. */
+                synthetic: boolean;
+                /** @description The upload that it came in. */
+                upload_id: string;
+                /** @description View Position (0018,5101). */
+                view_position?: string | null;
+            }[];
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description Items that a page may have.
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description Items of the whole list.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_ReviewView: {
+            /** @description What is on it. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was given.
+                 */
+                created_at: string;
+                /** @description Identifier. */
+                id: string;
+                /** @description The image. */
+                image_id: string;
+                /**
+                 * Format: int32
+                 * @description How real it looks, from 1 to 5.
+                 */
+                realism?: number | null;
+                /** @description Why. */
+                reason?: string | null;
+                /** @description The user who gave it. */
+                reviewer: string;
+                /** @description That user's name to show. */
+                reviewer_name: string;
+                /** @description The verdict; the newest one counts. */
+                verdict: components["schemas"]["Verdict"];
+            }[];
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description Items that a page may have.
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description Items of the whole list.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_RunView: {
+            /** @description What is on it. */
+            items: {
+                /** @description How it is trained. */
+                config: components["schemas"]["RunConfig"];
+                /**
+                 * Format: date-time
+                 * @description When it was asked for.
+                 */
+                created_at: string;
+                /** @description The user who asked for it. */
+                created_by: string;
+                /** @description The data set it learns from. */
+                dataset_id: string;
+                /** @description Why it failed. */
+                error?: string | null;
+                /** @description Identifier; also the adapter's, once it is promoted. */
+                id: string;
+                /** @description Its name. */
+                name: string;
+                /** @description Steps done, of all. */
+                progress: components["schemas"]["Progress"];
+                /**
+                 * Format: date-time
+                 * @description When the adapter was promoted.
+                 */
+                promoted_at?: string | null;
+                /** @description Where it stands. */
+                state: components["schemas"]["State"];
+                /**
+                 * Format: float
+                 * @description The same with the trained adapter.
+                 */
+                validation_loss_after?: number | null;
+                /**
+                 * Format: float
+                 * @description Loss on held-out patients of the untouched model.
+                 */
+                validation_loss_before?: number | null;
+            }[];
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description Items that a page may have.
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description Items of the whole list.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_SampleView: {
+            /** @description What is on it. */
+            items: {
+                age_group?: components["schemas"]["AgeGroup"] | null;
+                /**
+                 * Format: float
+                 * @description Age in years.
+                 */
+                age_years?: number | null;
+                /** @description The sentence that the model learns it by. */
+                caption: string;
+                /** @description Findings. */
+                findings: string[];
+                /**
+                 * Format: int32
+                 * @description Rows.
+                 */
+                height: number;
+                /** @description Identifier within the data set. */
+                id: string;
+                /** @description The patient's pseudonym within this data set. */
+                patient: string;
+                sex?: components["schemas"]["Sex"] | null;
+                /** @description SHA-256 of the frame's file. */
+                sha256: string;
+                /** @description Whether it is trained on or held out. */
+                split: components["schemas"]["Split"];
+                /** @description View position. */
+                view_position?: string | null;
+                /**
+                 * Format: int32
+                 * @description Columns.
+                 */
+                width: number;
+            }[];
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description Items that a page may have.
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description Items of the whole list.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_UploadView: {
+            /** @description What is on it. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it came.
+                 */
+                created_at: string;
+                /** @description The user who sent it. */
+                created_by: string;
+                /** @description Identifier. */
+                id: string;
+                /** @description Its name. */
+                name: string;
+                /**
+                 * Format: int64
+                 * @description How many different radiographs it holds.
+                 */
+                radiograph_count: number;
+            }[];
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description Items that a page may have.
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description Items of the whole list.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_UserView: {
+            /** @description What is on it. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When the user was made.
+                 */
+                created_at: string;
+                /** @description Whether the user may not log in. */
+                disabled: boolean;
+                /** @description Name to show. */
+                display_name: string;
+                /** @description Identifier. */
+                id: string;
+                /** @description Whether the password is for one time and must be changed. */
+                must_change_password: boolean;
+                /** @description What the user may be. */
+                roles: components["schemas"]["Role"][];
+                /** @description Name to log in with. */
+                username: string;
+            }[];
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description Items that a page may have.
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description Items of the whole list.
+             */
+            total: number;
+        };
+        /** @description The old and the new password. */
+        PasswordRequest: {
+            /**
+             * Format: password
+             * @description The one that is good now.
+             */
+            current_password: string;
+            /**
+             * Format: password
+             * @description The one that is to be: at least 12 characters, not the name.
+             */
+            new_password: string;
+        };
+        /** @description A problem document (RFC 9457). */
+        Problem: {
+            /** @description This occurrence in words. */
+            detail: string;
+            /** @description The fields that are at fault. */
+            errors: components["schemas"]["FieldError"][];
+            /** @description This occurrence: the request's number, which is in the log as well. */
+            instance?: string | null;
+            /**
+             * Format: int32
+             * @description The HTTP status.
+             */
+            status: number;
+            /** @description The kind in words. */
+            title: string;
+            /** @description What kind of problem it is; only its last part matters. */
+            type: string;
+        };
+        /** @description How far work has come. `total` is 0 until it is known. */
+        Progress: {
+            /**
+             * Format: int64
+             * @description Steps done.
+             */
+            step: number;
+            /**
+             * Format: int64
+             * @description Steps in all.
+             */
+            total: number;
+        };
+        /** @description What an image is to show, in parts. Parts that are absent are left to the model. */
+        Prompt: {
+            /**
+             * @description `child` or `adult`.
+             * @default null
+             */
+            age_group: string | null;
+            /**
+             * @description Findings by slug or name; `/findings` lists them.
+             * @default []
+             */
+            findings: string[];
+            /**
+             * @description `female`, `male` or `other`.
+             * @default null
+             */
+            sex: string | null;
+            /**
+             * @description Anything more in free words, at most 2,000 characters.
+             * @default null
+             */
+            text: string | null;
+            /**
+             * @description `AP`, `PA`, `LL` or `RL`.
+             * @default null
+             */
+            view_position: string | null;
+        };
+        /** @description Program, model, adapters and settings: enough to make an image again. */
+        Provenance: {
+            /** @description Adapters by name, and the scale of each. */
+            adapters: [
+                string,
+                number
+            ][];
+            /**
+             * Format: float
+             * @description Strength of guidance.
+             */
+            guidance_scale: number;
+            /** @description The model's name. */
+            model: string;
+            /** @description SHA-256 of the model's weights, hexadecimal. */
+            model_sha256: string;
+            /** @description The program that made it. */
+            program: string;
+            /** @description The scheduler's name. */
+            scheduler: string;
+            /**
+             * Format: int64
+             * @description The seed of the noise.
+             */
+            seed: number;
+            /**
+             * Format: int32
+             * @description Denoising steps.
+             */
+            steps: number;
+            /** @description The program's version. */
+            version: string;
+        };
+        /**
+         * @description A radiograph as the platform stored it. Of the patient it shows what training needs: a
+         *     pseudonym, age, sex.
+         */
+        RadiographView: {
+            /**
+             * Format: float
+             * @description Age in years.
+             */
+            age_years?: number | null;
+            /**
+             * Format: int32
+             * @description Bits Stored (0028,0101).
+             */
+            bits_stored: number;
+            /**
+             * Format: int32
+             * @description Columns of the image.
+             */
+            columns: number;
+            /** @description Findings by the names of the vocabulary. */
+            findings: string[];
+            /** @description Identifier. */
+            id: string;
+            /** @description Laterality (0020,0062). */
+            laterality?: string | null;
+            /** @description Modality (0008,0060). */
+            modality: string;
+            /** @description A keyed hash of the patient's identifier: one patient has one pseudonym. */
+            patient_pseudonym: string;
+            /**
+             * Format: int32
+             * @description Rows of the image.
+             */
+            rows: number;
+            sex?: components["schemas"]["Sex"] | null;
+            /** @description SHA-256 of the DICOM file, hexadecimal. */
+            sha256: string;
+            /** @description SOP Instance UID (0008,0018). */
+            sop_instance_uid: string;
+            /** @description Synthetic Data (0008,001C) is YES; never so in an upload. */
+            synthetic: boolean;
+            /** @description The upload that it came in. */
+            upload_id: string;
+            /** @description View Position (0018,5101). */
+            view_position?: string | null;
+        };
+        /** @description What works. */
+        ReadyView: {
+            /** @description Whether the database answers. */
+            database: boolean;
+            /** @description Whether a model is loaded. */
+            model: boolean;
+            /** @description Whether everything does. */
+            ready: boolean;
+            /** @description Whether object storage answers. */
+            storage: boolean;
+            /** @description Whether this process takes jobs. */
+            worker: boolean;
+        };
+        /** @description A refresh token, for programs; pages send it as a cookie. */
+        RefreshRequest: {
+            /** @description The last refresh token that was given. */
+            refresh_token?: string | null;
+        };
+        /**
+         * @description Where an image stands on its way out.
+         * @enum {string}
+         */
+        ReviewState: "pending" | "released" | "rejected";
+        /** @description A review. */
+        ReviewView: {
+            /**
+             * Format: date-time
+             * @description When it was given.
+             */
+            created_at: string;
+            /** @description Identifier. */
+            id: string;
+            /** @description The image. */
+            image_id: string;
+            /**
+             * Format: int32
+             * @description How real it looks, from 1 to 5.
+             */
+            realism?: number | null;
+            /** @description Why. */
+            reason?: string | null;
+            /** @description The user who gave it. */
+            reviewer: string;
+            /** @description That user's name to show. */
+            reviewer_name: string;
+            /** @description The verdict; the newest one counts. */
+            verdict: components["schemas"]["Verdict"];
+        };
+        /**
+         * @description What a user may be.
+         * @enum {string}
+         */
+        Role: "clinician" | "ml_engineer" | "auditor" | "admin";
+        /** @description How an adapter is trained. */
+        RunConfig: {
+            /**
+             * Format: double
+             * @description The adapter's change is scaled by alpha / rank.
+             */
+            alpha: number;
+            /** @description Images a step. */
+            batch_size: number;
+            /**
+             * Format: double
+             * @description Learning rate.
+             */
+            learning_rate: number;
+            /** @description `lora`. */
+            method: string;
+            /** @description Rank of the adapter. */
+            rank: number;
+            /**
+             * Format: int64
+             * @description Seed of everything random.
+             */
+            seed: number;
+            /**
+             * Format: int64
+             * @description Steps in all.
+             */
+            steps: number;
+        };
+        /** @description A run. */
+        RunView: {
+            /** @description How it is trained. */
+            config: components["schemas"]["RunConfig"];
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            created_at: string;
+            /** @description The user who asked for it. */
+            created_by: string;
+            /** @description The data set it learns from. */
+            dataset_id: string;
+            /** @description Why it failed. */
+            error?: string | null;
+            /** @description Identifier; also the adapter's, once it is promoted. */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Steps done, of all. */
+            progress: components["schemas"]["Progress"];
+            /**
+             * Format: date-time
+             * @description When the adapter was promoted.
+             */
+            promoted_at?: string | null;
+            /** @description Where it stands. */
+            state: components["schemas"]["State"];
+            /**
+             * Format: float
+             * @description The same with the trained adapter.
+             */
+            validation_loss_after?: number | null;
+            /**
+             * Format: float
+             * @description Loss on held-out patients of the untouched model.
+             */
+            validation_loss_before?: number | null;
+        };
+        /** @description An image of a data set. */
+        SampleView: {
+            age_group?: components["schemas"]["AgeGroup"] | null;
+            /**
+             * Format: float
+             * @description Age in years.
+             */
+            age_years?: number | null;
+            /** @description The sentence that the model learns it by. */
+            caption: string;
+            /** @description Findings. */
+            findings: string[];
+            /**
+             * Format: int32
+             * @description Rows.
+             */
+            height: number;
+            /** @description Identifier within the data set. */
+            id: string;
+            /** @description The patient's pseudonym within this data set. */
+            patient: string;
+            sex?: components["schemas"]["Sex"] | null;
+            /** @description SHA-256 of the frame's file. */
+            sha256: string;
+            /** @description Whether it is trained on or held out. */
+            split: components["schemas"]["Split"];
+            /** @description View position. */
+            view_position?: string | null;
+            /**
+             * Format: int32
+             * @description Columns.
+             */
+            width: number;
+        };
+        /** @description A session. */
+        SessionView: {
+            /** @description For the `Authorization` header. */
+            access_token: string;
+            /**
+             * Format: int32
+             * @description Seconds that the access token is good for.
+             */
+            expires_in: number;
+            /** @description For the next renewal; works once. Also in the cookie `skiagraph_refresh`. */
+            refresh_token: string;
+            /** @description `Bearer`. */
+            token_type: string;
+            /** @description Whose session it is. */
+            user: components["schemas"]["UserView"];
+        };
+        /**
+         * @description Sex, as DICOM knows it.
+         * @enum {string}
+         */
+        Sex: "female" | "male" | "other";
+        /**
+         * @description Which part of a data set a patient is in.
+         * @enum {string}
+         */
+        Split: "train" | "validation";
+        /** @description Samples or patients by split. */
+        SplitCount: {
+            /**
+             * Format: int64
+             * @description In training.
+             */
+            train: number;
+            /**
+             * Format: int64
+             * @description In validation.
+             */
+            validation: number;
+        };
+        /** @description Counts by split. */
+        SplitCounts: {
+            /**
+             * Format: int64
+             * @description Images to train on.
+             */
+            train: number;
+            /**
+             * Format: int64
+             * @description Patients to train on.
+             */
+            train_patients: number;
+            /**
+             * Format: int64
+             * @description Images of held-out patients.
+             */
+            validation: number;
+            /**
+             * Format: int64
+             * @description Held-out patients.
+             */
+            validation_patients: number;
+        };
+        /**
+         * @description Where long work stands.
+         * @enum {string}
+         */
+        State: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+        /** @description What a run says while it works. */
+        TrainEvent: {
+            /** @enum {string} */
+            event: "started";
+            /**
+             * Format: int64
+             * @description The step before the first one that follows.
+             */
+            step: number;
+            /**
+             * Format: int64
+             * @description Steps in all.
+             */
+            total_steps: number;
+            /**
+             * Format: int64
+             * @description Weights that are trained.
+             */
+            trainable_weights: number;
+            /**
+             * Format: int64
+             * @description Images to train on.
+             */
+            training_samples: number;
+            /**
+             * Format: int64
+             * @description Images of held-out patients.
+             */
+            validation_samples: number;
+        } | {
+            /** @enum {string} */
+            event: "step";
+            /**
+             * Format: float
+             * @description Norm of the gradient before clipping.
+             */
+            gradient_norm: number;
+            /**
+             * Format: double
+             * @description Learning rate of the step.
+             */
+            learning_rate: number;
+            /**
+             * Format: float
+             * @description Loss of the step's batch.
+             */
+            loss: number;
+            /**
+             * Format: double
+             * @description Estimate of the time left.
+             */
+            seconds_left: number;
+            /**
+             * Format: int64
+             * @description Which, counted from 1.
+             */
+            step: number;
+            /**
+             * Format: int64
+             * @description Steps in all.
+             */
+            total_steps: number;
+        } | {
+            /** @enum {string} */
+            event: "validation";
+            /**
+             * Format: float
+             * @description Loss on held-out patients.
+             */
+            loss: number;
+            /**
+             * Format: int64
+             * @description After which step; 0 is before the first.
+             */
+            step: number;
+        } | {
+            /** @enum {string} */
+            event: "checkpoint";
+            /**
+             * Format: int64
+             * @description After which step.
+             */
+            step: number;
+        } | {
+            /** @enum {string} */
+            event: "finished";
+            /**
+             * Format: int64
+             * @description Steps that were done.
+             */
+            step: number;
+            /**
+             * Format: float
+             * @description The same after the last.
+             */
+            validation_loss_after: number;
+            /**
+             * Format: float
+             * @description Loss on held-out patients before the first step.
+             */
+            validation_loss_before: number;
+        };
+        /** @description The form of an upload; the files may be DICOM files, a folder's files, or ZIPs of them. */
+        UploadForm: {
+            /** @description DICOM files and ZIPs; the part is repeated. 2 GB in all. */
+            files: string[];
+            /** @description A name for the upload, at most 120 characters. */
+            name?: string | null;
+        };
+        /** @description A set of radiographs that came in one request. */
+        UploadView: {
+            /**
+             * Format: date-time
+             * @description When it came.
+             */
+            created_at: string;
+            /** @description The user who sent it. */
+            created_by: string;
+            /** @description Identifier. */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description How many different radiographs it holds.
+             */
+            radiograph_count: number;
+        };
+        /** @description A user. */
+        UserView: {
+            /**
+             * Format: date-time
+             * @description When the user was made.
+             */
+            created_at: string;
+            /** @description Whether the user may not log in. */
+            disabled: boolean;
+            /** @description Name to show. */
+            display_name: string;
+            /** @description Identifier. */
+            id: string;
+            /** @description Whether the password is for one time and must be changed. */
+            must_change_password: boolean;
+            /** @description What the user may be. */
+            roles: components["schemas"]["Role"][];
+            /** @description Name to log in with. */
+            username: string;
+        };
+        /**
+         * @description A reader's verdict.
+         * @enum {string}
+         */
+        Verdict: "release" | "reject";
+        /** @description Whether the log is as it was written. */
+        VerdictView: {
+            /**
+             * Format: int64
+             * @description Rows that were looked at.
+             */
+            checked: number;
+            first_broken?: components["schemas"]["BreakView"] | null;
+            /** @description Whether every row is as it was written, and none is missing. */
+            intact: boolean;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export type operations = Record<string, never>;
