@@ -226,14 +226,19 @@ impl Schedule {
 
     /// The weight of a timestep's loss: signal-to-noise clamped at `gamma`, turned to what the
     /// network predicts (Min-SNR, Hang et al., arXiv 2303.09556).
+    ///
+    /// With velocity the paper's weight falls to nothing with the signal; but at zero signal every
+    /// sampling starts, and there layout and prompt are settled. So velocity has the weight of
+    /// `clamped + 1`: 1 up to `gamma`, and falling beyond. `Sample` has 1 at the least for the same
+    /// reason.
     pub fn min_snr_weight(&self, timestep: usize, gamma: f64) -> f64 {
         let alpha = self.alphas_cumprod[timestep];
         let snr = alpha / (1.0 - alpha).max(1e-12);
         let clamped = snr.min(gamma);
         match self.config.prediction_type {
             Prediction::Epsilon => clamped / snr.max(1e-12),
-            Prediction::Sample => clamped,
-            Prediction::VPrediction => clamped / (snr + 1.0),
+            Prediction::Sample => clamped.max(1.0),
+            Prediction::VPrediction => (clamped + 1.0) / (snr + 1.0),
         }
     }
 

@@ -60,3 +60,20 @@ fn a_schedule_that_cannot_learn_is_refused() {
     let config = ScheduleConfig { beta_start: 0.5, beta_end: 0.1, ..ScheduleConfig::default() };
     assert!(config.validate().is_err());
 }
+
+#[test]
+fn every_timestep_has_its_say_in_the_loss() {
+    for prediction_type in [Prediction::Sample, Prediction::VPrediction] {
+        let config = ScheduleConfig { prediction_type, ..ScheduleConfig::default() };
+        let schedule = Schedule::new(config);
+        // Pure noise, where every sampling starts.
+        assert!((schedule.min_snr_weight(999, 5.0) - 1.0).abs() < 1e-9);
+        let weights: Vec<f64> = (0..1000).map(|t| schedule.min_snr_weight(t, 5.0)).collect();
+        assert!(weights.iter().all(|weight| (0.001..=5.0).contains(weight)), "{prediction_type:?}");
+    }
+    // Nearly clean: what is left to predict is hardly more than noise.
+    let schedule = Schedule::new(ScheduleConfig::default());
+    let alpha = schedule.alpha_cumprod(0);
+    let expected = 6.0 * (1.0 - alpha);
+    assert!((schedule.min_snr_weight(0, 5.0) - expected).abs() < 1e-9);
+}
