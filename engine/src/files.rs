@@ -17,7 +17,8 @@ pub struct PendingFolder {
 }
 
 impl PendingFolder {
-    /// A temporary folder beside `target`, on the same file system. The folders above are made.
+    /// A temporary folder beside `target`, on the same file system. The folders above are made. What
+    /// a killed process left of an earlier one goes: a target has one writer.
     ///
     /// # Errors
     /// [`io::ErrorKind::DirectoryNotEmpty`] when `target` is a folder that holds something, and
@@ -35,10 +36,17 @@ impl PendingFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let parent = parent(target);
-        fs::create_dir_all(parent)?;
-        let temporary = tempfile::Builder::new().prefix(".pending-").tempdir_in(parent)?;
-        Ok(Self { temporary, target: target.to_owned() })
+        let folder = parent(target);
+        fs::create_dir_all(folder)?;
+        let mut prefix = std::ffi::OsString::from(".pending-");
+        prefix.push(target.file_name().unwrap_or_default());
+        prefix.push("-");
+        forget(folder, &prefix)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix);
+        #[cfg(unix)]
+        builder.permissions(usual(0o777));
+        Ok(Self { temporary: builder.tempdir_in(folder)?, target: target.to_owned() })
     }
 
     /// Where to write.
@@ -46,17 +54,12 @@ impl PendingFolder {
         self.temporary.path()
     }
 
-    /// Gives the folder its name, in one step. Files are flushed by [`write`].
+    /// Flushes all that it holds and gives the folder its name, in one step.
     ///
     /// # Errors
     /// Whatever the system says; nothing is left then.
     pub fn publish(self) -> io::Result<()> {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // A temporary folder is its owner's alone; what is published has the usual permissions.
-            fs::set_permissions(self.path(), fs::Permissions::from_mode(0o755))?;
-        }
+        flush(self.path())?;
         let path = self.temporary.keep();
         // Renaming onto an empty folder replaces it.
         fs::rename(&path, &self.target)
@@ -85,14 +88,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Whatever the system says; the old file is left then.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = parent(path);
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(usual(0o666));
+    let mut file = builder.tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_data()?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-    }
     file.persist(path).map_err(|error| error.error)?;
     flush_folder(folder)
 }
@@ -102,6 +103,39 @@ fn parent(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
+}
+
+/// Permissions of which the system takes away what the process's mask says.
+#[cfg(unix)]
+fn usual(mode: u32) -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(mode)
+}
+
+/// Removes the folders in `folder` whose name begins with `prefix` and goes on with a temporary one's
+/// few letters.
+fn forget(folder: &Path, prefix: &std::ffi::OsStr) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let rest = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
+        if rest.is_some_and(|rest| !rest.contains(&b'-')) && entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Flushes every file under a folder, and the folders.
+fn flush(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            flush(&path)?;
+        } else {
+            File::open(&path)?.sync_all()?;
+        }
+    }
+    flush_folder(folder)
 }
 
 /// A rename is on the disk when its folder is.

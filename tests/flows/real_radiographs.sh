@@ -113,8 +113,8 @@ clinician=$(person reader clinician)
 auditor=$(person auditor auditor)
 # over <path of token> <token> <record>: waits until a record's work is over; prints it.
 over() {
-  local record
-  while :; do
+  local record started=$SECONDS
+  while [ $((SECONDS - started)) -lt 1200 ]; do
     record=$(call "$1" "$api$2")
     case "$(jq -r .state <<<"$record")" in
       succeeded) printf '%s' "$record"; return ;;
@@ -122,6 +122,7 @@ over() {
     esac
     sleep 0.5
   done
+  fail "$2: not over after twenty minutes: $record"
 }
 
 # 3. Upload: the children as a ZIP, the adults as a folder's files.

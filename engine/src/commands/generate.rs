@@ -80,21 +80,26 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> 
         count: arguments.count,
         adapters: arguments.lora.iter().map(|text| adapter(text)).collect::<anyhow::Result<_>>()?,
     };
+    service.validate(&request)?;
+    std::fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
     let progress = output.progress("steps");
     let total = u64::from(request.steps) * u64::from(request.count);
-    let mut on_progress = |step: Progress| {
-        progress.at(u64::from(step.image * step.steps + step.step), total);
-    };
-    let images = service.generate(&request, &mut on_progress, &CancelToken::new())?;
-    progress.finish();
-    std::fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
-    for image in images {
-        let path = |ending: &str| arguments.out.join(format!("{:010}.{ending}", image.seed));
-        let written = Written { seed: image.seed, dicom: path("dcm"), png: path("png") };
-        write(&written.dicom, &image.dicom)?;
-        write(&written.png, &image.png)?;
-        output.result("image", &written, &written.dicom.display().to_string())?;
+    // One at a time: each is kept as soon as it is finished.
+    for index in 0..request.count {
+        let mut on_progress = |step: Progress| {
+            progress.at(u64::from(index * step.steps + step.step), total);
+        };
+        let seed = request.seed.wrapping_add(u64::from(index));
+        let one = GenerateRequest { seed, count: 1, ..request.clone() };
+        for image in service.generate(&one, &mut on_progress, &CancelToken::new())? {
+            let path = |ending: &str| arguments.out.join(format!("{:010}.{ending}", image.seed));
+            let written = Written { seed: image.seed, dicom: path("dcm"), png: path("png") };
+            write(&written.dicom, &image.dicom)?;
+            write(&written.png, &image.png)?;
+            output.result("image", &written, &written.dicom.display().to_string())?;
+        }
     }
+    progress.finish();
     Ok(())
 }
 
@@ -113,6 +118,8 @@ fn parse<T>(
 /// `folder:scale`, or a folder alone, which acts as it was trained.
 fn adapter(text: &str) -> anyhow::Result<AdapterRef> {
     let (path, scale) = match text.rsplit_once(':') {
+        // A folder's name may hold a colon.
+        Some(_) if Path::new(text).is_dir() => (text, 1.0),
         Some((path, scale)) => {
             (path, scale.parse().with_context(|| format!("--lora: {scale} is no number"))?)
         }

@@ -105,10 +105,11 @@ fn read(arguments: &Arguments) -> anyhow::Result<TrainConfig> {
             table.insert(key.to_owned(), value.display().to_string().into());
         }
     }
-    let mut config: TrainConfig = table.try_into().with_context(|| path.display().to_string())?;
     if let Some(steps) = arguments.steps {
-        config.steps = steps;
+        let steps = i64::try_from(steps).context("--steps: is too large")?;
+        table.insert("steps".to_owned(), steps.into());
     }
+    let config: TrainConfig = table.try_into().with_context(|| path.display().to_string())?;
     if config.task != arguments.task.into() {
         bail!("{}: task: is another one than the command names", path.display());
     }

@@ -104,25 +104,34 @@ fn size(object: &InMemDicomObject) -> Result<(u32, u32), DicomError> {
     Ok((rows, columns))
 }
 
-/// Age in years from Patient's Age, or from birth date and study date.
+/// Age in years from Patient's Age, or from birth date and study date where that says none.
 fn age(object: &InMemDicomObject) -> Option<f32> {
-    if let Some(age) = text(object, tags::PATIENT_AGE) {
-        let (digits, unit) = age.split_at_checked(3)?;
-        let count: f32 = digits.parse::<u16>().ok()?.into();
-        return match unit {
-            "Y" => Some(count),
-            "M" => Some(count / 12.0),
-            "W" => Some(count * 7.0 / 365.25),
-            "D" => Some(count / 365.25),
-            _ => None,
+    let said = text(object, tags::PATIENT_AGE).and_then(|age| age_string(&age));
+    said.or_else(|| {
+        let date = |tag| {
+            let text = text(object, tag)?;
+            chrono::NaiveDate::parse_from_str(&text, "%Y%m%d").ok()
         };
+        let (birth, study) = (date(tags::PATIENT_BIRTH_DATE)?, date(tags::STUDY_DATE)?);
+        let years = study.years_since(birth)?;
+        (years < 130).then_some(years as f32)
+    })
+}
+
+/// An Age String (PS3.5 6.2) in years; fewer digits than its three are read as well.
+fn age_string(age: &str) -> Option<f32> {
+    let (digits, unit) = age.split_at_checked(age.len().checked_sub(1)?)?;
+    if !(1..=3).contains(&digits.len()) {
+        return None;
     }
-    let date = |tag| {
-        let text = text(object, tag)?;
-        chrono::NaiveDate::parse_from_str(&text, "%Y%m%d").ok()
-    };
-    let days = (date(tags::STUDY_DATE)? - date(tags::PATIENT_BIRTH_DATE)?).num_days();
-    (0..130 * 366).contains(&days).then(|| (days as f32 / 365.25).floor())
+    let count: f32 = digits.parse::<u16>().ok()?.into();
+    match unit {
+        "Y" => Some(count),
+        "M" => Some(count / 12.0),
+        "W" => Some(count * 7.0 / 365.25),
+        "D" => Some(count / 365.25),
+        _ => None,
+    }
 }
 
 /// Findings by their SNOMED CT codes, then by the words of the description; in the words of the

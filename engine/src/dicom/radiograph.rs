@@ -73,7 +73,9 @@ pub struct Header {
     pub transfer_syntax_uid: String,
     /// Modality (0008,0060): DX, CR, MG …
     pub modality: String,
-    /// Patient ID (0010,0020); only ever used to keep one patient in one split.
+    /// Patient ID (0010,0020); only ever used to keep one patient in one split, and
+    /// written nowhere.
+    #[serde(skip_serializing, default)]
     pub patient_id: String,
     /// Patient's age in years (0010,1010).
     pub age_years: Option<f32>,

@@ -19,6 +19,7 @@ pub fn read(bytes: &[u8]) -> Result<Radiograph, DicomError> {
     let object = parse(bytes)?;
     let header = header::header(&object)?;
     let layout = pixels::check(&object, &header)?;
+    transform::square_size(&object, header.columns, header.rows)?;
     let stored = pixels::stored(&object, &header, layout)?;
     let frame = transform::calibrate(&object, &header, &stored)?;
     Ok(Radiograph { header, frame })
@@ -40,6 +41,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Header, DicomError> {
     let object = parse(bytes)?;
     let header = header::header(&object)?;
     pixels::check(&object, &header)?;
+    transform::square_size(&object, header.columns, header.rows)?;
     Ok(header)
 }
 

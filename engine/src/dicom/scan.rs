@@ -3,6 +3,10 @@
 //! The parser takes the memory that an element asks for before it reads; a file of a kilobyte may
 //! ask for four gigabytes. Bytes that pass this walk ask for no more than they bring.
 
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::StandardDataDictionary;
+
 use super::DicomError;
 
 const UNDEFINED: u32 = u32::MAX;
@@ -44,14 +48,15 @@ pub(super) fn scan(bytes: &[u8]) -> Result<(), DicomError> {
     let encoding = match transfer_syntax.as_str() {
         "1.2.840.10008.1.2" => Encoding { explicit: false, big_endian: false },
         "1.2.840.10008.1.2.2" => Encoding { explicit: true, big_endian: true },
-        "1.2.840.10008.1.2.1.99" => {
+        // Deflated Explicit VR Little Endian, and the two JPIP syntaxes that deflate.
+        "1.2.840.10008.1.2.1.99" | "1.2.840.10008.1.2.4.95" | "1.2.840.10008.1.2.4.205" => {
             return Err(DicomError::Unsupported {
                 cause: "a deflated data set may expand without bound".to_owned(),
             });
         }
         _ => Encoding { explicit: true, big_endian: false },
     };
-    elements(&mut cursor, bytes.len(), encoding, 0)
+    elements(&mut cursor, Within::DataSet, encoding, 0)
 }
 
 struct Cursor<'a> {
@@ -149,48 +154,87 @@ struct Start {
     length: u32,
 }
 
-/// Elements up to `end`, or up to a delimiter where the sequence or item has no length.
+/// What is being walked over; `open` is one that has no length and ends with its delimiter.
+#[derive(Clone, Copy)]
+enum Within {
+    DataSet,
+    Sequence { open: bool },
+    Item { open: bool },
+}
+
+/// Everything up to the end of the cursor's bytes, or up to the delimiter of what is open.
 fn elements(
     cursor: &mut Cursor,
-    end: usize,
+    within: Within,
     encoding: Encoding,
     depth: u32,
 ) -> Result<(), DicomError> {
     if depth > DEEPEST {
-        return Err(DicomError::Damaged { cause: format!("sequences nest deeper than {DEEPEST}") });
+        return Err(damaged(format!("sequences nest deeper than {DEEPEST}")));
     }
-    while cursor.at < end {
+    while cursor.left() > 0 {
         let Start { tag, representation, length } = cursor.header(encoding)?;
-        // A value of unknown representation without length is encoded as implicit (PS3.5 6.2.2).
-        let within =
-            Encoding { explicit: encoding.explicit && &representation != b"UN", ..encoding };
-        match (tag, length) {
-            ((0xFFFE, 0xE00D | 0xE0DD), _) => return Ok(()),
-            ((0x7FE0, 0x0010), UNDEFINED) => fragments(cursor, encoding)?,
-            (_, UNDEFINED) => elements(cursor, cursor.bytes.len(), within, depth + 1)?,
-            ((0xFFFE, 0xE000), _) => nested(cursor, tag, length, within, depth)?,
-            _ if &representation == b"SQ" => nested(cursor, tag, length, within, depth)?,
+        match (tag, within) {
+            ((0xFFFE, 0xE00D), Within::Item { open: true })
+            | ((0xFFFE, 0xE0DD), Within::Sequence { open: true }) => return Ok(()),
+            ((0xFFFE, 0xE000), Within::Sequence { .. }) => {
+                nested(cursor, tag, length, |open| Within::Item { open }, encoding, depth)?;
+            }
+            // The parser would read on where this walk has stopped, or the other way round.
+            ((0xFFFE, _), _) | (_, Within::Sequence { .. }) => {
+                return Err(damaged(format!("({}) stands where it may not", named(tag))));
+            }
+            ((0x7FE0, 0x0010), _) if length == UNDEFINED => fragments(cursor, encoding)?,
+            _ if length == UNDEFINED || is_sequence(tag, representation, encoding) => {
+                // A value of unknown representation without length is encoded as implicit (PS3.5
+                // 6.2.2).
+                let explicit = encoding.explicit && &representation != b"UN";
+                let encoding = Encoding { explicit, ..encoding };
+                nested(cursor, tag, length, |open| Within::Sequence { open }, encoding, depth)?;
+            }
             _ => {
                 cursor.take(tag, length)?;
             }
         }
     }
-    Ok(())
+    match within {
+        Within::Sequence { open: true } | Within::Item { open: true } => {
+            Err(damaged("a sequence or an item has no end".to_owned()))
+        }
+        Within::DataSet | Within::Sequence { open: false } | Within::Item { open: false } => Ok(()),
+    }
 }
 
-/// The elements of an item or a sequence that says its length.
-fn nested(
-    cursor: &mut Cursor,
+fn damaged(cause: String) -> DicomError {
+    DicomError::Damaged { cause }
+}
+
+/// Whether the parser will look for items in this value: where the bytes do not say the
+/// representation, it asks the dictionary.
+fn is_sequence(tag: RawTag, representation: [u8; 2], encoding: Encoding) -> bool {
+    if encoding.explicit {
+        return &representation == b"SQ";
+    }
+    StandardDataDictionary
+        .by_tag(Tag(tag.0, tag.1))
+        .is_some_and(|entry| entry.vr().exact() == Some(VR::SQ))
+}
+
+/// A sequence or an item. One that says its length is walked within its own bytes: nothing in it
+/// may reach beyond.
+fn nested<'a>(
+    cursor: &mut Cursor<'a>,
     tag: RawTag,
     length: u32,
+    within: impl Fn(bool) -> Within,
     encoding: Encoding,
     depth: u32,
 ) -> Result<(), DicomError> {
-    let start = cursor.at;
-    cursor.take(tag, length)?;
-    let end = cursor.at;
-    cursor.at = start;
-    elements(cursor, end, encoding, depth + 1)
+    if length == UNDEFINED {
+        return elements(cursor, within(true), encoding, depth + 1);
+    }
+    let bytes: &'a [u8] = cursor.take(tag, length)?;
+    elements(&mut Cursor { bytes, at: 0 }, within(false), encoding, depth + 1)
 }
 
 /// The fragments of encapsulated pixel data (PS3.5 A.4), which are bytes of a codec.
@@ -216,14 +260,37 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn file(data_set: &[u8]) -> Vec<u8> {
+    fn file_in(transfer_syntax: &str, data_set: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; 128];
         bytes.extend(b"DICM");
         bytes.extend([2, 0, 0x10, 0]);
-        bytes.extend(b"UI\x14\x001.2.840.10008.1.2.1\0");
+        bytes.extend(b"UI");
+        bytes.extend(u16::try_from(transfer_syntax.len()).unwrap().to_le_bytes());
+        bytes.extend(transfer_syntax.as_bytes());
         bytes.extend(data_set);
         bytes
     }
+
+    fn file(data_set: &[u8]) -> Vec<u8> {
+        file_in("1.2.840.10008.1.2.1\0", data_set)
+    }
+
+    fn implicit(data_set: &[u8]) -> Vec<u8> {
+        file_in("1.2.840.10008.1.2\0", data_set)
+    }
+
+    /// An element or item in implicit representation.
+    fn element(tag: [u8; 4], length: u32, value: &[u8]) -> Vec<u8> {
+        [&tag[..], &length.to_le_bytes(), value].concat()
+    }
+
+    const ITEM: [u8; 4] = [0xFE, 0xFF, 0, 0xE0];
+    const ITEM_END: [u8; 4] = [0xFE, 0xFF, 0x0D, 0xE0];
+    const SEQUENCE_END: [u8; 4] = [0xFE, 0xFF, 0xDD, 0xE0];
+    /// Content Sequence (0040,A730).
+    const SEQUENCE: [u8; 4] = [0x40, 0, 0x30, 0xA7];
+    /// Patient ID (0010,0020).
+    const PATIENT_ID: [u8; 4] = [0x10, 0, 0x20, 0];
 
     #[test]
     fn a_length_beyond_the_end_is_found_before_memory_is_taken() {
@@ -244,10 +311,57 @@ mod tests {
         assert!(matches!(scan(&no_syntax), Err(DicomError::NotDicom { .. })));
     }
 
+    fn refused(bytes: &[u8], word: &str) {
+        let error = scan(bytes).unwrap_err().to_string();
+        assert!(error.contains(word), "{word}: {error}");
+    }
+
     #[test]
     fn nesting_without_end_stops() {
-        let item = [0xFE, 0xFF, 0, 0xE0, 0xFF, 0xFF, 0xFF, 0xFF];
-        let error = scan(&file(&item.repeat(1_000))).unwrap_err();
-        assert!(error.to_string().contains("deeper"), "{error}");
+        let open = [element(SEQUENCE, UNDEFINED, &[]), element(ITEM, UNDEFINED, &[])].concat();
+        refused(&implicit(&open.repeat(1_000)), "deeper");
+        let mut said = Vec::new();
+        for _ in 0..1_000 {
+            said = element(ITEM, said.len() as u32, &said);
+            said = element(SEQUENCE, said.len() as u32, &said);
+        }
+        refused(&implicit(&said), "deeper");
+    }
+
+    #[test]
+    fn sequences_of_either_kind_are_walked_through() {
+        let value = element(PATIENT_ID, 2, b"7 ");
+        let item = element(ITEM, value.len() as u32, &value);
+        let open_item = [element(ITEM, UNDEFINED, &value), element(ITEM_END, 0, &[])].concat();
+        let items = [item, open_item].concat();
+        let said = element(SEQUENCE, items.len() as u32, &items);
+        let open = [element(SEQUENCE, UNDEFINED, &items), element(SEQUENCE_END, 0, &[])].concat();
+        scan(&implicit(&[said, open, value].concat())).unwrap();
+    }
+
+    #[test]
+    fn the_walk_never_parts_from_the_parser() {
+        let beyond = element(PATIENT_ID, 3_000_000_000, &[]);
+        // A delimiter of nothing, behind which nobody would look.
+        refused(&implicit(&[element(ITEM_END, 0, &[]), beyond.clone()].concat()), "may not");
+        refused(&implicit(&element(SEQUENCE_END, 0, &[])), "may not");
+        refused(&implicit(&element(ITEM, 0, &[])), "may not");
+        // An element in a sequence, an item that is not closed.
+        let value = element(PATIENT_ID, 2, b"7 ");
+        refused(&implicit(&element(SEQUENCE, value.len() as u32, &value)), "may not");
+        refused(&implicit(&element(SEQUENCE, UNDEFINED, &[])), "no end");
+        // What an item holds ends with it, whatever follows.
+        let item = element(ITEM, beyond.len() as u32, &beyond);
+        let sequence = element(SEQUENCE, item.len() as u32, &item);
+        refused(&implicit(&[sequence, vec![0; 64]].concat()), "truncated");
+    }
+
+    #[test]
+    fn what_expands_is_refused() {
+        for syntax in
+            ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205\0"]
+        {
+            refused(&file_in(syntax, &[]), "expand");
+        }
     }
 }

@@ -15,6 +15,9 @@ const BEYOND_WINDOW: f64 = 0.005;
 /// Spacing is taken for square when its sides differ by less.
 const SQUARE_WITHIN: f64 = 0.005;
 
+/// Pixels of the largest radiograph that is resampled: it takes sixteen bytes a pixel meanwhile.
+const MOST_RESAMPLED: u64 = 32 << 20;
+
 enum Modality {
     Linear { slope: f64, intercept: f64 },
     Table(Lookup),
@@ -164,6 +167,22 @@ fn padding(object: &InMemDicomObject) -> Option<(i32, i32)> {
 
 /// Resamples to square pixels where the object says that they are not. The finer side is kept.
 fn square_pixels(object: &InMemDicomObject, frame: Frame) -> Result<Frame, DicomError> {
+    let (width, height) = square_size(object, frame.width, frame.height)?;
+    if (width, height) == (frame.width, frame.height) {
+        return Ok(frame);
+    }
+    Ok(frame.resized(width, height))
+}
+
+/// Width and height with square pixels.
+///
+/// # Errors
+/// Where a side of a pixel is over ten times the other, or the result too large.
+pub(super) fn square_size(
+    object: &InMemDicomObject,
+    width: u32,
+    height: u32,
+) -> Result<(u32, u32), DicomError> {
     // All three give the vertical side first (PS3.3 10.7.1.3, C.7.6.3.1.7).
     let sides = [tags::PIXEL_SPACING, tags::IMAGER_PIXEL_SPACING, tags::PIXEL_ASPECT_RATIO]
         .into_iter()
@@ -174,23 +193,23 @@ fn square_pixels(object: &InMemDicomObject, frame: Frame) -> Result<Frame, Dicom
             _ => None,
         });
     let Some((vertical, horizontal)) = sides else {
-        return Ok(frame);
+        return Ok((width, height));
     };
+    let fault = |cause: &str| Err(DicomError::attribute("PixelAspectRatio", "0028,0034", cause));
     let ratio = vertical / horizontal;
     if (ratio - 1.0).abs() < SQUARE_WITHIN {
-        return Ok(frame);
+        return Ok((width, height));
     }
     if !(0.1..=10.0).contains(&ratio) {
-        return Err(DicomError::attribute(
-            "PixelAspectRatio",
-            "0028,0034",
-            "one side of a pixel is over ten times the other",
-        ));
+        return fault("one side of a pixel is over ten times the other");
     }
     let (width, height) = if ratio > 1.0 {
-        (frame.width, (f64::from(frame.height) * ratio).round() as u32)
+        (width, (f64::from(height) * ratio).round() as u32)
     } else {
-        ((f64::from(frame.width) / ratio).round() as u32, frame.height)
+        ((f64::from(width) / ratio).round() as u32, height)
     };
-    Ok(frame.resized(width, height))
+    if u64::from(width) * u64::from(height) > MOST_RESAMPLED {
+        return fault("the radiograph becomes too large with square pixels");
+    }
+    Ok((width, height))
 }

@@ -72,7 +72,7 @@ fn moments(x: &[f32], epsilon: f32) -> (f32, f32) {
 dispatch! {
     fn forward(op: Norm, plane: usize, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
         let (mean, scale) = moments(x, op.epsilon);
-        if plane == 1 {
+        if plane == 1 && !op.silu {
             for i in 0..x.len() {
                 out[i] = (x[i] - mean) * scale * weight[i] + bias[i];
             }
@@ -113,7 +113,7 @@ dispatch! {
         let (mean, scale) = moments(x, op.epsilon);
         let count = x.len() as f32;
         let (mut total, mut along) = (0f32, 0f32);
-        if plane == 1 {
+        if plane == 1 && !op.silu {
             for i in 0..x.len() {
                 let normal = (x[i] - mean) * scale;
                 weight_gradient[i] += gradient[i] * normal;

@@ -104,7 +104,7 @@ fn convolutions_that_do_not_fit_are_refused() {
 #[test]
 fn norms_agree_with_candle() {
     for (batch, channels, groups, size) in
-        [(1, 4, 2, 3), (3, 12, 3, 7), (2, 32, 32, 5), (2, 6, 1, 17)]
+        [(1, 4, 2, 3), (3, 12, 3, 7), (2, 32, 32, 5), (2, 6, 1, 17), (2, 8, 2, 1)]
     {
         let x = random(&[batch, channels, size, size], 1).affine(3.0, 1.0).unwrap();
         let (w, b) = (random(&[channels], 2), random(&[channels], 3));
@@ -125,6 +125,8 @@ fn norms_agree_with_candle() {
 fn norms_have_right_gradients() {
     for silu in [false, true] {
         let inputs = [random(&[2, 4, 3, 2], 1), random(&[4], 2), random(&[4], 3)];
+        check_gradients(&inputs, |t| group_norm(&t[0], &t[1], &t[2], 2, 1e-5, silu));
+        let inputs = [random(&[2, 8, 1, 1], 1), random(&[8], 2), random(&[8], 3)];
         check_gradients(&inputs, |t| group_norm(&t[0], &t[1], &t[2], 2, 1e-5, silu));
     }
     let inputs = [random(&[3, 7], 1), random(&[7], 2), random(&[7], 3)];

@@ -6,11 +6,12 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor, Var};
 
 use super::config::{TextSizes, TrainConfig};
-use super::diffusion::Diffusion;
+use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
 use super::event::TrainSummary;
 use super::run::Trainee;
 use crate::data::{Dataset, Split};
+use crate::device::CancelToken;
 use crate::model::{
     Bundle, ModelCard, ModelError, Part, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig,
 };
@@ -33,7 +34,11 @@ pub(super) struct BaseTask {
 }
 
 impl BaseTask {
-    pub(super) fn new(config: &TrainConfig, device: &Device) -> Result<Self, TrainError> {
+    pub(super) fn new(
+        config: &TrainConfig,
+        device: &Device,
+        cancel: &CancelToken,
+    ) -> Result<Self, TrainError> {
         let missing = |field| TrainError::Config { field, cause: "is missing".into() };
         let unet_config = config.unet.clone().ok_or_else(|| missing("unet"))?;
         let sizes = config.text.clone().ok_or_else(|| missing("text"))?;
@@ -57,10 +62,10 @@ impl BaseTask {
             config,
             &dataset,
             &vae,
-            &tokenizer,
-            sizes.max_position_embeddings,
+            Captions { tokenizer: &tokenizer, length: sizes.max_position_embeddings },
             Schedule::new(config.schedule.clone()),
             device,
+            cancel,
         )?;
         let mut findings: Vec<String> = dataset
             .samples(Split::Train)
@@ -69,11 +74,21 @@ impl BaseTask {
             .collect();
         findings.sort();
         findings.dedup();
+        // The autoencoder's weights go along, and with them whom they are owed to.
+        let before = bundle.card();
+        let mut attribution = before.attribution.clone();
+        if !attribution.contains(&dataset.card().attribution) {
+            attribution.push(dataset.card().attribution.clone());
+        }
+        let licence = match (&before.licence, &dataset.card().licence) {
+            (before, now) if before.is_empty() || before == now => now.clone(),
+            (before, now) => format!("{before}; {now}"),
+        };
         let card = ModelCard {
             image_size: vae.config().sample_size,
             findings,
-            licence: dataset.card().licence.clone(),
-            attribution: vec![dataset.card().attribution.clone()],
+            licence,
+            attribution,
             ..card
         };
         Ok(Self {

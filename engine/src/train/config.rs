@@ -243,7 +243,11 @@ impl TrainConfig {
             "average_decay",
             "must lie from 0 to below 1",
         )?;
-        check(self.clip_norm > 0.0, "clip_norm", "must lie above 0")?;
+        check(
+            self.clip_norm > 0.0 && self.clip_norm.is_finite(),
+            "clip_norm",
+            "must be a number above 0",
+        )?;
         check(
             (0.0..=1.0).contains(&self.weight_decay),
             "weight_decay",
@@ -254,7 +258,11 @@ impl TrainConfig {
             "caption_dropout",
             "must lie from 0 to below 1",
         )?;
-        check(self.min_snr_gamma > 0.0, "min_snr_gamma", "must lie above 0")?;
+        check(
+            self.min_snr_gamma > 0.0 && self.min_snr_gamma.is_finite(),
+            "min_snr_gamma",
+            "must be a number above 0",
+        )?;
         check((0.0..=1.0).contains(&self.balance), "balance", "must lie between 0 and 1")?;
         check(self.validate_every > 0, "validate_every", "must lie above 0")?;
         check(self.validation_samples > 0, "validation_samples", "must lie above 0")?;

@@ -32,18 +32,24 @@ pub(super) struct Diffusion {
     device: Device,
 }
 
+/// How captions become numbers: each is cut or padded to `length` tokens.
+pub(super) struct Captions<'a> {
+    pub(super) tokenizer: &'a Tokenizer,
+    pub(super) length: usize,
+}
+
 impl Diffusion {
-    /// Encodes the data set's images and captions, captions to `length` tokens.
+    /// Encodes the data set's images and captions.
     pub(super) fn new(
         config: &TrainConfig,
         dataset: &Dataset,
         vae: &Vae,
-        tokenizer: &Tokenizer,
-        length: usize,
+        captions: Captions,
         schedule: Schedule,
         device: &Device,
+        cancel: &CancelToken,
     ) -> Result<Self, TrainError> {
-        let cancel = CancelToken::new();
+        let Captions { tokenizer, length } = captions;
         let tokens = |split: Split, limit: usize| {
             let mut known: HashMap<String, Vec<u32>> = HashMap::new();
             dataset
@@ -63,16 +69,9 @@ impl Diffusion {
         let held_out = config.validation_samples;
         Ok(Self {
             schedule,
-            train: Latents::encode(dataset, Split::Train, vae, usize::MAX, device, &cancel)?,
+            train: Latents::encode(dataset, Split::Train, vae, usize::MAX, device, cancel)?,
             train_tokens: tokens(Split::Train, usize::MAX)?,
-            validation: Latents::encode(
-                dataset,
-                Split::Validation,
-                vae,
-                held_out,
-                device,
-                &cancel,
-            )?,
+            validation: Latents::encode(dataset, Split::Validation, vae, held_out, device, cancel)?,
             validation_tokens: tokens(Split::Validation, held_out)?,
             empty: tokenizer.encode("", length)?.tokens,
             draw: Draw::new(

@@ -6,12 +6,13 @@ use std::path::Path;
 use candle_core::{Device, Tensor, Var};
 
 use super::config::TrainConfig;
-use super::diffusion::Diffusion;
+use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
 use super::event::TrainSummary;
 use super::run::Trainee;
 use crate::adapter::{AdapterCard, Lora, LoraConfig, attach};
 use crate::data::Dataset;
+use crate::device::CancelToken;
 use crate::model::{Bundle, TextEncoder, Unet};
 use crate::noise::Schedule;
 
@@ -26,7 +27,11 @@ pub(super) struct LoraTask {
 }
 
 impl LoraTask {
-    pub(super) fn new(config: &TrainConfig, device: &Device) -> Result<Self, TrainError> {
+    pub(super) fn new(
+        config: &TrainConfig,
+        device: &Device,
+        cancel: &CancelToken,
+    ) -> Result<Self, TrainError> {
         let bundle = Bundle::open(&config.model)?;
         let dataset = Dataset::open(&config.dataset)?;
         let vae = bundle.vae(device)?;
@@ -40,10 +45,11 @@ impl LoraTask {
         };
         let (lora, variables) = Lora::fresh(lora_config.clone(), &weights, config.seed, device)?;
         attach(&weights, &[(&lora, 1.0)]);
-        let length = text.config().max_position_embeddings;
+        let tokenizer = bundle.tokenizer()?;
+        let captions =
+            Captions { tokenizer: &tokenizer, length: text.config().max_position_embeddings };
         let schedule = Schedule::new(bundle.schedule()?);
-        let diffusion =
-            Diffusion::new(config, &dataset, &vae, &bundle.tokenizer()?, length, schedule, device)?;
+        let diffusion = Diffusion::new(config, &dataset, &vae, captions, schedule, device, cancel)?;
         Ok(Self {
             unet,
             text,

@@ -13,6 +13,7 @@ use super::config::{Task, TrainConfig};
 use super::error::TrainError;
 use super::event::{TrainEvent, TrainSummary};
 use super::{base, lora, vae};
+use crate::data::DataError;
 use crate::device::CancelToken;
 use crate::files::{self, PendingFolder};
 use crate::kernel::{AdamW, AdamWStep};
@@ -63,12 +64,25 @@ pub fn run(
         folder.check_empty(resume)?;
     }
     let device = Device::Cpu;
-    let trainee: Box<dyn Trainee> = match config.task {
-        Task::Vae => Box::new(vae::VaeTask::new(config, &device)?),
-        Task::Base => Box::new(base::BaseTask::new(config, &device)?),
-        Task::Lora => Box::new(lora::LoraTask::new(config, &device)?),
-    };
+    let trainee = prepare(config, &device, cancel).map_err(|error| match error {
+        // Nothing was done yet, and nothing is lost.
+        TrainError::Data(DataError::Cancelled) => TrainError::Cancelled { step: 0 },
+        other => other,
+    })?;
     train(config, trainee.as_ref(), last.as_deref(), on_event, cancel)
+}
+
+/// Loads and encodes what the task needs; this may take minutes.
+fn prepare(
+    config: &TrainConfig,
+    device: &Device,
+    cancel: &CancelToken,
+) -> Result<Box<dyn Trainee>, TrainError> {
+    Ok(match config.task {
+        Task::Vae => Box::new(vae::VaeTask::new(config, device)?),
+        Task::Base => Box::new(base::BaseTask::new(config, device, cancel)?),
+        Task::Lora => Box::new(lora::LoraTask::new(config, device, cancel)?),
+    })
 }
 
 /// Trains `trainee`, from the checkpoint in `last` where there is one.

@@ -72,8 +72,12 @@ impl Desk {
         let config = self.config(task, "unused");
         match task {
             Task::Vae => Box::new(vae::VaeTask::new(&config, &Device::Cpu).unwrap()),
-            Task::Base => Box::new(base::BaseTask::new(&config, &Device::Cpu).unwrap()),
-            Task::Lora => Box::new(lora::LoraTask::new(&config, &Device::Cpu).unwrap()),
+            Task::Base => {
+                Box::new(base::BaseTask::new(&config, &Device::Cpu, &CancelToken::new()).unwrap())
+            }
+            Task::Lora => {
+                Box::new(lora::LoraTask::new(&config, &Device::Cpu, &CancelToken::new()).unwrap())
+            }
         }
     }
 }

@@ -46,9 +46,14 @@ pub(super) fn encode_row(row: &Row, options: &WrapOptions) -> Result<Wrapped, Wr
 
     let spacing = options.pixel_spacing.unwrap_or(DETECTOR_HEIGHT / height as f32);
     let derivation = format!(
-        "Wrapped from a {} image without other headers.{}{}",
+        "Wrapped from a {} image without other headers.{}{}{}",
         picture.format,
-        if unsquashed { " Resampled to square pixels at the original aspect ratio." } else { "" },
+        match (unsquashed, row.aspect_assumed) {
+            (false, _) => "",
+            (true, false) => " Resampled to square pixels at the original aspect ratio.",
+            (true, true) => " Resampled to square pixels at an assumed aspect ratio.",
+        },
+        if row.age_assumed { " Patient's age stands for an age group." } else { "" },
         if options.pixel_spacing.is_none() { " Pixel spacing is nominal." } else { "" },
     );
     let identity = identity(row, &derivation, spacing, &source);

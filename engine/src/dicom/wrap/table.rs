@@ -18,10 +18,14 @@ pub(super) struct Row {
     pub(super) patient: String,
     pub(super) findings: Vec<&'static Finding>,
     pub(super) age_years: Option<u16>,
+    /// The age stands for an age group.
+    pub(super) age_assumed: bool,
     pub(super) sex: Option<Sex>,
     pub(super) view: Option<&'static ViewPosition>,
     /// Width over height to restore; `None` where the image is as it was.
     pub(super) aspect: Option<f32>,
+    /// The aspect is the options', not the image's own.
+    pub(super) aspect_assumed: bool,
 }
 
 /// Where a field is found, and how the table calls it.
@@ -122,6 +126,11 @@ impl Layout {
         };
         let width = optional(wanted.original_width.as_ref(), &["original_width"])?;
         let height = optional(wanted.original_height.as_ref(), &["original_height"])?;
+        if width.is_some() != height.is_some() {
+            return Err(WrapError::Table {
+                cause: "an original width needs an original height beside it".to_owned(),
+            });
+        }
         Ok(Self {
             file: required(
                 wanted.file.as_ref(),
@@ -196,6 +205,10 @@ impl Layout {
                     .ok_or_else(|| bad(&self.view, "not a known view position: AP, PA, LL, RL"))?,
             ),
         };
+        let (aspect, aspect_assumed) = match self.own_aspect(record, line, options)? {
+            Some(aspect) => (Some(aspect), false),
+            None => (options.default_aspect, true),
+        };
         Ok(Row {
             line,
             file_column: self.file.name.clone(),
@@ -208,21 +221,23 @@ impl Layout {
                 cause,
             })?,
             age_years,
+            age_assumed: optional(&self.age).is_none() && age_years.is_some(),
             sex,
             view,
-            aspect: self.aspect(record, line, options)?,
+            aspect,
+            aspect_assumed,
         })
     }
 
-    /// The aspect to restore: from the row's own size before the default.
-    fn aspect(
+    /// The aspect to restore by the row's own size; none where it leaves that to the options.
+    fn own_aspect(
         &self,
         record: &csv::StringRecord,
         line: u64,
         options: &WrapOptions,
     ) -> Result<Option<f32>, WrapError> {
         let Some((width_column, height_column)) = &self.original else {
-            return Ok(options.default_aspect);
+            return Ok(None);
         };
         let side = |column: &Column| {
             let text = record.get(column.index).unwrap_or_default().trim();
@@ -237,10 +252,8 @@ impl Layout {
         };
         match (side(width_column)?, side(height_column)?) {
             (Some(width), Some(height)) => Ok(Some(width as f32 / height as f32)),
-            (None, None) => match options.default_aspect {
-                Some(aspect) => Ok(Some(aspect)),
-                None => Err(cell(line, width_column, "empty, and no default aspect is given")),
-            },
+            (None, None) if options.default_aspect.is_some() => Ok(None),
+            (None, None) => Err(cell(line, width_column, "empty, and no default aspect is given")),
             (None, Some(_)) => Err(cell(line, width_column, "empty beside a height")),
             (Some(_), None) => Err(cell(line, height_column, "empty beside a width")),
         }
