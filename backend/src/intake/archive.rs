@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use zip::read::ZipArchive;
 use zip::result::ZipError;
 
-use super::check::Walk;
 use super::{Fault, IntakeError, Limits, ReceivedFile, Scratch};
 
 /// Signature of an entry in the central directory (APPNOTE 4.3.12).
@@ -36,6 +35,13 @@ impl Budget {
 
 /// An entry on disk with its label, or what is wrong with it.
 type Entry = Result<(String, PathBuf), Fault>;
+
+/// Whether the walk over an upload goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Walk {
+    On,
+    Stop,
+}
 
 /// Expands an archive into the scratch folder and hands every file to `visit`.
 ///

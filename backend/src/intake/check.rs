@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use skiagraph_engine::dicom::{self, Header};
 
+use super::archive::Walk;
 use super::{Fault, IntakeError, Limits, ReceivedFile, Scratch, archive};
 
 /// A report of more faults than this helps nobody.
@@ -95,13 +96,6 @@ fn kind(path: &Path) -> Result<Kind, IntakeError> {
         .iter()
         .any(|signature| start.starts_with(signature));
     Ok(if zip { Kind::Zip } else { Kind::Other })
-}
-
-/// Whether the walk over an upload goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Walk {
-    On,
-    Stop,
 }
 
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::linear::DeltaSlot;
+use super::delta::DeltaSlot;
 use super::weights::{Init, Weights};
 use crate::kernel;
 

@@ -5,6 +5,7 @@
 
 mod attention;
 mod conv;
+mod delta;
 mod linear;
 mod norm;
 mod resnet;
@@ -17,7 +18,8 @@ mod tests;
 pub use crate::kernel::{geglu, silu, softmax};
 pub use attention::{Attention, attend};
 pub use conv::Conv2d;
-pub use linear::{Delta, DeltaSlot, Linear};
+pub use delta::{Delta, DeltaSlot};
+pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};
 pub use resnet::ResnetBlock;
 pub use time::{TimestepEmbedding, timestep_embedding};

@@ -10,7 +10,7 @@ use rand::distr::{Distribution, Uniform};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use super::linear::DeltaSlot;
+use super::delta::DeltaSlot;
 
 /// How a weight starts where no file gives it.
 #[derive(Debug, Clone, Copy)]

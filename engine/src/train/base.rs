@@ -9,7 +9,7 @@ use super::config::{TextSizes, TrainConfig};
 use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
 use super::event::TrainSummary;
-use super::run::Trainee;
+use super::trainee::Trainee;
 use crate::data::{Dataset, Split};
 use crate::device::CancelToken;
 use crate::model::{

@@ -9,7 +9,7 @@ use super::config::TrainConfig;
 use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
 use super::event::TrainSummary;
-use super::run::Trainee;
+use super::trainee::Trainee;
 use crate::adapter::{AdapterCard, Lora, LoraConfig, attach};
 use crate::data::Dataset;
 use crate::device::CancelToken;

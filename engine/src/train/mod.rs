@@ -12,6 +12,7 @@ mod error;
 mod event;
 mod lora;
 mod run;
+mod trainee;
 mod vae;
 
 #[cfg(test)]

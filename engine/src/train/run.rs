@@ -6,38 +6,19 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Var};
 
 use super::checkpoint::{self, State};
 use super::config::{Task, TrainConfig};
 use super::error::TrainError;
 use super::event::{TrainEvent, TrainSummary};
+use super::trainee::Trainee;
 use super::{base, lora, vae};
 use crate::data::DataError;
 use crate::device::CancelToken;
 use crate::files::{self, PendingFolder};
 use crate::kernel::{AdamW, AdamWStep};
 use crate::model::{read_json, values, write_json};
-
-/// What is trained, and its loss.
-pub(super) trait Trainee {
-    /// The trainable weights by name.
-    fn variables(&self) -> &BTreeMap<String, Var>;
-    /// Images to train on and held out.
-    fn samples(&self) -> (usize, usize);
-    /// The loss of a step's batch, a scalar; a function of seed and step.
-    fn loss(&self, step: u64) -> Result<Tensor, TrainError>;
-    /// The loss on held-out patients with the weights as they are; the same noise at every call.
-    fn validation_loss(&self) -> Result<f32, TrainError>;
-    /// Writes what was trained into the empty folder `out`, from the averaged `weights`, which are
-    /// in place at this time.
-    fn save(
-        &self,
-        weights: &BTreeMap<String, Tensor>,
-        summary: &TrainSummary,
-        out: &Path,
-    ) -> Result<(), TrainError>;
-}
 
 /// Whether the run in `out` has a checkpoint to go on from.
 pub fn has_checkpoint(out: &Path) -> bool {

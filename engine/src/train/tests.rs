@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor, Var};
 use rand::SeedableRng;
 
-use super::run::Trainee;
+use super::trainee::Trainee;
 use super::*;
 use crate::data::tests::small_set;
 use crate::device::{CancelToken, normal};

@@ -9,7 +9,7 @@ use super::config::TrainConfig;
 use super::draw::{Draw, source};
 use super::error::TrainError;
 use super::event::TrainSummary;
-use super::run::Trainee;
+use super::trainee::Trainee;
 use crate::data::{Dataset, Images, Split};
 use crate::device::normal;
 use crate::model::{Bundle, ModelCard, Part, Vae, VaeConfig};

@@ -2,19 +2,9 @@
 import { Observable } from '../components/observable';
 import { recall, remember } from '../session/preferences';
 import { en } from './en';
-import type { KeyHelp } from './en/reading';
+import type { Messages } from './messages';
 import { zh } from './zh';
 
-/** The shape of the English words, with other words in it: a language that lacks one is no `Messages`. */
-type Widen<T> = T extends string
-  ? string
-  : T extends (...given: infer Given) => string
-    ? (...given: Given) => string
-    : T extends readonly KeyHelp[]
-      ? readonly KeyHelp[]
-      : { readonly [Name in keyof T]: Widen<T[Name]> };
-
-export type Messages = Widen<typeof en>;
 export type Language = 'en' | 'zh';
 
 const languages: Record<Language, Messages> = { en, zh };

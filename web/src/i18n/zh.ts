@@ -1,4 +1,4 @@
-import type { Messages } from '.';
+import type { Messages } from './messages';
 import { auditor } from './zh/auditor';
 import { admin } from './zh/admin';
 import { clinician } from './zh/clinician';
