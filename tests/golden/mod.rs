@@ -1,6 +1,6 @@
 //! What the engine computes, against what PyTorch, diffusers and transformers compute.
 //!
-//! `make.py` beside this file made the numbers (`make golden`). `sd1` and `sd2` are bundles that
+//! `make.py` beside this file, with a maker a subject, made the numbers (`make golden`). `sd1` and `sd2` are bundles that
 //! diffusers wrote, in the forms of Stable Diffusion 1 and 2; `ours` is one that the engine wrote and
 //! diffusers read.
 
