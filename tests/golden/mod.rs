@@ -6,6 +6,7 @@
 
 mod captions;
 mod networks;
+mod pipelines;
 mod schedulers;
 
 use std::collections::HashMap;

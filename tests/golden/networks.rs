@@ -67,11 +67,12 @@ fn a_prompt_becomes_the_image_that_diffusers_makes_of_it() {
                 seed: 7,
                 steps: 5,
                 guidance_scale,
+                ..Request::default()
             };
             let cancel = CancelToken::new();
-            let pixels = generate(&pipeline, &request, 0, &mut |_, _| (), &cancel).unwrap();
+            let frame = generate(&pipeline, &request, 0, &mut |_| (), &cancel).unwrap();
             let side = pipeline.image_size();
-            let ours = Tensor::from_vec(pixels, (side, side), &Device::Cpu).unwrap();
+            let ours = Tensor::from_vec(frame.pixels, (side, side), &Device::Cpu).unwrap();
             golden.check(kind, &format!("pipeline.{name}"), &ours, TOLERANCE);
         }
     }

@@ -25,6 +25,11 @@ impl Ddim {
         &self.timesteps
     }
 
+    /// `clean` `[1, …]` under `noise`, as a sampling has it that begins at step `index`.
+    pub fn add_noise(&self, clean: &Tensor, noise: &Tensor, index: usize) -> Result<Tensor> {
+        self.schedule.add_noise(clean, noise, &[self.timesteps[index]])
+    }
+
     /// The clean sample and the noise that the network's `prediction` at step `index` speaks of.
     fn parts(
         &self,

@@ -2,9 +2,11 @@
 
 mod ddim;
 mod schedule;
+mod source;
 
 #[cfg(test)]
 mod tests;
 
 pub use ddim::Ddim;
 pub use schedule::{BetaSchedule, Prediction, Schedule, ScheduleConfig, Spacing};
+pub use source::NoiseSource;

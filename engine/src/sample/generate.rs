@@ -1,110 +1,135 @@
 //! From noise to image.
 
 use candle_core::{Result, Tensor};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
+use super::error::SampleError;
+use super::guidance::Guidance;
 use super::pipeline::Pipeline;
-use crate::device::{CancelToken, normal};
-use crate::model::ModelError;
-use crate::noise::Ddim;
+use super::random::Seeded;
+use super::request::Request;
+use super::start::begin;
+use crate::device::CancelToken;
+use crate::dicom::Frame;
+use crate::noise::{Ddim, NoiseSource};
 
-/// What one image is made from.
+/// A finished step.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Request {
-    /// The sentence.
-    pub prompt: String,
-    /// What to lead away from; empty for nothing.
-    pub negative: String,
-    /// Seed of the first noise.
-    pub seed: u64,
-    /// Denoising steps.
-    pub steps: usize,
-    /// Strength of classifier-free guidance (Ho and Salimans, arXiv 2207.12598); 1 is none.
-    pub guidance_scale: f64,
+pub struct Step {
+    /// Which, counted from 1.
+    pub number: usize,
+    /// Steps in all; an image to start from leaves fewer than were asked for.
+    pub of: usize,
+    /// The picture so far, now and then.
+    pub preview: Option<Frame>,
 }
 
-/// An error of a sampling.
-#[derive(Debug, thiserror::Error)]
-pub enum SampleError {
-    /// Somebody asked it to stop.
-    #[error("cancelled")]
-    Cancelled,
-    /// The numbers ran away.
-    #[error(
-        "the image came out as no number: the model or an adapter is damaged, or guidance_scale is too high"
-    )]
-    NotFinite,
-    /// The prompt does not encode.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// A computation failed.
-    #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
-}
-
-/// Makes one image: grey values between 0 and 1, row by row, [`Pipeline::image_size`] a side.
+/// Makes one image: grey values between 0 and 1.
 ///
 /// The same request gives the same values whatever else is made beside it. `on_step` hears of every
-/// finished step, counted from 1, and of the picture so far where `preview_every` divides the step.
+/// finished step; `previews` of them, evenly over the way, bring the picture so far.
 ///
 /// # Errors
-/// [`SampleError::Cancelled`] within one step of being asked.
+/// [`SampleError::Invalid`] before any work, [`SampleError::Cancelled`] within one step of being asked.
 pub fn generate(
     pipeline: &Pipeline,
     request: &Request,
-    preview_every: usize,
-    on_step: &mut dyn FnMut(usize, Option<Vec<f32>>),
+    previews: usize,
+    on_step: &mut dyn FnMut(Step),
     cancel: &CancelToken,
-) -> std::result::Result<Vec<f32>, SampleError> {
-    let guided = (request.guidance_scale - 1.0).abs() > f64::EPSILON;
-    let context = if guided {
-        pipeline.context(&[&request.negative, &request.prompt])?
-    } else {
-        pipeline.context(&[&request.prompt])?
-    };
-    let shape = pipeline.latent_shape();
-    let mut random = ChaCha8Rng::seed_from_u64(request.seed);
-    let noise = normal(&mut random, shape.iter().product());
-    let mut sample = Tensor::from_vec(noise, &shape[..], &pipeline.device)?;
-    let sampler = Ddim::new(pipeline.schedule.clone(), request.steps);
-    let steps = sampler.timesteps().len();
-    for (index, timestep) in sampler.timesteps().iter().enumerate() {
-        if cancel.is_cancelled() {
-            return Err(SampleError::Cancelled);
-        }
-        let prediction = predict(pipeline, &sample, *timestep, &context, request.guidance_scale)?;
-        let clean = sampler.clean(&prediction, index, &sample)?;
-        sample = sampler.step(&prediction, index, &sample)?;
-        let step = index + 1;
-        let preview = (preview_every > 0 && step % preview_every == 0 && step < steps)
-            .then(|| pipeline.decode(&clean))
-            .transpose()?;
-        on_step(step, preview);
-    }
-    let pixels = pipeline.decode(&sample)?;
+) -> std::result::Result<Frame, SampleError> {
+    let mut noise = Seeded::new(request.seed);
+    let latent = denoise(pipeline, request, &mut noise, previews, on_step, cancel)?;
+    let frame = Pipeline::frame(&pipeline.decode(&latent)?)?;
     // Clamping lets a NaN through, and a NaN among the latents spreads over the image.
-    if pixels.iter().all(|value| value.is_finite()) {
-        Ok(pixels)
+    if frame.pixels.iter().all(|value| value.is_finite()) {
+        Ok(frame)
     } else {
         Err(SampleError::NotFinite)
     }
 }
 
-/// The network's prediction, led away from the negative where the context holds one.
+/// Makes one image as the autoencoder gives it, `[1, channels, h, w]` clamped to 0 … 1, from the draws
+/// of `noise` in place of the request's seed.
+///
+/// # Errors
+/// As [`generate`].
+pub fn render(
+    pipeline: &Pipeline,
+    request: &Request,
+    noise: &mut dyn NoiseSource,
+) -> std::result::Result<Tensor, SampleError> {
+    let latent = denoise(pipeline, request, noise, 0, &mut |_| (), &CancelToken::new())?;
+    Ok(pipeline.decode(&latent)?.clamp(0f32, 1f32)?)
+}
+
+/// The clean latent of a request, before the decoder mixes neighbours.
+#[cfg(test)]
+pub(super) fn latent_of(
+    pipeline: &Pipeline,
+    request: &Request,
+) -> std::result::Result<Tensor, SampleError> {
+    let mut noise = Seeded::new(request.seed);
+    denoise(pipeline, request, &mut noise, 0, &mut |_| (), &CancelToken::new())
+}
+
+/// THE loop: the clean latent of a request.
+fn denoise(
+    pipeline: &Pipeline,
+    request: &Request,
+    noise: &mut dyn NoiseSource,
+    previews: usize,
+    on_step: &mut dyn FnMut(Step),
+    cancel: &CancelToken,
+) -> std::result::Result<Tensor, SampleError> {
+    request.check()?;
+    let size = pipeline.size(request)?;
+    let guidance = Guidance { scale: request.guidance_scale, rescale: request.guidance_rescale };
+    let context = if guidance.asks_twice() {
+        pipeline.context(&[&request.negative, &request.prompt])?
+    } else {
+        pipeline.context(&[&request.prompt])?
+    };
+    let sampler = Ddim::new(pipeline.schedule.clone(), request.steps);
+    let begun = begin(pipeline, request, size, &sampler, noise)?;
+    let (mut sample, first) = (begun.sample, begun.index);
+    let timesteps = sampler.timesteps().to_vec();
+    let of = timesteps.len() - first;
+    let every = if previews == 0 { usize::MAX } else { of.div_ceil(previews + 1) };
+    for (index, timestep) in timesteps.iter().enumerate().skip(first) {
+        if cancel.is_cancelled() {
+            return Err(SampleError::Cancelled);
+        }
+        let beside = begun.beside.as_ref();
+        let prediction = predict(pipeline, &sample, *timestep, &context, beside, guidance)?;
+        let clean = sampler.clean(&prediction, index, &sample)?;
+        sample = sampler.step(&prediction, index, &sample)?;
+        if let Some(kept) = &begun.kept {
+            sample = kept.put_back(&sample, &sampler, index + 1)?;
+        }
+        let number = index - first + 1;
+        let preview = (number % every == 0 && number < of)
+            .then(|| Pipeline::frame(&pipeline.decode(&clean)?))
+            .transpose()?;
+        on_step(Step { number, of, preview });
+    }
+    Ok(sample)
+}
+
+/// The network's prediction for `sample` `[1, c, h, w]`, led away from the negative.
 fn predict(
     pipeline: &Pipeline,
     sample: &Tensor,
     timestep: usize,
     context: &Tensor,
-    guidance_scale: f64,
+    beside: Option<&Tensor>,
+    guidance: Guidance,
 ) -> Result<Tensor> {
-    let count = context.dim(0)?;
-    let input = if count == 1 { sample.clone() } else { Tensor::cat(&[sample, sample], 0)? };
-    let prediction = pipeline.unet.forward(&input, &vec![timestep as f64; count], context)?;
-    if count == 1 {
-        return Ok(prediction);
-    }
-    let (away, towards) = (prediction.narrow(0, 0, 1)?, prediction.narrow(0, 1, 1)?);
-    &away + ((towards - &away)? * guidance_scale)?
+    let batch = context.dim(0)?;
+    let input = match beside {
+        Some(beside) => Tensor::cat(&[sample, beside], 1)?,
+        None => sample.clone(),
+    };
+    let input = Tensor::cat(&vec![input; batch], 0)?;
+    let predictions = pipeline.unet.forward(&input, &vec![timestep as f64; batch], context)?;
+    if batch == 1 { Ok(predictions) } else { guidance.lead(&predictions) }
 }

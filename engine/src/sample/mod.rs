@@ -1,10 +1,17 @@
 //! The denoise loop: THE way from a prompt to an image, for the API, the command line and validation.
 
+mod error;
 mod generate;
+mod guidance;
 mod pipeline;
+mod random;
+mod request;
+mod start;
 
 #[cfg(test)]
 mod tests;
 
-pub use generate::{Request, SampleError, generate};
+pub use error::SampleError;
+pub use generate::{Step, generate, render};
 pub use pipeline::Pipeline;
+pub use request::{Request, Start};

@@ -1,11 +1,14 @@
 //! The parts of a bundle, loaded and ready.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
+use super::error::SampleError;
+use super::request::{LONGEST_SIDE, Request};
 use crate::adapter::{Lora, attach};
+use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, TextEncoder, Tokenizer, Unet, Vae};
 use crate::nn::Weights;
-use crate::noise::Schedule;
+use crate::noise::{NoiseSource, Schedule};
 
 /// A loaded model.
 pub struct Pipeline {
@@ -67,23 +70,66 @@ impl Pipeline {
         Ok(self.text.forward(&tokens)?)
     }
 
-    /// Shape of one latent, `[1, channels, h, w]`.
-    pub(super) fn latent_shape(&self) -> [usize; 4] {
-        let config = self.vae.config();
-        let side = config.sample_size / config.compression();
-        [1, config.latent_channels, side, side]
-    }
-
-    /// Grey values between 0 and 1 of one scaled latent, row by row; colour is averaged.
-    pub(super) fn decode(&self, latent: &Tensor) -> Result<Vec<f32>> {
-        let image = self.vae.decode(&(latent / self.vae.config().scaling_factor)?)?;
-        let grey = image.mean(1)?.affine(0.5, 0.5)?.clamp(0f32, 1f32)?;
-        grey.flatten_all()?.to_vec1()
-    }
-
-    /// Sides of the square image, in pixels.
+    /// Sides of the square image that the model makes unless asked for another, in pixels.
     pub fn image_size(&self) -> usize {
         self.vae.config().sample_size
+    }
+
+    /// Whether the network takes a mask and a masked image beside the latent.
+    pub fn paints_into_images(&self) -> bool {
+        self.unet.config().in_channels > self.vae.config().latent_channels
+    }
+
+    /// Height and width of a request's image.
+    pub(super) fn size(
+        &self,
+        request: &Request,
+    ) -> std::result::Result<(usize, usize), SampleError> {
+        let (height, width) = request.size.unwrap_or((self.image_size(), self.image_size()));
+        let unit = self.vae.config().compression();
+        for side in [height, width] {
+            if side == 0 || side > LONGEST_SIDE || !side.is_multiple_of(unit) {
+                let cause =
+                    format!("each side must be a multiple of {unit} pixels, up to {LONGEST_SIDE}");
+                return Err(SampleError::invalid("size", cause));
+            }
+        }
+        Ok((height, width))
+    }
+
+    /// Zeros in the shape of one latent, `[1, channels, h, w]`.
+    pub(super) fn blank_latent(&self, height: usize, width: usize) -> Result<Tensor> {
+        let config = self.vae.config();
+        let unit = config.compression();
+        let shape = (1, config.latent_channels, height / unit, width / unit);
+        Tensor::zeros(shape, DType::F32, &self.device)
+    }
+
+    /// A frame as the autoencoder takes it, between −1 and 1, `[1, channels, h, w]`.
+    pub(super) fn picture(&self, frame: &Frame, height: usize, width: usize) -> Result<Tensor> {
+        let frame = frame.resized(width as u32, height as u32);
+        let grey = Tensor::from_vec(frame.pixels, (1, 1, height, width), &self.device)?;
+        Tensor::cat(&vec![grey.affine(2.0, -1.0)?; self.vae.config().in_channels], 1)
+    }
+
+    /// A scaled latent of an image `[1, channels, h, w]`, drawn from the encoder's distribution.
+    pub(super) fn encode(&self, image: &Tensor, noise: &mut dyn NoiseSource) -> Result<Tensor> {
+        let (mean, log_variance) = self.vae.encode(image)?;
+        let draw = noise.next(&mean)?;
+        (mean + (draw * (log_variance * 0.5)?.exp()?)?)? * self.vae.config().scaling_factor
+    }
+
+    /// The image of a scaled latent, about 0 … 1, `[1, channels, h, w]`.
+    pub(super) fn decode(&self, latent: &Tensor) -> Result<Tensor> {
+        self.vae.decode(&(latent / self.vae.config().scaling_factor)?)?.affine(0.5, 0.5)
+    }
+
+    /// Grey values of an image `[1, channels, h, w]`; colour is averaged.
+    pub(super) fn frame(image: &Tensor) -> Result<Frame> {
+        let grey = image.mean(1)?.clamp(0f32, 1f32)?;
+        let (_, height, width) = grey.dims3()?;
+        let pixels = grey.flatten_all()?.to_vec1()?;
+        Ok(Frame { width: width as u32, height: height as u32, pixels })
     }
 }
 
@@ -97,13 +143,15 @@ fn check(
 ) -> std::result::Result<(), ModelError> {
     let fault = |part, field, cause: String| Err(ModelError::Config { part, field, cause });
     let (unet, text, vae) = (unet.config(), text.config(), vae.config());
-    for (field, channels) in
-        [("in_channels", unet.in_channels), ("out_channels", unet.out_channels)]
-    {
-        if channels != vae.latent_channels {
-            let latent = vae.latent_channels;
-            return fault("unet", field, format!("is {channels}, and the latent has {latent}"));
-        }
+    let latent = vae.latent_channels;
+    // A network that paints into images sees a mask and the masked image's latent as well.
+    if ![latent, 2 * latent + 1].contains(&unet.in_channels) {
+        let cause = format!("is {}, and the latent has {latent}", unet.in_channels);
+        return fault("unet", "in_channels", cause);
+    }
+    if unet.out_channels != latent {
+        let cause = format!("is {}, and the latent has {latent}", unet.out_channels);
+        return fault("unet", "out_channels", cause);
     }
     if unet.cross_attention_dim != text.hidden_size {
         let (context, width) = (unet.cross_attention_dim, text.hidden_size);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::device::CancelToken;
+use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, Part, save_weights, write_tiny};
 
 struct Desk {
@@ -63,11 +64,13 @@ fn request() -> Request {
         seed: 1,
         steps: 3,
         guidance_scale: 2.0,
+        ..Request::default()
     }
 }
 
 fn image(pipeline: &Pipeline, request: &Request) -> Result<Vec<f32>, SampleError> {
-    generate(pipeline, request, 0, &mut |_, _| (), &CancelToken::new())
+    let frame = generate(pipeline, request, 0, &mut |_| (), &CancelToken::new())?;
+    Ok(frame.pixels)
 }
 
 #[test]
@@ -93,12 +96,15 @@ fn every_part_of_a_request_counts() {
 fn a_preview_is_the_picture_so_far() {
     let pipeline = Desk::new().load().unwrap();
     let mut seen = Vec::new();
-    let mut on_step = |step, preview: Option<Vec<f32>>| seen.push((step, preview.map(|p| p.len())));
-    generate(&pipeline, &request(), 2, &mut on_step, &CancelToken::new()).unwrap();
+    let mut on_step = |step: Step| {
+        assert_eq!(step.of, 3);
+        seen.push((step.number, step.preview.map(|frame| frame.pixels.len())));
+    };
+    generate(&pipeline, &request(), 1, &mut on_step, &CancelToken::new()).unwrap();
     assert_eq!(seen, [(1, None), (2, Some(32 * 32)), (3, None)]);
     let cancelled = CancelToken::new();
     cancelled.cancel();
-    let error = generate(&pipeline, &request(), 0, &mut |_, _| unreachable!(), &cancelled);
+    let error = generate(&pipeline, &request(), 0, &mut |_| unreachable!(), &cancelled);
     assert!(matches!(error, Err(SampleError::Cancelled)));
 }
 
@@ -233,4 +239,95 @@ fn weights_that_are_no_numbers_make_no_image() {
         let error = image(&desk.load().unwrap(), &request()).unwrap_err();
         assert!(matches!(error, SampleError::NotFinite), "{name}: {error}");
     }
+}
+
+fn picture(width: u32, height: u32, value: impl Fn(u32, u32) -> f32) -> Frame {
+    let pixels = (0..width * height).map(|at| value(at % width, at / width)).collect();
+    Frame { width, height, pixels }
+}
+
+#[test]
+fn an_image_to_start_from_is_kept_the_more_the_less_strength_there_is() {
+    let pipeline = Desk::new().load().unwrap();
+    let image_of = |start| {
+        let request = Request { steps: 10, guidance_scale: 1.0, start, ..request() };
+        image(&pipeline, &request).unwrap()
+    };
+    let init = picture(32, 32, |x, y| if (x + y) % 16 < 8 { 0.9 } else { 0.1 });
+    let begun = |strength| image_of(Start::Image { image: init.clone(), strength });
+    // What the autoencoder alone makes of the image: random weights keep little of it.
+    let kept = begun(0.1);
+    let distance = |other: &[f32]| -> f32 {
+        kept.iter().zip(other).map(|(a, b)| (a - b).powi(2)).sum::<f32>()
+    };
+    let (some, most) = (begun(0.3), begun(1.0));
+    assert!(distance(&some) > 0.0 && distance(&some) < distance(&most));
+    assert_eq!(begun(0.3), some);
+    // Another size of the same picture is brought to the model's.
+    let large = Start::Image { image: init.resized(64, 64), strength: 0.3 };
+    assert_eq!(image_of(large).len(), 32 * 32);
+}
+
+#[test]
+fn outside_the_mask_the_image_stays() {
+    let pipeline = Desk::new().load().unwrap();
+    let init = picture(32, 32, |x, y| ((x * 5 + y * 3) % 32) as f32 / 31.0);
+    // The left half is made anew.
+    let mask = picture(32, 32, |x, _| if x < 16 { 1.0 } else { 0.0 });
+    let painted = |prompt: &str| {
+        let start = Start::Inpaint { image: init.clone(), mask: mask.clone(), strength: 1.0 };
+        let request = Request { prompt: prompt.into(), guidance_scale: 4.0, start, ..request() };
+        // Latents, and no pixels: the decoder mixes neighbours.
+        super::generate::latent_of(&pipeline, &request).unwrap()
+    };
+    let (one, two) = (painted("chest radiograph, normal"), painted("chest radiograph, edema"));
+    let half = |x: &Tensor, from: usize| -> Vec<f32> {
+        let width = x.dim(3).unwrap() / 2;
+        x.narrow(3, from * width, width).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    };
+    assert_eq!(half(&one, 1), half(&two, 1));
+    assert_ne!(half(&one, 0), half(&two, 0));
+}
+
+#[test]
+fn what_cannot_be_made_is_refused_by_its_field() {
+    let pipeline = Desk::new().load().unwrap();
+    let good = picture(32, 32, |_, _| 0.5);
+    let empty = Frame { width: 0, height: 0, pixels: Vec::new() };
+    let lying = Frame { width: 64, ..good.clone() };
+    let broken = picture(32, 32, |_, _| f32::NAN);
+    let from = |image: &Frame, strength| Start::Image { image: image.clone(), strength };
+    let into =
+        |mask: &Frame| Start::Inpaint { image: good.clone(), mask: mask.clone(), strength: 1.0 };
+    let black = picture(32, 32, |_, _| 0.4);
+    // One white pixel is lost when the mask is made smaller.
+    let speck = picture(1024, 1024, |x, y| if (x, y) == (9, 9) { 1.0 } else { 0.0 });
+    for (start, field) in [
+        (from(&empty, 0.5), "init"),
+        (from(&lying, 0.5), "init"),
+        (from(&broken, 0.5), "init"),
+        (from(&good, 0.0), "strength"),
+        (from(&good, 1.1), "strength"),
+        (from(&good, f64::NAN), "strength"),
+        (from(&good, 0.1), "strength"),
+        (into(&empty), "mask"),
+        (into(&black), "mask"),
+        (into(&speck), "mask"),
+    ] {
+        let error = image(&pipeline, &Request { start, ..request() }).unwrap_err();
+        assert!(
+            matches!(&error, SampleError::Invalid { field: named, .. } if *named == field),
+            "{error}"
+        );
+    }
+    for size in [(0, 32), (33, 32), (32, 1 << 20)] {
+        let error = image(&pipeline, &Request { size: Some(size), ..request() }).unwrap_err();
+        assert!(error.to_string().starts_with("size: "), "{error}");
+    }
+    let error = image(&pipeline, &Request { guidance_rescale: 2.0, ..request() }).unwrap_err();
+    assert!(error.to_string().starts_with("guidance_rescale: "), "{error}");
+    assert_eq!(
+        image(&pipeline, &Request { size: Some((16, 48)), ..request() }).unwrap().len(),
+        16 * 48
+    );
 }

@@ -12,10 +12,10 @@ use crate::dicom::{
     Frame, Provenance, SyntheticDescription, png_with_provenance, render_png, write_synthetic,
 };
 use crate::model::Bundle;
-use crate::sample::{Pipeline, Request, generate};
+use crate::sample::{Pipeline, Request, Step, generate};
 
 /// Pictures on the way that an image shows.
-const PREVIEWS: u32 = 6;
+const PREVIEWS: usize = 6;
 
 /// A request on its way to the device.
 pub(super) struct Order {
@@ -61,21 +61,19 @@ fn answer(
                 seed: request.seed.wrapping_add(u64::from(image)),
                 steps: request.steps as usize,
                 guidance_scale: f64::from(request.guidance_scale),
+                ..Request::default()
             };
-            let side = pipeline.image_size() as u32;
-            let frame = |pixels| Frame { width: side, height: side, pixels };
-            let mut on_step = |step: usize, preview: Option<Vec<f32>>| {
+            let mut on_step = |step: Step| {
                 on_progress(Progress {
                     image,
-                    step: step as u32,
-                    steps: request.steps,
+                    step: step.number as u32,
+                    steps: step.of as u32,
                     // A preview that cannot be shown is left out; the image itself is checked.
-                    preview_png: preview.and_then(|pixels| render_png(&frame(pixels), None).ok()),
+                    preview_png: step.preview.and_then(|frame| render_png(&frame, None).ok()),
                 });
             };
-            let every = (request.steps / PREVIEWS).max(1) as usize;
-            let pixels = generate(pipeline, &order, every, &mut on_step, cancel)?;
-            finish(bundle, request, &order, &adapters, frame(pixels))
+            let frame = generate(pipeline, &order, PREVIEWS, &mut on_step, cancel)?;
+            finish(bundle, request, &order, &adapters, frame)
         })
         .collect()
 }

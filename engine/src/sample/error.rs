@@ -1,0 +1,37 @@
+//! What can keep a request from its image.
+
+use crate::model::ModelError;
+
+/// An error of a sampling.
+#[derive(Debug, thiserror::Error)]
+pub enum SampleError {
+    /// A field of the request cannot be used; found before any work.
+    #[error("{field}: {cause}")]
+    Invalid {
+        /// Which field.
+        field: &'static str,
+        /// Why.
+        cause: String,
+    },
+    /// Somebody asked it to stop.
+    #[error("cancelled")]
+    Cancelled,
+    /// The numbers ran away.
+    #[error(
+        "the image came out as no number: the model or an adapter is damaged, or guidance_scale is too high"
+    )]
+    NotFinite,
+    /// The prompt does not encode, or a part of the model does not load.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A computation failed.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+impl SampleError {
+    /// An error about a field of the request.
+    pub(super) fn invalid(field: &'static str, cause: impl Into<String>) -> Self {
+        Self::Invalid { field, cause: cause.into() }
+    }
+}

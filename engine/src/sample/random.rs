@@ -1,0 +1,26 @@
+//! The noise of one image: all of it from one seed.
+
+use candle_core::{Result, Tensor};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::device::normal;
+use crate::noise::NoiseSource;
+
+/// Draws of one seed, in the order in which they are asked for: ChaCha8 as `rand_chacha` seeds it from
+/// 64 bits, turned into normal numbers by Box and Muller's method.
+pub(super) struct Seeded(ChaCha8Rng);
+
+impl Seeded {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+}
+
+impl NoiseSource for Seeded {
+    /// Drawn on the host, whatever the device: the same seed gives the same image everywhere.
+    fn next(&mut self, like: &Tensor) -> Result<Tensor> {
+        let values = normal(&mut self.0, like.elem_count());
+        Tensor::from_vec(values, like.shape(), like.device())?.to_dtype(like.dtype())
+    }
+}

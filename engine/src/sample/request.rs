@@ -1,0 +1,128 @@
+//! What one image is made from.
+
+use super::error::SampleError;
+use crate::dicom::Frame;
+
+/// What one image is made from. The same request gives the same values, whatever is made beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The sentence.
+    pub prompt: String,
+    /// What to lead away from; empty for nothing.
+    pub negative: String,
+    /// Seed of all noise.
+    pub seed: u64,
+    /// Denoising steps.
+    pub steps: usize,
+    /// Strength of classifier-free guidance (Ho and Salimans, arXiv 2207.12598); 1 is none.
+    pub guidance_scale: f64,
+    /// How far the guided prediction is brought back to the spread of the unguided one, 0 (not) to 1
+    /// (Lin et al., arXiv 2305.08891, section 3.4).
+    pub guidance_rescale: f64,
+    /// Height and width in pixels; absent, the model's own.
+    pub size: Option<(usize, usize)>,
+    /// What the sampling starts from.
+    pub start: Start,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            prompt: String::new(),
+            negative: String::new(),
+            seed: 0,
+            steps: 20,
+            guidance_scale: 1.0,
+            guidance_rescale: 0.0,
+            size: None,
+            start: Start::Noise,
+        }
+    }
+}
+
+/// What a sampling starts from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Start {
+    /// Pure noise.
+    #[default]
+    Noise,
+    /// An image under some noise (SDEdit, Meng et al., arXiv 2108.01073).
+    Image {
+        /// The image; resized where its size is another.
+        image: Frame,
+        /// The share of the steps that is taken, above 0 and up to 1: little keeps the image.
+        strength: f64,
+    },
+    /// An image of which a part is made anew.
+    Inpaint {
+        /// The image; resized where its size is another.
+        image: Frame,
+        /// What is made anew: 0.5 and above.
+        mask: Frame,
+        /// As for [`Self::Image`]; 1 forgets what was under the mask.
+        strength: f64,
+    },
+}
+
+/// The longest side of an image, in pixels.
+pub(super) const LONGEST_SIDE: usize = 4096;
+
+impl Request {
+    /// # Errors
+    /// [`SampleError::Invalid`] names the field, before anything is computed.
+    pub(super) fn check(&self) -> Result<(), SampleError> {
+        let hold = |holds: bool, field: &'static str, cause: &str| {
+            if holds { Ok(()) } else { Err(SampleError::invalid(field, cause)) }
+        };
+        hold((1..=1000).contains(&self.steps), "steps", "must lie between 1 and 1,000")?;
+        hold(self.guidance_scale.is_finite(), "guidance_scale", "must be a number")?;
+        hold(
+            (0.0..=1.0).contains(&self.guidance_rescale),
+            "guidance_rescale",
+            "must lie between 0 and 1",
+        )?;
+        match &self.start {
+            Start::Noise => {}
+            Start::Image { image, strength } => {
+                check_picture("init", image)?;
+                check_strength(*strength, self.steps)?;
+            }
+            Start::Inpaint { image, mask, strength } => {
+                check_picture("init", image)?;
+                check_picture("mask", mask)?;
+                check_strength(*strength, self.steps)?;
+                hold(
+                    mask.pixels.iter().any(|value| *value >= 0.5),
+                    "mask",
+                    "is empty: white (0.5 and above) is what is made anew",
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_strength(strength: f64, steps: usize) -> Result<(), SampleError> {
+    if !(strength > 0.0 && strength <= 1.0) {
+        return Err(SampleError::invalid("strength", "must lie above 0 and be 1 at most"));
+    }
+    if ((steps as f64 * strength) as usize) < 1 {
+        let cause = format!("leaves none of {steps} steps: take more steps, or a greater strength");
+        return Err(SampleError::invalid("strength", cause));
+    }
+    Ok(())
+}
+
+fn check_picture(field: &'static str, frame: &Frame) -> Result<(), SampleError> {
+    let (width, height) = (frame.width as usize, frame.height as usize);
+    if width == 0 || height == 0 {
+        return Err(SampleError::invalid(field, "is empty"));
+    }
+    if width > 16_384 || height > 16_384 || frame.pixels.len() != width * height {
+        return Err(SampleError::invalid(field, "is no picture of 16,384 pixels a side at most"));
+    }
+    if frame.pixels.iter().any(|value| !value.is_finite()) {
+        return Err(SampleError::invalid(field, "holds values that are no numbers"));
+    }
+    Ok(())
+}
