@@ -1,8 +1,8 @@
 //! What the engine computes, against what PyTorch, diffusers and transformers compute.
 //!
-//! `make.py` beside this file, with a maker a subject, made the numbers (`make golden`). `sd1` and `sd2` are bundles that
-//! diffusers wrote, in the forms of Stable Diffusion 1 and 2; `ours` is one that the engine wrote and
-//! diffusers read.
+//! `make.py` beside this file and the subjects in `makers/` made the numbers (`make golden`). `sd1`,
+//! `sd2` and those in `pipelines` are bundles that diffusers wrote; `ours` is one that the engine wrote
+//! and diffusers read.
 
 mod captions;
 mod networks;

@@ -2,27 +2,18 @@
 
 use std::collections::HashMap;
 
-use candle_core::{DType, Device, Result, Tensor};
-use skiagraph_engine::device::normal;
+use candle_core::Device;
+use skiagraph_engine::device::CancelToken;
 use skiagraph_engine::dicom::Frame;
 use skiagraph_engine::model::Bundle;
-use skiagraph_engine::noise::NoiseSource;
-use skiagraph_engine::sample::{Pipeline, Request, Start, render};
+use skiagraph_engine::prompt::StructuredPrompt;
+use skiagraph_engine::sample::{Pipeline, Request, Seeded, Start, render};
+use skiagraph_engine::serve::{GenerateRequest, ServeError, Service};
 
 use super::{Golden, folder_of};
 
 /// Of the image's brightest value; single precision loses a few millionths.
 const TOLERANCE: f32 = 1e-3;
-
-/// The seed that the maker gave diffusers.
-struct Seven(rand_chacha::ChaCha8Rng);
-
-impl NoiseSource for Seven {
-    fn next(&mut self, like: &Tensor) -> Result<Tensor> {
-        let values = normal(&mut self.0, like.elem_count());
-        Tensor::from_vec(values, like.shape(), like.device())?.to_dtype(DType::F32)
-    }
-}
 
 fn request(start: Start) -> Request {
     Request {
@@ -53,8 +44,8 @@ fn check(bundle: &str, cases: &[(&str, Request)]) {
     let folder = folder_of("pipelines").join(bundle);
     let pipeline = Pipeline::load(&Bundle::open(&folder).unwrap(), &Device::Cpu).unwrap();
     for (name, request) in cases {
-        let mut noise = Seven(rand_chacha::rand_core::SeedableRng::seed_from_u64(7));
-        let ours = render(&pipeline, request, &mut noise).unwrap();
+        // The seed that the maker gave diffusers.
+        let ours = render(&pipeline, request, &mut Seeded::new(7)).unwrap();
         golden.check(bundle, name, &ours, TOLERANCE);
     }
 }
@@ -84,4 +75,20 @@ fn a_part_made_anew_is_diffusers() {
     };
     check("base", &[("inpaint_blend", of(1.0)), ("inpaint_blend_part", of(0.7))]);
     check("painter", &[("inpaint_9", of(1.0)), ("inpaint_9_part", of(0.7))]);
+}
+
+#[test]
+fn a_network_that_paints_into_images_asks_for_one() {
+    let service = Service::open(&folder_of("pipelines/painter")).unwrap();
+    let wanted = GenerateRequest {
+        prompt: StructuredPrompt::default(),
+        negative: None,
+        seed: 1,
+        steps: 2,
+        guidance_scale: 1.0,
+        count: 1,
+        adapters: Vec::new(),
+    };
+    let error = service.generate(&wanted, &mut |_| (), &CancelToken::new()).unwrap_err();
+    assert!(matches!(error, ServeError::Invalid { field: "mask", .. }), "{error}");
 }

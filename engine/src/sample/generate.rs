@@ -39,13 +39,7 @@ pub fn generate(
 ) -> std::result::Result<Frame, SampleError> {
     let mut noise = Seeded::new(request.seed);
     let latent = denoise(pipeline, request, &mut noise, previews, on_step, cancel)?;
-    let frame = Pipeline::frame(&pipeline.decode(&latent)?)?;
-    // Clamping lets a NaN through, and a NaN among the latents spreads over the image.
-    if frame.pixels.iter().all(|value| value.is_finite()) {
-        Ok(frame)
-    } else {
-        Err(SampleError::NotFinite)
-    }
+    Ok(Pipeline::frame(&finished(pipeline, &latent)?)?)
 }
 
 /// Makes one image as the autoencoder gives it, `[1, channels, h, w]` clamped to 0 … 1, from the draws
@@ -59,21 +53,22 @@ pub fn render(
     noise: &mut dyn NoiseSource,
 ) -> std::result::Result<Tensor, SampleError> {
     let latent = denoise(pipeline, request, noise, 0, &mut |_| (), &CancelToken::new())?;
-    Ok(pipeline.decode(&latent)?.clamp(0f32, 1f32)?)
+    Ok(finished(pipeline, &latent)?.clamp(0f32, 1f32)?)
 }
 
-/// The clean latent of a request, before the decoder mixes neighbours.
-#[cfg(test)]
-pub(super) fn latent_of(
-    pipeline: &Pipeline,
-    request: &Request,
-) -> std::result::Result<Tensor, SampleError> {
-    let mut noise = Seeded::new(request.seed);
-    denoise(pipeline, request, &mut noise, 0, &mut |_| (), &CancelToken::new())
+/// The image of a clean latent, not clamped.
+fn finished(pipeline: &Pipeline, latent: &Tensor) -> std::result::Result<Tensor, SampleError> {
+    let image = pipeline.decode(latent)?;
+    // Looked at before it is clamped, which would make a number of an infinity.
+    if image.flatten_all()?.to_vec1::<f32>()?.iter().all(|value| value.is_finite()) {
+        Ok(image)
+    } else {
+        Err(SampleError::NotFinite)
+    }
 }
 
 /// THE loop: the clean latent of a request.
-fn denoise(
+pub(super) fn denoise(
     pipeline: &Pipeline,
     request: &Request,
     noise: &mut dyn NoiseSource,
@@ -92,24 +87,25 @@ fn denoise(
     let sampler = Ddim::new(pipeline.schedule.clone(), request.steps);
     let begun = begin(pipeline, request, size, &sampler, noise)?;
     let (mut sample, first) = (begun.sample, begun.index);
-    let timesteps = sampler.timesteps().to_vec();
-    let of = timesteps.len() - first;
+    let of = sampler.timesteps().len() - first;
     let every = if previews == 0 { usize::MAX } else { of.div_ceil(previews + 1) };
-    for (index, timestep) in timesteps.iter().enumerate().skip(first) {
+    for (index, timestep) in sampler.timesteps().iter().enumerate().skip(first) {
         if cancel.is_cancelled() {
             return Err(SampleError::Cancelled);
         }
         let beside = begun.beside.as_ref();
         let prediction = predict(pipeline, &sample, *timestep, &context, beside, guidance)?;
-        let clean = sampler.clean(&prediction, index, &sample)?;
+        let number = index - first + 1;
+        let preview = (number % every == 0 && number < of)
+            .then(|| {
+                let clean = sampler.clean(&prediction, index, &sample)?;
+                Pipeline::frame(&pipeline.decode(&clean)?)
+            })
+            .transpose()?;
         sample = sampler.step(&prediction, index, &sample)?;
         if let Some(kept) = &begun.kept {
             sample = kept.put_back(&sample, &sampler, index + 1)?;
         }
-        let number = index - first + 1;
-        let preview = (number % every == 0 && number < of)
-            .then(|| Pipeline::frame(&pipeline.decode(&clean)?))
-            .transpose()?;
         on_step(Step { number, of, preview });
     }
     Ok(sample)

@@ -76,7 +76,7 @@ impl Pipeline {
     }
 
     /// Whether the network takes a mask and a masked image beside the latent.
-    pub fn paints_into_images(&self) -> bool {
+    pub(super) fn paints_into_images(&self) -> bool {
         self.unet.config().in_channels > self.vae.config().latent_channels
     }
 

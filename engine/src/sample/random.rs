@@ -9,10 +9,11 @@ use crate::noise::NoiseSource;
 
 /// Draws of one seed, in the order in which they are asked for: ChaCha8 as `rand_chacha` seeds it from
 /// 64 bits, turned into normal numbers by Box and Muller's method.
-pub(super) struct Seeded(ChaCha8Rng);
+pub struct Seeded(ChaCha8Rng);
 
 impl Seeded {
-    pub(super) fn new(seed: u64) -> Self {
+    /// The first draw of `seed` is the next.
+    pub fn new(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 }

@@ -64,6 +64,8 @@ pub enum Start {
     },
 }
 
+/// Denoising steps that one image may take.
+pub const MOST_STEPS: usize = 1000;
 /// The longest side of an image, in pixels.
 pub(super) const LONGEST_SIDE: usize = 4096;
 
@@ -74,7 +76,7 @@ impl Request {
         let hold = |holds: bool, field: &'static str, cause: &str| {
             if holds { Ok(()) } else { Err(SampleError::invalid(field, cause)) }
         };
-        hold((1..=1000).contains(&self.steps), "steps", "must lie between 1 and 1,000")?;
+        hold((1..=MOST_STEPS).contains(&self.steps), "steps", "must lie between 1 and 1,000")?;
         hold(self.guidance_scale.is_finite(), "guidance_scale", "must be a number")?;
         hold(
             (0.0..=1.0).contains(&self.guidance_rescale),

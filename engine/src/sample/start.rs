@@ -65,7 +65,7 @@ pub(super) fn begin(
         }
         Start::Image { image, strength } => {
             let clean = pipeline.encode(&picture(image)?, noise)?;
-            let index = first_step(request.steps, *strength, sampler);
+            let index = first_step(*strength, sampler);
             let sample = sampler.add_noise(&clean, &noise.next(&blank)?, index)?;
             Ok(Begun { sample, index, kept: None, beside: None })
         }
@@ -76,14 +76,14 @@ pub(super) fn begin(
             // The order of the draws is diffusers', so that a scheduler's own come after as many.
             let clean = if paints && all { None } else { Some(pipeline.encode(&image, noise)?) };
             let draw = noise.next(&blank)?;
-            let index = first_step(request.steps, *strength, sampler);
+            let index = first_step(*strength, sampler);
             let sample = match &clean {
                 Some(clean) if !all => sampler.add_noise(clean, &draw, index)?,
                 Some(_) | None => draw.clone(),
             };
             let small = shrink(&mask, blank.dims4()?)?;
-            let outside = image.broadcast_mul(&(1.0 - &mask)?)?;
             if paints {
+                let outside = image.broadcast_mul(&(1.0 - &mask)?)?;
                 let masked = pipeline.encode(&outside, noise)?;
                 let beside = Some(Tensor::cat(&[&small, &masked], 1)?);
                 return Ok(Begun { sample, index, kept: None, beside });
@@ -94,10 +94,10 @@ pub(super) fn begin(
     }
 }
 
-/// The first step of an image-to-image sampling that takes `strength` of `steps`.
-fn first_step(steps: usize, strength: f64, sampler: &Ddim) -> usize {
-    let taken = ((steps as f64 * strength) as usize).min(steps);
-    (steps - taken).min(sampler.timesteps().len().saturating_sub(1))
+/// The first step of a sampling that takes the share `strength` of its steps, one at the least.
+fn first_step(strength: f64, sampler: &Ddim) -> usize {
+    let steps = sampler.timesteps().len();
+    steps - ((steps as f64 * strength) as usize).clamp(1, steps)
 }
 
 /// The mask at the image's size, 0 or 1, `[1, 1, h, w]`.

@@ -278,7 +278,9 @@ fn outside_the_mask_the_image_stays() {
         let start = Start::Inpaint { image: init.clone(), mask: mask.clone(), strength: 1.0 };
         let request = Request { prompt: prompt.into(), guidance_scale: 4.0, start, ..request() };
         // Latents, and no pixels: the decoder mixes neighbours.
-        super::generate::latent_of(&pipeline, &request).unwrap()
+        let mut noise = Seeded::new(request.seed);
+        let cancel = CancelToken::new();
+        super::generate::denoise(&pipeline, &request, &mut noise, 0, &mut |_| (), &cancel).unwrap()
     };
     let (one, two) = (painted("chest radiograph, normal"), painted("chest radiograph, edema"));
     let half = |x: &Tensor, from: usize| -> Vec<f32> {

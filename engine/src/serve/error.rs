@@ -41,7 +41,10 @@ impl From<SampleError> for ServeError {
     fn from(error: SampleError) -> Self {
         match error {
             SampleError::Cancelled => Self::Cancelled,
-            other => Self::Sample(other),
+            SampleError::Invalid { field, cause } => Self::Invalid { field, cause },
+            SampleError::NotFinite | SampleError::Model(_) | SampleError::Tensor(_) => {
+                Self::Sample(error)
+            }
         }
     }
 }

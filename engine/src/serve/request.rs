@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use super::error::ServeError;
 use crate::dicom::{Frame, Provenance};
 use crate::prompt::{LONGEST_TEXT, StructuredPrompt};
+use crate::sample::MOST_STEPS;
 
 /// Images that one request may ask for.
 const MOST_IMAGES: u32 = 16;
-/// Denoising steps that one image may take.
-const MOST_STEPS: u32 = 1000;
 /// Guidance beyond which nothing but artefacts comes.
 const STRONGEST_GUIDANCE: f32 = 30.0;
 /// An adapter's scale beyond which nothing but artefacts comes.
@@ -52,7 +51,11 @@ impl GenerateRequest {
         let check = |holds: bool, field: &'static str, cause: &str| {
             if holds { Ok(()) } else { Err(ServeError::Invalid { field, cause: cause.to_owned() }) }
         };
-        check((1..=MOST_STEPS).contains(&self.steps), "steps", "must lie between 1 and 1,000")?;
+        check(
+            (1..=MOST_STEPS).contains(&(self.steps as usize)),
+            "steps",
+            "must lie between 1 and 1,000",
+        )?;
         check((1..=MOST_IMAGES).contains(&self.count), "count", "must lie between 1 and 16")?;
         check(
             (1.0..=STRONGEST_GUIDANCE).contains(&self.guidance_scale),

@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from .common import CAPTIONS, HERE, TOKENS, WIDTH, Noise, shake, write
-from .schedulers import ddim
+from .common import CAPTIONS, HERE, TOKENS, WIDTH, Noise, dress, shake, write
+from .schedulers import LATENT, ddim
 
 
 def networks(kind: str, vocabulary: int):
@@ -64,10 +64,7 @@ def networks(kind: str, vocabulary: int):
         )
     )
     scheduler = ddim(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
+        **LATENT,
         set_alpha_to_one=False,
         prediction_type="v_prediction" if two else "epsilon",
         rescale_betas_zero_snr=two,
@@ -110,33 +107,18 @@ def network_numbers(unet, vae, text, patch: int) -> dict:
     return numbers
 
 
-def bundle(kind: str, tokenizer_folder: Path) -> None:
+def bundle(kind: str) -> None:
     """A bundle, what its networks compute, and an image made by diffusers' own pipeline."""
     folder = HERE / kind
     shutil.rmtree(folder, ignore_errors=True)
-    tokenizer = CLIPTokenizer.from_pretrained(tokenizer_folder)
+    tokenizer = CLIPTokenizer.from_pretrained(HERE / "ours" / "tokenizer")
     unet, vae, text, scheduler = networks(kind, len(tokenizer))
     for part, model in (("unet", unet), ("vae", vae), ("text_encoder", text)):
         model.half().save_pretrained(folder / part)
         model.float()
     scheduler.save_pretrained(folder / "scheduler")
-    (folder / "tokenizer").mkdir()
-    for name in ("vocab.json", "merges.txt"):
-        shutil.copy(tokenizer_folder / name, folder / "tokenizer" / name)
-    card = {
-        "name": kind,
-        "version": "0",
-        "description": "Random weights in the form of Stable Diffusion " + kind[2:],
-        "image_size": vae.config.sample_size,
-        "findings": [],
-        "default_steps": 5,
-        "default_guidance_scale": 4.0,
-        "licence": "Apache-2.0",
-        "attribution": [],
-        "training": "none",
-        "limits": "Shows nothing.",
-    }
-    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+    description = "Random weights in the form of Stable Diffusion " + kind[2:]
+    dress(folder, vae.config.sample_size, 5, description, ["tokenizer"])
     numbers = network_numbers(unet, vae, text, 1)
 
     pipeline = StableDiffusionPipeline(
@@ -171,7 +153,7 @@ def bundle(kind: str, tokenizer_folder: Path) -> None:
     write(folder / "expected.safetensors", numbers)
 
 
-def ours(engine: Path) -> Path:
+def ours(engine: Path) -> None:
     """The engine's own tiny model, read by diffusers and transformers."""
     folder = HERE / "ours"
     shutil.rmtree(folder, ignore_errors=True)
@@ -194,10 +176,10 @@ def ours(engine: Path) -> Path:
     for model in (unet, vae, text):
         model.float().eval()
     write(folder / "expected.safetensors", network_numbers(unet, vae, text, patch))
-    return folder / "tokenizer"
 
 
 def make(engine: Path) -> None:
-    tokenizer_folder = ours(engine)
-    bundle("sd1", tokenizer_folder)
-    bundle("sd2", tokenizer_folder)
+    # The others take its tokenizer.
+    ours(engine)
+    bundle("sd1")
+    bundle("sd2")

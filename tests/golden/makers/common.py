@@ -1,6 +1,8 @@
 """What every maker shares: the engine's noise, weights that nothing leaves at one or zero, files."""
 
+import json
 import math
+import shutil
 from pathlib import Path
 
 import torch
@@ -75,6 +77,28 @@ def shake(model: torch.nn.Module) -> None:
     """Moves every weight, norms' too, so that nothing is one or zero; rounds to half precision."""
     for value in model.parameters():
         value.data = (value.data + 0.05 * torch.randn_like(value)).half().float()
+
+
+def dress(folder: Path, size: int, steps: int, description: str, tokenizers: list[str]) -> None:
+    """Gives a bundle what is no network of it: tokenizers and a card."""
+    for tokenizer in tokenizers:
+        (folder / tokenizer).mkdir(parents=True)
+        for file in ("vocab.json", "merges.txt"):
+            shutil.copy(HERE / "ours" / "tokenizer" / file, folder / tokenizer / file)
+    card = {
+        "name": folder.name,
+        "version": "0",
+        "description": description,
+        "image_size": size,
+        "findings": [],
+        "default_steps": steps,
+        "default_guidance_scale": 4.0,
+        "licence": "Apache-2.0",
+        "attribution": [],
+        "training": "none",
+        "limits": "Shows nothing.",
+    }
+    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
 
 
 def write(path: Path, numbers: dict) -> None:

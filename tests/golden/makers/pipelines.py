@@ -10,12 +10,10 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy
 import torch
 from diffusers import (
     AutoencoderKL,
     ControlNetModel,
-    DDIMScheduler,
     EulerDiscreteScheduler,
     StableDiffusionControlNetImg2ImgPipeline,
     StableDiffusionControlNetPipeline,
@@ -26,11 +24,10 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from diffusers.models.controlnets.multicontrolnet import MultiControlNetModel
-from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from .common import CAPTIONS, HERE, TOKENS, WIDTH, Noise, shake
-from .schedulers import ddim
+from .common import CAPTIONS, HERE, TOKENS, WIDTH, Noise, dress, shake, write
+from .schedulers import LATENT, ddim
 
 FOLDER = HERE / "pipelines"
 STEPS = 6
@@ -116,14 +113,7 @@ def controlnet(of: UNet2DConditionModel) -> ControlNetModel:
 
 
 def scheduler():
-    return ddim(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        set_alpha_to_one=False,
-        steps_offset=1,
-    )
+    return ddim(**LATENT, set_alpha_to_one=False, steps_offset=1)
 
 
 def save(name: str, parts: dict, tokenizers: list[str], **index) -> None:
@@ -135,25 +125,8 @@ def save(name: str, parts: dict, tokenizers: list[str], **index) -> None:
             model.double().eval()
         else:
             model.save_pretrained(folder / part)
-    for tokenizer in tokenizers:
-        (folder / tokenizer).mkdir(parents=True)
-        for file in ("vocab.json", "merges.txt"):
-            shutil.copy(HERE / "ours" / "tokenizer" / file, folder / tokenizer / file)
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    card = {
-        "name": name,
-        "version": "0",
-        "description": "Random weights.",
-        "image_size": SIDE,
-        "findings": [],
-        "default_steps": STEPS,
-        "default_guidance_scale": 4.0,
-        "licence": "Apache-2.0",
-        "attribution": [],
-        "training": "none",
-        "limits": "Shows nothing.",
-    }
-    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+    dress(folder, SIDE, STEPS, "Random weights.", tokenizers)
 
 
 def pictures() -> dict:
@@ -162,7 +135,7 @@ def pictures() -> dict:
     mask = torch.zeros(SIDE, SIDE)
     mask[6:20, 10:27] = 1
     return {
-        "init": (0.5 + 0.4 * torch.sin(7 * x + 3 * y)).float(),
+        "init": 0.5 + 0.4 * torch.sin(7 * x + 3 * y),
         "mask": mask,
         "lungs": ((x - 0.5) ** 2 + (y - 0.4) ** 2 < 0.1).float(),
         "edges": (torch.sin(20 * x * y) > 0.6).float(),
@@ -203,16 +176,16 @@ def make(_engine: Path) -> None:
         "output_type": "latent",
     }
 
-    def run(name: str, pipeline, seed: int = 7, vae_of=coder, **options) -> None:
+    def run(name: str, pipeline, vae_of=coder, **options) -> None:
         pipeline.set_progress_bar_config(disable=True)
-        with noise_of(seed):
+        with noise_of(7):
             clean = pipeline(**(asked | options)).images
         image = vae_of.decode(clean / vae_of.config.scaling_factor).sample
         image = (image / 2 + 0.5).clamp(0, 1)
         share = ((image == 0) | (image == 1)).double().mean().item()
         print(name, tuple(image.shape), f"saturated {share:.3f}")
         assert share < 0.6, "an image that says little"
-        images[name] = image.float().contiguous()
+        images[name] = image
 
     plain = StableDiffusionPipeline(unet=network, **common, **QUIET)
     run("text_to_image", plain, height=SIDE, width=SIDE)
@@ -256,9 +229,8 @@ def make(_engine: Path) -> None:
         controlnet_conditioning_scale=0.8,
     )
     xl(tokenizer, run, size)
-    FOLDER.mkdir(exist_ok=True)
-    save_file(images, FOLDER / "expected.safetensors")
-    save_file({name: value.contiguous() for name, value in shown.items()}, FOLDER / "shown.safetensors")
+    write(FOLDER / "expected.safetensors", images)
+    write(FOLDER / "shown.safetensors", shown)
 
 
 def xl(tokenizer, run, size: dict) -> None:

@@ -18,6 +18,14 @@ def ddim(**config) -> DDIMScheduler:
         return DDIMScheduler(**config)
 
 
+# What all models of latent diffusion share.
+LATENT = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "clip_sample": False,
+}
+
 SCHEDULERS = [
     {"prediction_type": prediction, "timestep_spacing": spacing, "rescale_betas_zero_snr": zero}
     for prediction in ("epsilon", "v_prediction", "sample")
@@ -38,8 +46,7 @@ def make(_engine: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     cases, numbers = [], {}
     for number, change in enumerate(SCHEDULERS):
-        basis = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
-        scheduler = ddim(**(basis | {"clip_sample": False} | change))
+        scheduler = ddim(**(LATENT | change))
         for steps in (1, 7, 50):
             scheduler.set_timesteps(steps)
             sample = torch.randn(1, 2, 2, 3, dtype=torch.float64)
