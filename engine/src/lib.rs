@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 1 | [`device`], [`files`], [`kernel`], [`terms`] |
 //! | 2 | [`nn`], [`noise`], [`dicom`], [`prompt`] |
-//! | 3 | [`model`] |
+//! | 3 | [`control`], [`model`] |
 //! | 4 | [`adapter`], [`data`] |
 //! | 5 | [`sample`] |
 //! | 6 | [`train`] |
@@ -15,6 +15,7 @@
 //! | 8 | the command line, `main` |
 
 pub mod adapter;
+pub mod control;
 pub mod data;
 pub mod device;
 pub mod dicom;

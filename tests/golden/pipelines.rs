@@ -6,7 +6,6 @@ use candle_core::Device;
 use skiagraph_engine::device::CancelToken;
 use skiagraph_engine::dicom::Frame;
 use skiagraph_engine::model::Bundle;
-use skiagraph_engine::prompt::StructuredPrompt;
 use skiagraph_engine::sample::{Pipeline, Request, Seeded, Start, render};
 use skiagraph_engine::serve::{GenerateRequest, ServeError, Service};
 
@@ -80,15 +79,7 @@ fn a_part_made_anew_is_diffusers() {
 #[test]
 fn a_network_that_paints_into_images_asks_for_one() {
     let service = Service::open(&folder_of("pipelines/painter")).unwrap();
-    let wanted = GenerateRequest {
-        prompt: StructuredPrompt::default(),
-        negative: None,
-        seed: 1,
-        steps: 2,
-        guidance_scale: 1.0,
-        count: 1,
-        adapters: Vec::new(),
-    };
+    let wanted = GenerateRequest { steps: 2, ..GenerateRequest::default() };
     let error = service.generate(&wanted, &mut |_| (), &CancelToken::new()).unwrap_err();
     assert!(matches!(error, ServeError::Invalid { field: "mask", .. }), "{error}");
 }

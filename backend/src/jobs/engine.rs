@@ -164,6 +164,7 @@ pub(super) fn image_request(
             })
             .into_iter()
             .collect(),
+        ..GenerateRequest::default()
     }
 }
 

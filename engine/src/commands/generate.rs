@@ -4,9 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Serialize;
+use skiagraph_engine::control::{ControlKind, read_picture};
 use skiagraph_engine::device::CancelToken;
+use skiagraph_engine::dicom::{Frame, read_provenance};
 use skiagraph_engine::prompt::StructuredPrompt;
-use skiagraph_engine::serve::{AdapterRef, GenerateRequest, Progress, Service};
+use skiagraph_engine::serve::{
+    AdapterRef, GenerateRequest, Given, ModelCard, Progress, Service, Start, replay,
+};
 use skiagraph_engine::terms::{AgeGroup, Sex};
 
 use super::Output;
@@ -46,9 +50,34 @@ pub(crate) struct Arguments {
     /// Strength of guidance; the model's card knows a good one.
     #[arg(long)]
     guidance: Option<f32>,
+    /// How far guidance is brought back to the spread of the unguided prediction, 0 to 1.
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    guidance_rescale: f32,
+    /// Columns; without it the model's own size.
+    #[arg(long, requires = "height")]
+    width: Option<u32>,
+    /// Rows; without it the model's own size.
+    #[arg(long, requires = "width")]
+    height: Option<u32>,
+    /// A picture to start from: DICOM, PNG or JPEG.
+    #[arg(long, value_name = "FILE")]
+    init: Option<PathBuf>,
+    /// What of that picture is made anew, white on black.
+    #[arg(long, requires = "init", value_name = "FILE")]
+    mask: Option<PathBuf>,
+    /// The share of the steps that is taken from that picture, above 0 and up to 1: little keeps it.
+    #[arg(long, requires = "init", default_value_t = 0.8)]
+    strength: f64,
     /// How many images.
     #[arg(long, default_value_t = 1)]
     count: u32,
+    /// A PNG or DICOM file of ours, which is made again: everything comes from the file. Its adapters
+    /// and pictures are named as they were (--lora, --init, --mask), and known by their hashes.
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "prompt", "finding", "age_group", "sex", "view", "negative", "seed", "steps", "guidance",
+        "guidance_rescale", "width", "height", "strength", "count",
+    ])]
+    replay: Option<PathBuf>,
     /// The folder that the images go to, as DICOM and PNG.
     #[arg(long)]
     out: PathBuf,
@@ -64,21 +93,9 @@ struct Written {
 
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> {
     let service = Service::open(&arguments.model)?;
-    let card = service.card();
-    let request = GenerateRequest {
-        prompt: StructuredPrompt {
-            findings: arguments.finding.clone(),
-            age_group: parse("--age-group", arguments.age_group.as_deref(), AgeGroup::parse)?,
-            sex: parse("--sex", arguments.sex.as_deref(), Sex::parse)?,
-            view_position: arguments.view.clone(),
-            text: arguments.prompt.clone(),
-        },
-        negative: arguments.negative.clone(),
-        seed: arguments.seed,
-        steps: arguments.steps.unwrap_or(card.default_steps),
-        guidance_scale: arguments.guidance.unwrap_or(card.default_guidance_scale),
-        count: arguments.count,
-        adapters: arguments.lora.iter().map(|text| adapter(text)).collect::<anyhow::Result<_>>()?,
+    let request = match &arguments.replay {
+        Some(file) => again(arguments, file, service.card())?,
+        None => asked(arguments, service.card())?,
     };
     service.validate(&request)?;
     std::fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
@@ -101,6 +118,61 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> 
     }
     progress.finish();
     Ok(())
+}
+
+/// The request that the options ask for.
+fn asked(arguments: &Arguments, card: &ModelCard) -> anyhow::Result<GenerateRequest> {
+    let strength = arguments.strength;
+    let start = match (&arguments.init, &arguments.mask) {
+        (None, _) => Start::Noise,
+        (Some(init), None) => Start::Image { image: picture("--init", init)?, strength },
+        (Some(init), Some(mask)) => {
+            let mask = ControlKind::Mask.condition(&picture("--mask", mask)?);
+            Start::Inpaint { image: picture("--init", init)?, mask, strength }
+        }
+    };
+    Ok(GenerateRequest {
+        prompt: StructuredPrompt {
+            findings: arguments.finding.clone(),
+            age_group: parse("--age-group", arguments.age_group.as_deref(), AgeGroup::parse)?,
+            sex: parse("--sex", arguments.sex.as_deref(), Sex::parse)?,
+            view_position: arguments.view.clone(),
+            text: arguments.prompt.clone(),
+        },
+        negative: arguments.negative.clone(),
+        seed: arguments.seed,
+        steps: arguments.steps.unwrap_or(card.default_steps),
+        guidance_scale: arguments.guidance.unwrap_or(card.default_guidance_scale),
+        count: arguments.count,
+        adapters: arguments.lora.iter().map(|text| adapter(text)).collect::<anyhow::Result<_>>()?,
+        guidance_rescale: arguments.guidance_rescale,
+        size: arguments.height.zip(arguments.width),
+        start,
+        sentence: None,
+    })
+}
+
+/// The request that made `file`.
+fn again(arguments: &Arguments, file: &Path, card: &ModelCard) -> anyhow::Result<GenerateRequest> {
+    let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
+    let description = read_provenance(&bytes).with_context(|| file.display().to_string())?;
+    let adapters: Vec<_> =
+        arguments.lora.iter().map(|text| adapter(text)).collect::<anyhow::Result<_>>()?;
+    let read = |option: &str, path: &Option<PathBuf>| {
+        path.as_ref().map(|path| picture(option, path)).transpose()
+    };
+    let given = Given {
+        adapters: adapters.into_iter().map(|adapter| adapter.path).collect(),
+        init: read("--init", &arguments.init)?,
+        mask: read("--mask", &arguments.mask)?.map(|mask| ControlKind::Mask.condition(&mask)),
+    };
+    Ok(replay(&description, card, &given)?)
+}
+
+fn picture(option: &str, path: &Path) -> anyhow::Result<Frame> {
+    let place = || format!("{option}: {}", path.display());
+    let bytes = std::fs::read(path).with_context(place)?;
+    read_picture(&bytes).with_context(place)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {

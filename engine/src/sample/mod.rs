@@ -14,5 +14,5 @@ mod tests;
 pub use error::SampleError;
 pub use generate::{Step, generate, render};
 pub use pipeline::Pipeline;
-pub use random::Seeded;
+pub use random::{RANDOM_GENERATOR, Seeded};
 pub use request::{MOST_STEPS, Request, Start};

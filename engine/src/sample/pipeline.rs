@@ -8,7 +8,7 @@ use crate::adapter::{Lora, attach};
 use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, TextEncoder, Tokenizer, Unet, Vae};
 use crate::nn::Weights;
-use crate::noise::{NoiseSource, Schedule};
+use crate::noise::{NoiseSource, Schedule, ScheduleConfig};
 
 /// A loaded model.
 pub struct Pipeline {
@@ -40,6 +40,11 @@ impl Pipeline {
             device: device.clone(),
             unet_weights,
         })
+    }
+
+    /// The model's own scheduler.
+    pub fn scheduler(&self) -> &ScheduleConfig {
+        self.schedule.config()
     }
 
     /// The UNet's weights, which adapters are opened against.

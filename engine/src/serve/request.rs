@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::error::ServeError;
 use crate::dicom::{Frame, Provenance};
 use crate::prompt::{LONGEST_TEXT, StructuredPrompt};
-use crate::sample::MOST_STEPS;
+use crate::sample::{MOST_STEPS, Start};
 
 /// Images that one request may ask for.
 const MOST_IMAGES: u32 = 16;
@@ -40,6 +40,33 @@ pub struct GenerateRequest {
     pub count: u32,
     /// Adapters that act together.
     pub adapters: Vec<AdapterRef>,
+    /// How far guidance is brought back to the spread of the unguided prediction, 0 to 1.
+    pub guidance_rescale: f32,
+    /// Height and width in pixels; absent, the model's own.
+    pub size: Option<(u32, u32)>,
+    /// What the sampling starts from.
+    pub start: Start,
+    /// The sentence in place of the one that `prompt` makes, where an image is made again.
+    pub sentence: Option<String>,
+}
+
+impl Default for GenerateRequest {
+    /// One image of no finding in particular, in 20 steps.
+    fn default() -> Self {
+        Self {
+            prompt: StructuredPrompt::default(),
+            negative: None,
+            seed: 0,
+            steps: 20,
+            guidance_scale: 1.0,
+            count: 1,
+            adapters: Vec::new(),
+            guidance_rescale: 0.0,
+            size: None,
+            start: Start::Noise,
+            sentence: None,
+        }
+    }
 }
 
 impl GenerateRequest {
@@ -75,7 +102,8 @@ impl GenerateRequest {
                 "must lie between 0 and 4",
             )?;
         }
-        Ok(self.prompt.sentence()?)
+        let made = self.prompt.sentence()?;
+        Ok(self.sentence.clone().unwrap_or(made))
     }
 }
 

@@ -2,7 +2,8 @@ use dicom_dictionary_std::tags;
 
 use crate::dicom::attributes::{items, text};
 use crate::dicom::{
-    Frame, Provenance, SyntheticDescription, png_with_provenance, read, render_png, write_synthetic,
+    AdapterUse, Frame, Provenance, SyntheticDescription, png_with_provenance, read, render_png,
+    write_synthetic,
 };
 use crate::terms::{AgeGroup, Sex};
 
@@ -24,11 +25,16 @@ pub(super) fn description() -> SyntheticDescription {
             version: "0.1.0".into(),
             model: "starter".into(),
             model_sha256: "ab".repeat(32),
-            adapters: vec![("ward-7".into(), 0.8)],
+            adapters: vec![AdapterUse {
+                name: "ward-7".into(),
+                sha256: "cd".repeat(32),
+                scale: 0.8,
+            }],
             seed: 42,
             steps: 30,
             guidance_scale: 3.0,
             scheduler: "ddim".into(),
+            ..Provenance::default()
         },
     }
 }
@@ -115,7 +121,7 @@ fn a_picture_carries_its_provenance() {
         .collect();
     assert_eq!(texts["Synthetic"], "YES");
     assert_eq!(texts["Description"], description().prompt);
-    let provenance: Provenance = serde_json::from_str(&texts["Provenance"]).unwrap();
-    assert_eq!(provenance, description().provenance);
+    let written: SyntheticDescription = serde_json::from_str(&texts["Provenance"]).unwrap();
+    assert_eq!(written, description());
     assert!(texts["XML:com.adobe.xmp"].contains("trainedAlgorithmicMedia"));
 }
