@@ -62,16 +62,16 @@ pub fn replay(
             fault("adapters", cause)
         })?);
     }
-    let picture = |role: &'static str, wanted: &str, among: &mut dyn Iterator<Item = &Frame>| {
-        among.find(|frame| hash(frame) == wanted).cloned().ok_or_else(|| {
+    let picture = |role: &'static str, wanted: &str, among: &[Frame]| {
+        among.iter().find(|frame| hash(frame) == wanted).cloned().ok_or_else(|| {
             fault(role, format!("the picture is needed whose pixels have the hash {wanted}"))
         })
     };
     let (mut init, mut mask) = (None, None);
     for input in &made.inputs {
         match input.role.as_str() {
-            INIT => init = Some(picture("init", &input.sha256, &mut given.init.iter())?),
-            MASK => mask = Some(picture("mask", &input.sha256, &mut given.mask.iter())?),
+            INIT => init = Some(picture("init", &input.sha256, given.init.as_slice())?),
+            MASK => mask = Some(picture("mask", &input.sha256, given.mask.as_slice())?),
             _ => return Err(fault("inputs", "this version does not know such an input".into())),
         }
     }
