@@ -5,22 +5,32 @@
 
 mod bundle;
 mod card;
+mod controlnet;
 mod error;
 mod preset;
+mod supported;
+mod t2i_adapter;
 mod text;
 mod tokenizer;
 mod transformer;
 mod unet;
+mod unet_blocks;
+mod unet_config;
 mod vae;
+mod vae_tiles;
 
 #[cfg(test)]
 mod tests;
 
 pub use bundle::{Bundle, Part, read_json, save_weights, sha256_file, values, write_json};
 pub use card::ModelCard;
+pub use controlnet::{ControlNet, ControlNetConfig};
 pub use error::ModelError;
 pub use preset::write_tiny;
-pub use text::{TextConfig, TextEncoder};
+pub use t2i_adapter::{T2iAdapter, T2iAdapterConfig};
+pub use text::{TextConfig, TextEncoder, TextOutput};
 pub use tokenizer::{Encoded, Tokenizer};
-pub use unet::{Unet, UnetConfig};
+pub use unet::Unet;
+pub use unet_blocks::{Added, Residuals, UnetInput};
+pub use unet_config::{PerLevel, Sides, UnetConfig};
 pub use vae::{Vae, VaeConfig};
