@@ -5,7 +5,9 @@
 
 mod bundle;
 mod card;
+mod disk;
 mod error;
+mod part;
 mod preset;
 mod text;
 mod tokenizer;
@@ -16,9 +18,11 @@ mod vae;
 #[cfg(test)]
 mod tests;
 
-pub use bundle::{Bundle, Part, read_json, save_weights, sha256_file, values, write_json};
+pub use bundle::Bundle;
 pub use card::ModelCard;
+pub use disk::{read_json, read_text, save_weights, sha256_file, values, write_json};
 pub use error::ModelError;
+pub use part::Part;
 pub use preset::write_tiny;
 pub use text::{TextConfig, TextEncoder};
 pub use tokenizer::{Encoded, Tokenizer};
