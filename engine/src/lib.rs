@@ -10,11 +10,12 @@
 //! | 3 | [`control`], [`model`] |
 //! | 4 | [`adapter`], [`data`] |
 //! | 5 | [`sample`] |
-//! | 6 | [`train`] |
+//! | 6 | [`check`], [`train`] |
 //! | 7 | [`serve`] |
 //! | 8 | the command line, `main` |
 
 pub mod adapter;
+pub mod check;
 pub mod control;
 pub mod data;
 pub mod device;

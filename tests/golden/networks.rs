@@ -49,7 +49,7 @@ fn autoencoders_encode_and_decode_as_diffusers_does() {
 fn text_encoders_embed_as_transformers_does() {
     for kind in BUNDLES {
         let golden = Golden::open(kind);
-        let (text, _) = bundle(kind).text_encoder(false, &Device::Cpu).unwrap();
+        let (text, _) = bundle(kind).text_encoder(Part::TextEncoder, false, &Device::Cpu).unwrap();
         let tokens = golden.get("text.tokens").to_dtype(DType::U32).unwrap();
         golden.check(kind, "text.hidden", &text.forward(&tokens).unwrap(), TOLERANCE);
     }

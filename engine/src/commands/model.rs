@@ -1,10 +1,12 @@
 //! `skiagraph-engine model`.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::bail;
 use candle_core::Device;
 use clap::{Subcommand, ValueEnum};
+use skiagraph_engine::check::check;
 use skiagraph_engine::model::{Bundle, write_tiny};
 use skiagraph_engine::prompt::findings;
 use skiagraph_engine::sample::Pipeline;
@@ -25,11 +27,22 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 0)]
         seed: u64,
     },
-    /// Load every part of a model, and say what it is.
+    /// Load every part of a model and say what it is; or hold its parts against the numbers of the
+    /// original library.
+    ///
+    /// With a reference file: prints, by part, the largest deviation relative to the expected output's
+    /// largest value. Ends with 1 where one is above the tolerance, with 2 where file or folder cannot
+    /// be used. The folder then needs to hold the parts that the file covers, and no card.
     Check {
         /// The model's folder.
         #[arg(long)]
         model: PathBuf,
+        /// Inputs and expected outputs, as safetensors.
+        #[arg(long)]
+        reference: Option<PathBuf>,
+        /// The largest deviation.
+        #[arg(long, default_value_t = 1e-4, value_parser = tolerance)]
+        tolerance: f64,
     },
 }
 
@@ -40,8 +53,32 @@ pub(crate) enum Preset {
     Tiny,
 }
 
-pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
+fn tolerance(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(value) if f64::is_finite(value) && value >= 0.0 => Ok(value),
+        Ok(_) | Err(_) => Err("must be a number, 0 or more".into()),
+    }
+}
+
+/// The check ran, and a part deviates.
+const DEVIATES: u8 = 1;
+/// The check could not run.
+const UNUSABLE: u8 = 2;
+
+pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Check { model, reference: Some(reference), tolerance } => {
+            return match check(&model, &reference, tolerance, &Device::Cpu) {
+                Ok(report) => {
+                    output.result("check", &report, &report.table())?;
+                    Ok(if report.ok { ExitCode::SUCCESS } else { DEVIATES.into() })
+                }
+                Err(error) => {
+                    output.error(&error.into());
+                    Ok(UNUSABLE.into())
+                }
+            };
+        }
         Command::Init { preset: Preset::Tiny, out, seed } => {
             if out.exists() {
                 bail!("{} exists already", out.display());
@@ -51,9 +88,9 @@ pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
                 .map(|finding| format!("chest radiograph, {}", finding.name))
                 .collect();
             write_tiny(&out, &texts, seed)?;
-            output.result("model", &Bundle::open(&out)?.card(), &out.display().to_string())
+            output.result("model", &Bundle::open(&out)?.card(), &out.display().to_string())?;
         }
-        Command::Check { model } => {
+        Command::Check { model, reference: None, tolerance: _ } => {
             let bundle = Bundle::open(&model)?;
             Pipeline::load(&bundle, &Device::Cpu)?;
             let card = bundle.card();
@@ -68,7 +105,8 @@ pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
                 card.licence,
                 card.attribution.join("\n"),
             );
-            output.result("model", card, &words)
+            output.result("model", card, &words)?;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }

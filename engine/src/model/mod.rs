@@ -6,7 +6,9 @@
 mod bundle;
 mod card;
 mod controlnet;
+mod disk;
 mod error;
+mod part;
 mod preset;
 mod supported;
 mod t2i_adapter;
@@ -22,10 +24,12 @@ mod vae_tiles;
 #[cfg(test)]
 mod tests;
 
-pub use bundle::{Bundle, Part, read_json, save_weights, sha256_file, values, write_json};
+pub use bundle::Bundle;
 pub use card::ModelCard;
 pub use controlnet::{ControlNet, ControlNetConfig};
+pub use disk::{read_json, read_text, save_weights, sha256_file, values, write_json};
 pub use error::ModelError;
+pub use part::Part;
 pub use preset::write_tiny;
 pub use t2i_adapter::{T2iAdapter, T2iAdapterConfig};
 pub use text::{TextConfig, TextEncoder, TextOutput};

@@ -381,6 +381,10 @@ fn a_model_that_is_damaged_does_not_load() {
     );
     std::fs::write(&config, &text).unwrap();
 
-    std::fs::remove_file(model.join("card.json")).unwrap();
+    std::fs::write(model.join("card.json"), "{}").unwrap();
     assert!(error(&model).contains("card.json"));
+    // A folder as diffusers writes it has no card: nobody stated its licence.
+    std::fs::remove_file(model.join("card.json")).unwrap();
+    let service = Service::open(&model).unwrap();
+    assert_eq!((service.card().licence.as_str(), service.card().image_size), ("unknown", 32));
 }

@@ -171,13 +171,18 @@ impl Trainee for BaseTask {
         Bundle::write_part(out, Part::Unet, self.unet.config(), &part(weights, UNET))?;
         Bundle::write_part(out, Part::TextEncoder, self.text.config(), &part(weights, TEXT))?;
         self.tokenizer.save(&out.join("tokenizer"), self.text.config().max_position_embeddings)?;
-        let folder = Part::Vae.folder();
-        let target = out.join(folder);
+        let target = out.join(Part::Vae.folder());
         std::fs::create_dir_all(&target).map_err(|cause| ModelError::file(&target, cause))?;
-        for file in ["config.json", Part::Vae.weights_file()] {
-            let from = self.bundle.folder().join(folder).join(file);
-            std::fs::copy(&from, target.join(file))
-                .map_err(|cause| ModelError::file(&from, cause))?;
+        let folder = self.bundle.part_folder(Part::Vae);
+        let mut files = Part::Vae.weight_files(&folder)?;
+        files.push(folder.join("config.json"));
+        if files.len() > 2 {
+            // Pieces are found by their index.
+            files.push(folder.join(format!("{}.index.json", Part::Vae.weights_file())));
+        }
+        for from in files {
+            let to = target.join(from.file_name().unwrap_or_default());
+            std::fs::copy(&from, to).map_err(|cause| ModelError::file(&from, cause))?;
         }
         let mut card = self.card.clone();
         let before = self.bundle.card();

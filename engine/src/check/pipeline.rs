@@ -1,0 +1,49 @@
+//! The whole way from a prompt to an image.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+
+use super::error::CheckError;
+use super::reference::Reference;
+use super::report::Measured;
+use super::scheduler::Given;
+use crate::model::Bundle;
+use crate::sample::{Pipeline, Request, render};
+
+const NOISE: &str = "pipeline/in/noise";
+const IMAGE: &str = "pipeline/out/image";
+
+/// The image.
+pub(super) fn run(
+    folder: &Path,
+    reference: &Reference,
+    device: &Device,
+) -> Result<Vec<Measured>, CheckError> {
+    let bundle = Bundle::glance(folder)?;
+    let pipeline = Pipeline::load(&bundle, device)?;
+    let noise = reference.floats(NOISE, device)?;
+    let expected = reference.floats(IMAGE, device)?;
+    let (batch, _, height, width) = noise.dims4().map_err(|_| {
+        CheckError::reference(NOISE, format!("is {:?}, and not [b, c, h, w]", noise.dims()))
+    })?;
+    let card = bundle.card();
+    let unit = bundle.vae_config()?.compression();
+    let request = Request {
+        prompt: reference.entry("prompt").unwrap_or_default().to_owned(),
+        negative: reference.entry("negative_prompt").unwrap_or_default().to_owned(),
+        steps: reference.number("steps")?.unwrap_or(card.default_steps as usize),
+        guidance_scale: reference
+            .number("guidance_scale")?
+            .unwrap_or(f64::from(card.default_guidance_scale)),
+        size: Some((height * unit, width * unit)),
+        ..Request::default()
+    };
+    let mut images = Vec::with_capacity(batch);
+    for index in 0..batch {
+        let start = noise.narrow(0, index, 1)?;
+        let mut draws = Given::new(vec![start], "pipeline/in/noise_", reference, device)?;
+        images.push(render(&pipeline, &request, &mut draws)?);
+    }
+    Ok(vec![Measured::of(IMAGE, &Tensor::cat(&images, 0)?, &expected)?])
+}
