@@ -62,9 +62,11 @@ fn adapter(folder: &Path, name: &str) -> AdapterRef {
         target_modules: vec!["to_q".into(), "to_v".into(), "to_out.0".into()],
     };
     let (_, variables) = Lora::fresh(config.clone(), &network, 1, &Device::Cpu).unwrap();
+    // Another name, other weights.
+    let factor = 0.6 + f32::from(name.as_bytes()[0]) / 1000.0;
     let factors = values(&variables)
         .into_iter()
-        .map(|(name, value)| (name, Tensor::full(0.7f32, value.shape(), &Device::Cpu).unwrap()))
+        .map(|(name, value)| (name, Tensor::full(factor, value.shape(), &Device::Cpu).unwrap()))
         .collect();
     let card = AdapterCard {
         name: name.into(),
@@ -249,8 +251,7 @@ fn an_image_is_made_again_from_either_of_its_files() {
             let description = dicom::read_provenance(file).unwrap();
             let request = replay(&description, service.card(), &given).unwrap();
             let again = generate(&service, &request).remove(0);
-            assert_eq!(again.frame, image.frame);
-            assert_eq!(again.png, image.png);
+            assert!(again.frame == image.frame && again.png == image.png);
             assert_eq!(again.provenance, image.provenance);
         }
     }
