@@ -21,6 +21,6 @@ pub use card::ModelCard;
 pub use error::ModelError;
 pub use preset::write_tiny;
 pub use text::{TextConfig, TextEncoder};
-pub use tokenizer::{Encoded, Tokenizer};
+pub use tokenizer::{Encoded, Tokenizer, Unit, Units};
 pub use unet::{Unet, UnetConfig};
 pub use vae::{Vae, VaeConfig};
