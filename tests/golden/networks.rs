@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use skiagraph_engine::device::CancelToken;
-use skiagraph_engine::model::Bundle;
+use skiagraph_engine::model::{Bundle, Part};
 use skiagraph_engine::sample::{Pipeline, Request, generate};
 
 use super::{Golden, folder_of};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use skiagraph_engine::control::{ControlKind, read_picture};
 use skiagraph_engine::device::CancelToken;
 use skiagraph_engine::dicom::{Frame, read_provenance};
-use skiagraph_engine::prompt::StructuredPrompt;
+use skiagraph_engine::prompt::{DescribedFinding, StructuredPrompt};
 use skiagraph_engine::serve::{
     AdapterRef, GenerateRequest, Given, ModelCard, Progress, Service, Start, replay,
 };
@@ -23,7 +23,8 @@ pub(crate) struct Arguments {
     /// Free words, after what the options below say.
     #[arg(long)]
     prompt: Option<String>,
-    /// A finding; may be given again.
+    /// A finding, with place and severity after colons: pneumonia:right_lower_lobe:severe; may be
+    /// given again.
     #[arg(long)]
     finding: Vec<String>,
     /// child or adult.
@@ -35,6 +36,9 @@ pub(crate) struct Arguments {
     /// AP, PA …
     #[arg(long)]
     view: Option<String>,
+    /// How it was taken or recorded: portable, digital, film …
+    #[arg(long)]
+    style: Option<String>,
     /// What the images should not show.
     #[arg(long)]
     negative: Option<String>,
@@ -74,7 +78,7 @@ pub(crate) struct Arguments {
     /// A PNG or DICOM file of ours, which is made again: everything comes from the file. Its adapters
     /// and pictures are named as they were (--lora, --init, --mask), and known by their hashes.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "prompt", "finding", "age_group", "sex", "view", "negative", "seed", "steps", "guidance",
+        "prompt", "finding", "age_group", "sex", "view", "style", "negative", "seed", "steps", "guidance",
         "guidance_rescale", "width", "height", "strength", "count",
     ])]
     replay: Option<PathBuf>,
@@ -133,10 +137,11 @@ fn asked(arguments: &Arguments, card: &ModelCard) -> anyhow::Result<GenerateRequ
     };
     Ok(GenerateRequest {
         prompt: StructuredPrompt {
-            findings: arguments.finding.clone(),
+            findings: arguments.finding.iter().map(|text| finding(text)).collect(),
             age_group: parse("--age-group", arguments.age_group.as_deref(), AgeGroup::parse)?,
             sex: parse("--sex", arguments.sex.as_deref(), Sex::parse)?,
             view_position: arguments.view.clone(),
+            style: arguments.style.clone(),
             text: arguments.prompt.clone(),
         },
         negative: arguments.negative.clone(),
@@ -185,6 +190,15 @@ fn parse<T>(
     parse: impl Fn(&str) -> Option<T>,
 ) -> anyhow::Result<Option<T>> {
     word.map(|word| parse(word).with_context(|| format!("{option}: is not known"))).transpose()
+}
+
+/// `finding`, `finding:place` or `finding:place:severity`; a place that is left empty is none.
+fn finding(text: &str) -> DescribedFinding {
+    let mut parts = text.splitn(3, ':').map(str::trim);
+    let mut next = || parts.next().unwrap_or_default().to_owned();
+    let (finding, place, severity) = (next(), next(), next());
+    let given = |word: String| (!word.is_empty()).then_some(word);
+    DescribedFinding { finding, place: given(place), severity: given(severity), weight: None }
 }
 
 /// `folder:scale`, or a folder alone, which acts as it was trained.

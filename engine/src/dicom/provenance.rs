@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DicomError;
 use super::read::parse;
-use crate::terms::{AgeGroup, Sex};
+use crate::terms::{AgeGroup, DescribedFinding, Sex};
 
 /// Reserves the block of our private attributes (PS3.5 7.8.1).
 pub(super) const PRIVATE_CREATOR: Tag = Tag(0x0071, 0x0010);
@@ -88,7 +88,7 @@ pub struct SyntheticDescription {
     /// A code of View Position, as asked for.
     pub view_position: Option<String>,
     /// Findings, as asked for.
-    pub findings: Vec<String>,
+    pub findings: Vec<DescribedFinding>,
     /// The sentence that the model was given.
     pub prompt: String,
     /// Model, seed and settings.

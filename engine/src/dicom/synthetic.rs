@@ -7,7 +7,7 @@ use dicom_dictionary_std::tags;
 use super::dx::{Dx, Elements, Stored, code, encode};
 use super::provenance::{CREATOR, DESCRIPTION, PRIVATE_CREATOR, Provenance, SyntheticDescription};
 use super::{DicomError, Frame, uid};
-use crate::terms::{finding, view_position};
+use crate::terms::{DescribedFinding, view_position};
 
 /// Bits of a synthetic object's pixels: what a detector gives, and more than an eye can tell apart.
 const BITS: u16 = 12;
@@ -54,12 +54,12 @@ pub fn write_synthetic(
     let findings = description
         .findings
         .iter()
-        .map(|word| {
-            finding(word).ok_or_else(|| {
+        .map(|entry| {
+            entry.resolve().map_err(|fault| {
                 DicomError::attribute(
                     "AdmittingDiagnosesDescription",
                     "0008,1080",
-                    "not a known finding",
+                    fault.to_string(),
                 )
             })
         })

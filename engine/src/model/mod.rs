@@ -33,7 +33,7 @@ pub use part::Part;
 pub use preset::write_tiny;
 pub use t2i_adapter::{T2iAdapter, T2iAdapterConfig};
 pub use text::{TextConfig, TextEncoder, TextOutput};
-pub use tokenizer::{Encoded, Tokenizer};
+pub use tokenizer::{Encoded, Tokenizer, Unit, Units};
 pub use unet::Unet;
 pub use unet_blocks::{Added, Residuals, UnetInput};
 pub use unet_config::{PerLevel, Sides, UnetConfig};

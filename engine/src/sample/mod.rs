@@ -1,5 +1,6 @@
 //! The denoise loop: THE way from a prompt to an image, for the API, the command line and validation.
 
+mod conditioning;
 mod error;
 mod generate;
 mod guidance;
@@ -11,8 +12,12 @@ mod start;
 #[cfg(test)]
 mod tests;
 
+pub use conditioning::{
+    Chunk, Chunked, ConditionError, Conditioning, Emphasis, States, TextNotes, TextOptions, Tower,
+    chunks, condition,
+};
 pub use error::SampleError;
 pub use generate::{Step, generate, render};
-pub use pipeline::Pipeline;
+pub use pipeline::{Pipeline, TextReader};
 pub use random::{RANDOM_GENERATOR, Seeded};
 pub use request::{MOST_STEPS, Request, Start};

@@ -2,6 +2,9 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::conditioning::{
+    ConditionError, States, TextNotes, TextOptions, Tower, chunks, condition,
+};
 use super::error::SampleError;
 use super::request::{LONGEST_SIDE, Request};
 use crate::adapter::{Lora, attach};
@@ -58,21 +61,22 @@ impl Pipeline {
         attach(&self.unet_weights, adapters);
     }
 
-    /// Tokens of `text` beyond the encoder's window, which the model will not see.
-    pub fn tokens_left_out(&self, text: &str) -> std::result::Result<usize, ModelError> {
-        let length = self.text.config().max_position_embeddings;
-        Ok(self.tokenizer.encode(text, length)?.left_out)
+    /// Reads prompts as this pipeline does, without its networks.
+    pub fn reader(&self) -> TextReader {
+        TextReader {
+            tokenizer: self.tokenizer.clone(),
+            window: self.text.config().max_position_embeddings,
+            options: TextOptions::default(),
+        }
     }
 
-    /// Embeddings of `texts`, `[texts, tokens, width]`.
-    pub(super) fn context(&self, texts: &[&str]) -> std::result::Result<Tensor, ModelError> {
-        let length = self.text.config().max_position_embeddings;
-        let mut tokens = Vec::with_capacity(texts.len() * length);
-        for text in texts {
-            tokens.extend(self.tokenizer.encode(text, length)?.tokens);
-        }
-        let tokens = Tensor::from_vec(tokens, (texts.len(), length), &self.device)?;
-        Ok(self.text.forward(&tokens)?)
+    /// Embeddings of `texts`, `[texts, chunks × tokens, width]`.
+    pub(super) fn context(&self, texts: &[&str]) -> std::result::Result<Tensor, ConditionError> {
+        let encode =
+            |tokens: &Tensor| Ok(States { hidden: self.text.forward(tokens)?, pooled: None });
+        let window = self.text.config().max_position_embeddings;
+        let tower = Tower { tokenizer: &self.tokenizer, window, encode: &encode };
+        Ok(condition(&[tower], texts, &TextOptions::default(), &self.device)?.context)
     }
 
     /// Sides of the square image that the model makes unless asked for another, in pixels.
@@ -135,6 +139,30 @@ impl Pipeline {
         let (_, height, width) = grey.dims3()?;
         let pixels = grey.flatten_all()?.to_vec1()?;
         Ok(Frame { width: width as u32, height: height as u32, pixels })
+    }
+}
+
+/// Reads prompts as a pipeline does.
+#[derive(Clone)]
+pub struct TextReader {
+    tokenizer: Tokenizer,
+    window: usize,
+    options: TextOptions,
+}
+
+impl TextReader {
+    /// What of `text` the model will not see, or not know.
+    ///
+    /// # Errors
+    /// Where its emphasis cannot be read.
+    pub fn notes(&self, text: &str) -> std::result::Result<TextNotes, ConditionError> {
+        Ok(chunks(&self.tokenizer, text, self.window, &self.options)?.notes)
+    }
+}
+
+impl std::fmt::Debug for TextReader {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        formatter.debug_struct("TextReader").field("window", &self.window).finish_non_exhaustive()
     }
 }
 

@@ -13,5 +13,5 @@ pub use crate::model::ModelCard;
 pub use crate::sample::Start;
 pub use error::ServeError;
 pub use replay::{Given, replay};
-pub use request::{AdapterRef, GenerateRequest, GeneratedImage, Progress};
+pub use request::{AdapterRef, GenerateRequest, GeneratedImage, Progress, PromptNote};
 pub use service::Service;

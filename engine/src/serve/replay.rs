@@ -90,6 +90,7 @@ pub fn replay(
             age_group: description.age_group,
             sex: description.sex,
             view_position: description.view_position.clone(),
+            style: None,
             text: None,
         },
         negative: (!made.negative_prompt.is_empty()).then(|| made.negative_prompt.clone()),

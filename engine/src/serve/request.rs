@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::error::ServeError;
 use crate::dicom::{Frame, Provenance};
-use crate::prompt::{LONGEST_TEXT, StructuredPrompt};
-use crate::sample::{MOST_STEPS, Start};
+use crate::prompt::{LONGEST_TEXT, StructuredPrompt, weights};
+use crate::sample::{MOST_STEPS, Start, TextNotes};
 
 /// Images that one request may ask for.
 const MOST_IMAGES: u32 = 16;
@@ -102,8 +102,30 @@ impl GenerateRequest {
                 "must lie between 0 and 4",
             )?;
         }
-        let made = self.prompt.sentence()?;
-        Ok(self.sentence.clone().unwrap_or(made))
+        weights::parse(negative, "negative")?;
+        let sentence = self.prompt.sentence()?;
+        // Its free text was read; findings in their hundreds may still make it too long.
+        weights::parse(&sentence, "findings")?;
+        Ok(self.sentence.clone().unwrap_or(sentence))
+    }
+}
+
+/// What of a text the model will not see, or not know: for the one who wrote it, and no error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromptNote {
+    /// `prompt` or `negative`.
+    pub field: &'static str,
+    /// Words that are not in the model's vocabulary, as written, each once; 32 at most.
+    pub unknown: Vec<String>,
+    /// Text that the model has no room for; empty where it sees all.
+    pub beyond: String,
+}
+
+impl PromptNote {
+    /// The note on a field, where there is something to say.
+    pub(super) fn of(field: &'static str, notes: TextNotes) -> Option<Self> {
+        let TextNotes { unknown, left_out: _, beyond } = notes;
+        (!unknown.is_empty() || !beyond.is_empty()).then_some(Self { field, unknown, beyond })
     }
 }
 

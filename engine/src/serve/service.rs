@@ -8,10 +8,10 @@ use candle_core::Device;
 
 use super::device_thread::{Answer, Order, work};
 use super::error::ServeError;
-use super::request::{GenerateRequest, GeneratedImage, Progress};
+use super::request::{GenerateRequest, GeneratedImage, Progress, PromptNote};
 use crate::device::CancelToken;
 use crate::model::{Bundle, ModelCard};
-use crate::sample::Pipeline;
+use crate::sample::{Pipeline, SampleError, TextReader};
 
 /// A loaded model. Cheap to clone; every clone speaks to the same thread, which owns the device
 /// and answers one request after the other.
@@ -19,6 +19,7 @@ use crate::sample::Pipeline;
 pub struct Service {
     orders: Sender<Order>,
     card: Arc<ModelCard>,
+    reader: Arc<TextReader>,
 }
 
 impl Service {
@@ -30,12 +31,13 @@ impl Service {
         let bundle = Bundle::open(folder)?;
         let pipeline = Pipeline::load(&bundle, &Device::Cpu)?;
         let card = Arc::new(bundle.card().clone());
+        let reader = Arc::new(pipeline.reader());
         let (orders, received) = channel();
         std::thread::Builder::new()
             .name("engine-device".into())
             .spawn(move || work(&bundle, &pipeline, &received))
             .map_err(|_| ServeError::Stopped)?;
-        Ok(Self { orders, card })
+        Ok(Self { orders, card, reader })
     }
 
     /// The model's card.
@@ -49,6 +51,25 @@ impl Service {
     /// [`ServeError::Invalid`] names the field.
     pub fn validate(&self, request: &GenerateRequest) -> Result<(), ServeError> {
         request.checked_sentence().map(drop)
+    }
+
+    /// What of a sentence and of a negative prompt the model will not see, or not know. Does not
+    /// wait for the device.
+    ///
+    /// # Errors
+    /// Where their emphasis cannot be read.
+    pub fn notes(
+        &self,
+        sentence: &str,
+        negative: Option<&str>,
+    ) -> Result<Vec<PromptNote>, ServeError> {
+        let mut notes = Vec::new();
+        for (field, text) in [("prompt", Some(sentence)), ("negative", negative)] {
+            let Some(text) = text else { continue };
+            let found = self.reader.notes(text).map_err(SampleError::from)?;
+            notes.extend(PromptNote::of(field, found));
+        }
+        Ok(notes)
     }
 
     /// Makes the images of a request. Blocks: call it where blocking is allowed.

@@ -152,6 +152,7 @@ fn an_image_says_what_it_is() {
         age_group: Some(AgeGroup::Child),
         sex: Some(Sex::Female),
         view_position: Some("PA".into()),
+        style: None,
         text: Some("seen early".into()),
     };
     let sentence = prompt.sentence().unwrap();
@@ -188,7 +189,8 @@ fn an_image_says_what_it_is() {
     assert_eq!((text("Synthetic"), text("Description")), ("YES".to_owned(), sentence));
     let written: SyntheticDescription = serde_json::from_str(&text("Provenance")).unwrap();
     assert_eq!(written.provenance, expected);
-    assert_eq!(written.findings, ["edema", "pneumonia"]);
+    let findings: Vec<_> = written.findings.iter().map(|found| found.finding.as_str()).collect();
+    assert_eq!(findings, ["edema", "pneumonia"]);
     for file in [&image.png, &image.dicom] {
         assert_eq!(dicom::read_provenance(file).unwrap(), written);
     }
@@ -348,6 +350,37 @@ fn bad_fields_are_named() {
     let mut steps = 0;
     let error = service.generate(&wanted, &mut |_| steps += 1, &CancelToken::new()).unwrap_err();
     assert!(matches!(error, ServeError::Invalid { .. }) && steps == 0, "{error}");
+}
+
+#[test]
+fn words_that_the_model_does_not_know_are_told() {
+    let (_keep, service) = service();
+    assert!(service.notes("chest radiograph, normal", None).unwrap().is_empty());
+    let long = "normal ".repeat(600);
+    let notes = service.notes("chest radiograph, (胸片:1.2)", Some(&long)).unwrap();
+    assert_eq!((notes[0].field, notes[0].beyond.as_str()), ("prompt", ""));
+    assert_eq!(notes[0].unknown, ["胸片"]);
+    assert_eq!((notes[1].field, notes[1].unknown.len()), ("negative", 0));
+    assert!(notes[1].beyond.starts_with("normal"), "{}", notes[1].beyond.len());
+    assert!(service.notes("(x:99)", None).is_err());
+}
+
+#[test]
+fn emphasis_changes_the_image() {
+    let (_keep, service) = service();
+    let with = |text: &str| {
+        let prompt = StructuredPrompt { text: Some(text.into()), ..StructuredPrompt::default() };
+        generate(&service, &GenerateRequest { prompt, ..request() }).remove(0).frame
+    };
+    assert_ne!(with("normal (radiograph:1.5)"), with("normal radiograph"));
+    // More than the window's 32 tokens changes the image still.
+    assert_ne!(with(&format!("{}chest", "normal ".repeat(40))), with(&"normal ".repeat(40)));
+    let prompt = StructuredPrompt { text: Some("(x:99)".into()), ..StructuredPrompt::default() };
+    let error = service.validate(&GenerateRequest { prompt, ..request() }).unwrap_err();
+    assert!(matches!(error, ServeError::Invalid { field: "text", .. }), "{error}");
+    let negative = Some("(x:99)".to_owned());
+    let error = service.validate(&GenerateRequest { negative, ..request() }).unwrap_err();
+    assert!(matches!(error, ServeError::Invalid { field: "negative", .. }), "{error}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::trainee::Trainee;
 use crate::adapter::{AdapterCard, Lora, LoraConfig, attach};
 use crate::data::Dataset;
 use crate::device::CancelToken;
-use crate::model::{Bundle, TextEncoder, Unet};
+use crate::model::{Bundle, Part, TextEncoder, Unet};
 use crate::noise::Schedule;
 
 /// The adapter alone moves; UNet, text encoder and autoencoder stay.
