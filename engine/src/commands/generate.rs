@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use serde::Serialize;
 use skiagraph_engine::control::{ControlKind, read_picture};
 use skiagraph_engine::device::CancelToken;
 use skiagraph_engine::dicom::{Frame, read_provenance};
+use skiagraph_engine::noise::SchedulerConfig;
 use skiagraph_engine::prompt::{DescribedFinding, StructuredPrompt};
 use skiagraph_engine::serve::{
-    AdapterRef, GenerateRequest, Given, ModelCard, Progress, Service, Start, replay,
+    AdapterRef, Control, GenerateRequest, Given, Progress, Service, Start, replay,
 };
 use skiagraph_engine::terms::{AgeGroup, Sex};
 
@@ -72,14 +73,27 @@ pub(crate) struct Arguments {
     /// The share of the steps that is taken from that picture, above 0 and up to 1: little keeps it.
     #[arg(long, requires = "init", default_value_t = 0.8)]
     strength: f64,
+    /// A diffusers scheduler by the name of its class (DDIM, Euler, DPMSolverMultistep …) with the model's
+    /// own settings, or a scheduler_config.json.
+    #[arg(long, value_name = "NAME|FILE")]
+    scheduler: Option<String>,
+    /// A ControlNet or T2I-Adapter beside the model's own, a folder in the diffusers layout; may be given
+    /// again.
+    #[arg(long, value_name = "FOLDER")]
+    control_network: Vec<PathBuf>,
+    /// A picture that leads the anatomy: KIND is mask, edges (of a radiograph), sketch or ready. The n-th
+    /// goes to the n-th control network, the model's own first.
+    #[arg(long, value_name = "KIND=FILE[:WEIGHT[@START-END]]")]
+    control: Vec<String>,
     /// How many images.
     #[arg(long, default_value_t = 1)]
     count: u32,
     /// A PNG or DICOM file of ours, which is made again: everything comes from the file. Its adapters
-    /// and pictures are named as they were (--lora, --init, --mask), and known by their hashes.
+    /// and pictures are named as they were (--lora, --init, --mask, --control), and known by their hashes.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "prompt", "finding", "age_group", "sex", "view", "style", "negative", "seed", "steps", "guidance",
-        "guidance_rescale", "width", "height", "strength", "count",
+        "guidance_rescale", "width", "height", "strength", "scheduler",
+        "count",
     ])]
     replay: Option<PathBuf>,
     /// The folder that the images go to, as DICOM and PNG.
@@ -96,10 +110,10 @@ struct Written {
 }
 
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> {
-    let service = Service::open(&arguments.model)?;
+    let service = Service::open_with(&arguments.model, &arguments.control_network)?;
     let request = match &arguments.replay {
-        Some(file) => again(arguments, file, service.card())?,
-        None => asked(arguments, service.card())?,
+        Some(file) => again(arguments, file, &service)?,
+        None => asked(arguments, &service)?,
     };
     service.validate(&request)?;
     std::fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
@@ -125,7 +139,9 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> 
 }
 
 /// The request that the options ask for.
-fn asked(arguments: &Arguments, card: &ModelCard) -> anyhow::Result<GenerateRequest> {
+fn asked(arguments: &Arguments, service: &Service) -> anyhow::Result<GenerateRequest> {
+    let card = service.card();
+    let scheduler = arguments.scheduler.as_deref().map(|name| scheduler(name, service)).transpose()?;
     let strength = arguments.strength;
     let start = match (&arguments.init, &arguments.mask) {
         (None, _) => Start::Noise,
@@ -152,7 +168,9 @@ fn asked(arguments: &Arguments, card: &ModelCard) -> anyhow::Result<GenerateRequ
         adapters: arguments.lora.iter().map(|text| adapter(text)).collect::<anyhow::Result<_>>()?,
         guidance_rescale: arguments.guidance_rescale,
         size: arguments.height.zip(arguments.width),
+        scheduler,
         start,
+        controls: controls(arguments)?,
         sentence: None,
     })
 }
@@ -170,8 +188,47 @@ fn again(arguments: &Arguments, file: &Path, card: &ModelCard) -> anyhow::Result
         adapters: adapters.into_iter().map(|adapter| adapter.path).collect(),
         init: read("--init", &arguments.init)?,
         mask: read("--mask", &arguments.mask)?.map(|mask| ControlKind::Mask.condition(&mask)),
+        controls: controls(arguments)?.into_iter().map(|control| control.image).collect(),
     };
-    Ok(replay(&description, card, &given)?)
+    Ok(replay(&description, service.card(), service.control_networks(), &given)?)
+}
+
+fn scheduler(name: &str, service: &Service) -> anyhow::Result<SchedulerConfig> {
+    let config = if Path::new(name).is_file() {
+        let text = std::fs::read(name).with_context(|| name.to_owned())?;
+        SchedulerConfig::parse(&text)
+    } else {
+        SchedulerConfig::named(name, service.scheduler())
+    };
+    config.map_err(|cause| anyhow!("--scheduler: {name}: {cause}"))
+}
+
+fn controls(arguments: &Arguments) -> anyhow::Result<Vec<Control>> {
+    arguments.control.iter().enumerate().map(|(network, text)| control(network, text)).collect()
+}
+
+/// `kind=file`, with a weight after a colon, and the range of its steps after an at sign.
+fn control(network: usize, text: &str) -> anyhow::Result<Control> {
+    let (kind, rest) = text.split_once('=').context("--control: must be KIND=FILE")?;
+    let kind = ControlKind::parse(kind).with_context(|| {
+        let words = ControlKind::ALL.map(ControlKind::word).join(", ");
+        format!("--control: {kind} is none of {words}")
+    })?;
+    let number = |what: &str, text: &str| {
+        text.parse::<f64>().with_context(|| format!("--control: the {what} {text} is no number"))
+    };
+    let (file, weight, start, end) = match rest.rsplit_once(':') {
+        // A file's name may hold a colon.
+        Some((file, how)) if !Path::new(rest).is_file() => {
+            let (weight, range) = how.split_once('@').unwrap_or((how, "0-1"));
+            let (start, end) =
+                range.split_once('-').context("--control: the range must be START-END")?;
+            (file, number("weight", weight)?, number("start", start)?, number("end", end)?)
+        }
+        _ => (rest, 1.0, 0.0, 1.0),
+    };
+    let image = kind.condition(&picture("--control", Path::new(file))?);
+    Ok(Control { network, image, weight, start, end })
 }
 
 fn picture(option: &str, path: &Path) -> anyhow::Result<Frame> {

@@ -72,10 +72,25 @@ pub struct AdapterUse {
 /// A picture that went into an image.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct InputUse {
-    /// `init` or `mask`.
+    /// `init`, `mask` or `control`.
     pub role: String,
     /// SHA-256 over width and height (little-endian, 32 bits each) and the grey values (32-bit floats).
     pub sha256: String,
+    /// For a control, which network read it, and how.
+    pub control: Option<ControlUse>,
+}
+
+/// How a condition image acted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ControlUse {
+    /// SHA-256 of the network's weights, in hexadecimal.
+    pub network_sha256: String,
+    /// Its strength.
+    pub weight: f64,
+    /// The share of the steps before which it did not act.
+    pub start: f64,
+    /// The share of the steps after which it acted no more.
+    pub end: f64,
 }
 
 /// What a synthetic image shows, and where it comes from.

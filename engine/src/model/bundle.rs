@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::disk::{read_json, save_weights, sha256_file, write_json};
+use super::disk::{read_json, read_text, save_weights, sha256_file, write_json};
 use super::part::{Part, check_shards};
 use super::{
     ControlNet, ControlNetConfig, ModelCard, ModelError, T2iAdapter, T2iAdapterConfig, TextConfig,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::kernel::map_shards;
 use crate::nn::{Cut, Stored, Weights};
-use crate::noise::ScheduleConfig;
+use crate::noise::{ScheduleConfig, SchedulerConfig};
 
 /// A model folder that was opened: its card and configurations are read, its weights are not.
 #[derive(Debug, Clone)]
@@ -73,6 +73,22 @@ impl Bundle {
                     hash.update(sha256_file(&file)?.as_bytes());
                 }
             }
+        }
+        Ok(hex::encode(hash.finalize()))
+    }
+
+    /// SHA-256 of a part's weights, over the hashes of its files, in hexadecimal; of a single file, its own.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn part_hash(&self, part: Part) -> Result<String, ModelError> {
+        let files = part.weight_files(&self.part_folder(part))?;
+        if let [file] = &files[..] {
+            return sha256_file(file);
+        }
+        let mut hash = Sha256::new();
+        for file in files {
+            hash.update(sha256_file(&file)?.as_bytes());
         }
         Ok(hex::encode(hash.finalize()))
     }
@@ -222,12 +238,23 @@ impl Bundle {
         Ok(said.and_then(serde_json::Value::as_bool).unwrap_or(true))
     }
 
-    /// The noise schedule.
+    /// The scheduler.
+    ///
+    /// # Errors
+    /// Where there is none, or the engine cannot follow it; the field is named.
+    pub fn scheduler(&self) -> Result<SchedulerConfig, ModelError> {
+        let path = self.folder.join("scheduler").join("scheduler_config.json");
+        let text = read_text(&path)?;
+        SchedulerConfig::parse(text.as_bytes()).map_err(|cause| ModelError::file(path, cause))
+    }
+
+    /// The noise schedule of a training.
+    ///
+    /// # Errors
+    /// As [`Self::scheduler`], and where it is none to train under.
     pub fn schedule(&self) -> Result<ScheduleConfig, ModelError> {
         let path = self.folder.join("scheduler").join("scheduler_config.json");
-        let config: ScheduleConfig = read_json(&path)?;
-        config.validate().map_err(|cause| ModelError::file(path, cause))?;
-        Ok(config)
+        self.scheduler()?.schedule().map_err(|cause| ModelError::file(path, cause))
     }
 
     /// Writes a part's configuration and weights; the weights in half precision.

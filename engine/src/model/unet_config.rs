@@ -256,6 +256,11 @@ impl UnetConfig {
         Ok(())
     }
 
+    /// Width of the text's embedding at `level`.
+    pub fn context_width(&self, level: usize) -> usize {
+        self.cross_attention_dim.at(level)
+    }
+
     /// Whether the network takes Stable Diffusion XL's pooled text and sizes.
     pub fn adds_text_and_sizes(&self) -> bool {
         self.addition_embed_type.is_some()

@@ -65,7 +65,9 @@ fn answer(
                 guidance_scale: f64::from(request.guidance_scale),
                 guidance_rescale: f64::from(request.guidance_rescale),
                 size: request.size.map(|(height, width)| (height as usize, width as usize)),
+                scheduler: request.scheduler.clone(),
                 start: request.start.clone(),
+                controls: request.controls.clone(),
             };
             let mut on_step = |step: Step| {
                 on_progress(Progress {
@@ -111,6 +113,7 @@ fn finish(
     frame: Frame,
 ) -> Result<GeneratedImage, ServeError> {
     let card = bundle.card();
+    let scheduler = request.scheduler.as_ref().unwrap_or(pipeline.scheduler());
     let provenance = Provenance {
         program: "Skiagraph".into(),
         version: crate::VERSION.into(),
@@ -122,13 +125,13 @@ fn finish(
         steps: request.steps,
         guidance_scale: request.guidance_scale,
         guidance_rescale: request.guidance_rescale,
-        scheduler: pipeline.scheduler().class_name.clone(),
-        scheduler_config: serde_json::to_value(pipeline.scheduler()).unwrap_or_default(),
+        scheduler: scheduler.class_name().to_owned(),
+        scheduler_config: scheduler.to_json(),
         negative_prompt: order.negative.clone(),
         width: frame.width,
         height: frame.height,
         strength: strength(&request.start),
-        inputs: inputs(&request.start),
+        inputs: inputs(&request.start, &request.controls, pipeline.control_hashes()),
     };
     let description = SyntheticDescription {
         age_group: request.prompt.age_group,

@@ -10,7 +10,7 @@ mod service;
 mod tests;
 
 pub use crate::model::ModelCard;
-pub use crate::sample::Start;
+pub use crate::sample::{Control, Start};
 pub use error::ServeError;
 pub use replay::{Given, replay};
 pub use request::{AdapterRef, GenerateRequest, GeneratedImage, Progress, PromptNote};

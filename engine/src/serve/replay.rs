@@ -5,10 +5,11 @@ use sha2::{Digest, Sha256};
 use super::error::ServeError;
 use super::request::{AdapterRef, GenerateRequest};
 use crate::adapter::Lora;
-use crate::dicom::{Frame, InputUse, SyntheticDescription};
+use crate::dicom::{ControlUse, Frame, InputUse, SyntheticDescription};
 use crate::model::{ModelCard, sha256_file};
+use crate::noise::SchedulerConfig;
 use crate::prompt::StructuredPrompt;
-use crate::sample::{RANDOM_GENERATOR, Start};
+use crate::sample::{Control, RANDOM_GENERATOR, Start};
 
 /// What an image's file names and does not hold.
 #[derive(Debug, Default)]
@@ -19,9 +20,12 @@ pub struct Given {
     pub init: Option<Frame>,
     /// The mask of what was made anew.
     pub mask: Option<Frame>,
+    /// Its condition images, in any order.
+    pub controls: Vec<Frame>,
 }
 
-/// The request that makes the image of `description` again, with the model of `card`.
+/// The request that makes the image of `description` again, with the model of `card` and the control
+/// networks whose weights have the hashes `networks`.
 ///
 /// # Errors
 /// [`ServeError::Invalid`] names what is missing, or is not what the image was made with; everything is
@@ -29,6 +33,7 @@ pub struct Given {
 pub fn replay(
     description: &SyntheticDescription,
     card: &ModelCard,
+    networks: &[String],
     given: &Given,
 ) -> Result<GenerateRequest, ServeError> {
     let made = &description.provenance;
@@ -67,11 +72,25 @@ pub fn replay(
             fault(role, format!("the picture is needed whose pixels have the hash {wanted}"))
         })
     };
-    let (mut init, mut mask) = (None, None);
+    let (mut init, mut mask, mut controls) = (None, None, Vec::new());
     for input in &made.inputs {
         match input.role.as_str() {
             INIT => init = Some(picture("init", &input.sha256, given.init.as_slice())?),
             MASK => mask = Some(picture("mask", &input.sha256, given.mask.as_slice())?),
+            CONTROL => {
+                let image = picture("control", &input.sha256, &given.controls)?;
+                let Some(used) = &input.control else {
+                    return Err(fault("inputs", "a control does not say how it acted".into()));
+                };
+                let network = networks.iter().position(|hash| *hash == used.network_sha256);
+                let Some(network) = network else {
+                    let hash = &used.network_sha256;
+                    let cause = format!("the control network is needed whose weights have the hash {hash}");
+                    return Err(fault("control", cause));
+                };
+                let ControlUse { weight, start, end, .. } = *used;
+                controls.push(Control { network, image, weight, start, end });
+            }
             _ => return Err(fault("inputs", "this version does not know such an input".into())),
         }
     }
@@ -84,6 +103,11 @@ pub fn replay(
             return Err(fault("inputs", "the provenance names a mask without an image".into()));
         }
     };
+    let scheduler = serde_json::to_vec(&made.scheduler_config)
+        .map_err(|cause| fault("scheduler_config", cause.to_string()))
+        .and_then(|text| {
+            SchedulerConfig::parse(&text).map_err(|cause| fault("scheduler_config", cause))
+        })?;
     Ok(GenerateRequest {
         prompt: StructuredPrompt {
             findings: description.findings.clone(),
@@ -101,22 +125,40 @@ pub fn replay(
         adapters,
         guidance_rescale: made.guidance_rescale,
         size: Some((made.height, made.width)),
+        scheduler: Some(scheduler),
         start,
+        controls,
         sentence: Some(description.prompt.clone()),
     })
 }
 
 const INIT: &str = "init";
 const MASK: &str = "mask";
+const CONTROL: &str = "control";
 
-/// The pictures of a request, as provenance tells of them.
-pub(super) fn inputs(start: &Start) -> Vec<InputUse> {
-    let of = |role: &str, frame: &Frame| InputUse { role: role.to_owned(), sha256: hash(frame) };
-    match start {
+/// The pictures of a request, as provenance tells of them; `networks` are the hashes of the control
+/// networks' weights.
+pub(super) fn inputs(start: &Start, controls: &[Control], networks: &[String]) -> Vec<InputUse> {
+    let of = |role: &str, frame: &Frame| InputUse {
+        role: role.to_owned(),
+        sha256: hash(frame),
+        control: None,
+    };
+    let mut all = match start {
         Start::Noise => Vec::new(),
         Start::Image { image, .. } => vec![of(INIT, image)],
         Start::Inpaint { image, mask, .. } => vec![of(INIT, image), of(MASK, mask)],
-    }
+    };
+    all.extend(controls.iter().map(|control| InputUse {
+        control: Some(ControlUse {
+            network_sha256: networks.get(control.network).cloned().unwrap_or_default(),
+            weight: control.weight,
+            start: control.start,
+            end: control.end,
+        }),
+        ..of(CONTROL, &control.image)
+    }));
+    all
 }
 
 /// The share of the steps that a start leaves, where it is not noise.

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::error::ServeError;
 use crate::dicom::{Frame, Provenance};
+use crate::noise::SchedulerConfig;
 use crate::prompt::{LONGEST_TEXT, StructuredPrompt, weights};
-use crate::sample::{MOST_STEPS, Start, TextNotes};
+use crate::sample::{Control, MOST_STEPS, Start, TextNotes};
 
 /// Images that one request may ask for.
 const MOST_IMAGES: u32 = 16;
@@ -44,8 +45,12 @@ pub struct GenerateRequest {
     pub guidance_rescale: f32,
     /// Height and width in pixels; absent, the model's own.
     pub size: Option<(u32, u32)>,
+    /// The scheduler, in place of the model's own.
+    pub scheduler: Option<SchedulerConfig>,
     /// What the sampling starts from.
     pub start: Start,
+    /// Condition images, each through one of the model's control networks.
+    pub controls: Vec<Control>,
     /// The sentence in place of the one that `prompt` makes, where an image is made again.
     pub sentence: Option<String>,
 }
@@ -63,7 +68,9 @@ impl Default for GenerateRequest {
             adapters: Vec::new(),
             guidance_rescale: 0.0,
             size: None,
+            scheduler: None,
             start: Start::Noise,
+            controls: Vec::new(),
             sentence: None,
         }
     }

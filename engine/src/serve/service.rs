@@ -1,6 +1,6 @@
 //! A loaded model that answers requests.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
@@ -11,6 +11,7 @@ use super::error::ServeError;
 use super::request::{GenerateRequest, GeneratedImage, Progress, PromptNote};
 use crate::device::CancelToken;
 use crate::model::{Bundle, ModelCard};
+use crate::noise::SchedulerConfig;
 use crate::sample::{Pipeline, SampleError, TextReader};
 
 /// A loaded model. Cheap to clone; every clone speaks to the same thread, which owns the device
@@ -20,6 +21,8 @@ pub struct Service {
     orders: Sender<Order>,
     card: Arc<ModelCard>,
     reader: Arc<TextReader>,
+    scheduler: Arc<SchedulerConfig>,
+    control_networks: Arc<[String]>,
 }
 
 impl Service {
@@ -28,21 +31,46 @@ impl Service {
     /// # Errors
     /// Where card, configuration or weights are missing or do not fit together.
     pub fn open(folder: &Path) -> Result<Self, ServeError> {
+        Self::open_with(folder, &[])
+    }
+
+    /// As [`Self::open`], with control networks (ControlNets, T2I-Adapters) from folders of their own after
+    /// those of the bundle.
+    ///
+    /// # Errors
+    /// Where a part is missing or damaged, or they do not fit together.
+    pub fn open_with(folder: &Path, control_networks: &[PathBuf]) -> Result<Self, ServeError> {
         let bundle = Bundle::open(folder)?;
-        let pipeline = Pipeline::load(&bundle, &Device::Cpu)?;
+        let mut pipeline = Pipeline::load(&bundle, &Device::Cpu)?;
+        for folder in control_networks {
+            pipeline.add_control(folder)?;
+        }
         let card = Arc::new(bundle.card().clone());
         let reader = Arc::new(pipeline.reader());
+        let scheduler = Arc::new(pipeline.scheduler().clone());
+        let networks: Arc<[String]> = pipeline.control_hashes().into();
         let (orders, received) = channel();
         std::thread::Builder::new()
             .name("engine-device".into())
             .spawn(move || work(&bundle, &pipeline, &received))
             .map_err(|_| ServeError::Stopped)?;
-        Ok(Self { orders, card, reader })
+        Ok(Self { orders, card, reader, scheduler, control_networks: networks })
     }
 
     /// The model's card.
     pub fn card(&self) -> &ModelCard {
         &self.card
+    }
+
+    /// The model's own scheduler.
+    pub fn scheduler(&self) -> &SchedulerConfig {
+        &self.scheduler
+    }
+
+    /// SHA-256 of the weights of every control network, in hexadecimal, in the order in which
+    /// [`Control::network`](crate::sample::Control::network) counts them.
+    pub fn control_networks(&self) -> &[String] {
+        &self.control_networks
     }
 
     /// Checks every field of a request without any work.

@@ -251,7 +251,7 @@ fn an_image_is_made_again_from_either_of_its_files() {
             Given { adapters: paths.to_vec(), init: Some(picture()), mask: Some(mask.clone()) };
         for file in [&image.png, &image.dicom] {
             let description = dicom::read_provenance(file).unwrap();
-            let request = replay(&description, service.card(), &given).unwrap();
+            let request = replay(&description, service.card(), &[], &given).unwrap();
             let again = generate(&service, &request).remove(0);
             assert!(again.frame == image.frame && again.png == image.png);
             assert_eq!(again.provenance, image.provenance);
@@ -267,13 +267,13 @@ fn an_image_is_not_made_again_from_other_things() {
     let wanted = GenerateRequest { adapters: vec![one.clone()], start, ..request() };
     let image = generate(&service, &wanted).remove(0);
     let made = dicom::read_provenance(&image.png).unwrap();
-    let given = || Given { adapters: vec![one.path.clone()], init: Some(picture()), mask: None };
+    let given = || Given { adapters: vec![one.path.clone()], init: Some(picture()), ..Given::default() };
     let refused = |made: &SyntheticDescription, given: &Given| {
-        let error = replay(made, service.card(), given).unwrap_err();
+        let error = replay(made, service.card(), &[], given).unwrap_err();
         let ServeError::Invalid { field, .. } = error else { panic!("{error}") };
         field
     };
-    assert!(replay(&made, service.card(), &given()).is_ok());
+    assert!(replay(&made, service.card(), &[], &given()).is_ok());
     assert_eq!(refused(&made, &Given { adapters: Vec::new(), ..given() }), "adapters");
     assert_eq!(refused(&made, &Given { init: None, ..given() }), "init");
     let mut other = picture();
