@@ -7,6 +7,7 @@
 mod captions;
 mod networks;
 mod pipelines;
+mod references;
 mod schedulers;
 
 use std::collections::HashMap;
