@@ -6,7 +6,7 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 1 | [`device`], [`files`], [`kernel`], [`terms`] |
-//! | 2 | [`nn`], [`noise`], [`dicom`], [`prompt`] |
+//! | 2 | [`nn`], [`noise`], [`dicom`], [`prompt`], [`hub`] |
 //! | 3 | [`control`], [`model`] |
 //! | 4 | [`adapter`], [`data`] |
 //! | 5 | [`sample`] |
@@ -21,6 +21,7 @@ pub mod data;
 pub mod device;
 pub mod dicom;
 pub mod files;
+pub mod hub;
 pub mod kernel;
 pub mod model;
 pub mod nn;

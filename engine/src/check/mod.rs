@@ -23,9 +23,6 @@ mod reference;
 mod report;
 mod scheduler;
 
-#[cfg(test)]
-mod tests;
-
 use std::path::Path;
 
 use candle_core::Device;

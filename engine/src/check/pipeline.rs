@@ -9,7 +9,8 @@ use super::reference::Reference;
 use super::report::Measured;
 use super::scheduler::Given;
 use crate::model::Bundle;
-use crate::sample::{Pipeline, Request, render};
+use crate::noise::SchedulerConfig;
+use crate::sample::{Pipeline, Request, TextOptions, render};
 
 const NOISE: &str = "pipeline/in/noise";
 const IMAGE: &str = "pipeline/out/image";
@@ -37,6 +38,13 @@ pub(super) fn run(
             .number("guidance_scale")?
             .unwrap_or(f64::from(card.default_guidance_scale)),
         size: Some((height * unit, width * unit)),
+        scheduler: reference
+            .entry("scheduler")
+            .map(|text| SchedulerConfig::parse(text.as_bytes()))
+            .transpose()
+            .map_err(|cause| CheckError::reference("scheduler", cause))?,
+        // As diffusers reads a prompt.
+        text: TextOptions::plain(),
         ..Request::default()
     };
     let mut images = Vec::with_capacity(batch);

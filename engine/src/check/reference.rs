@@ -8,7 +8,8 @@ use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Tensor};
 
 use super::error::CheckError;
-use crate::kernel::{LONGEST_HEADER, map_weights};
+use crate::kernel::map_weights;
+use crate::model::safetensors_metadata;
 use crate::nn::all_finite;
 
 /// Axes of a tensor, at most.
@@ -30,7 +31,7 @@ impl Reference {
     pub fn open(path: &Path) -> Result<Self, CheckError> {
         let fault = |cause: String| CheckError::File { path: path.to_owned(), cause };
         let file = map_weights(path).map_err(|cause| fault(cause.to_string()))?;
-        let metadata = read_metadata(path).map_err(fault)?;
+        let metadata = safetensors_metadata(path)?;
         Ok(Self { path: path.to_owned(), file, metadata, asked: RefCell::default() })
     }
 
@@ -183,28 +184,4 @@ pub(super) fn controlnet(part: &str) -> Option<u8> {
         "" => Some(0),
         rest => rest.strip_prefix('_')?.parse().ok().filter(|index| (1..100).contains(index)),
     }
-}
-
-/// The metadata of a safetensors file whose header was found sound.
-fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, String> {
-    use std::io::Read;
-    let words = |cause: std::io::Error| cause.to_string();
-    let mut file = std::fs::File::open(path).map_err(words)?;
-    let mut start = [0; 8];
-    file.read_exact(&mut start).map_err(words)?;
-    let length = u64::from_le_bytes(start).min(LONGEST_HEADER);
-    let mut header = Vec::new();
-    file.take(length).read_to_end(&mut header).map_err(words)?;
-    metadata_of(&header)
-}
-
-/// The metadata in the header of a safetensors file.
-fn metadata_of(header: &[u8]) -> Result<BTreeMap<String, String>, String> {
-    #[derive(serde::Deserialize)]
-    struct Header {
-        #[serde(rename = "__metadata__", default)]
-        metadata: BTreeMap<String, String>,
-    }
-    let header: Header = serde_json::from_slice(header).map_err(|cause| cause.to_string())?;
-    Ok(header.metadata)
 }

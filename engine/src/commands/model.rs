@@ -11,7 +11,7 @@ use skiagraph_engine::model::{Bundle, write_tiny};
 use skiagraph_engine::prompt::findings;
 use skiagraph_engine::sample::Pipeline;
 
-use super::Output;
+use super::{Output, bring};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -27,6 +27,15 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 0)]
         seed: u64,
     },
+    /// Make a model of a folder in diffusers' layout, or of a checkpoint in one safetensors file.
+    ///
+    /// Every weight is looked at before anything is at its place; pickles are refused.
+    Import(bring::Import),
+    /// Fetch a model from the Hugging Face hub, or from a mirror of it.
+    ///
+    /// Files are held against their hashes. What a pull that was cut off left is kept, and the same
+    /// command goes on from there. HF_TOKEN opens repositories that are not open to everybody.
+    Pull(bring::Pull),
     /// Load every part of a model and say what it is; or hold its parts against the numbers of the
     /// original library.
     ///
@@ -79,6 +88,8 @@ pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<ExitCode>
                 }
             };
         }
+        Command::Import(arguments) => bring::import(&arguments, output)?,
+        Command::Pull(arguments) => bring::pull(&arguments, output)?,
         Command::Init { preset: Preset::Tiny, out, seed } => {
             if out.exists() {
                 bail!("{} exists already", out.display());

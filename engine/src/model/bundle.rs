@@ -18,6 +18,9 @@ use crate::kernel::map_shards;
 use crate::nn::{Cut, Stored, Weights};
 use crate::noise::{ScheduleConfig, SchedulerConfig};
 
+#[cfg(test)]
+mod tests;
+
 /// A model folder that was opened: its card and configurations are read, its weights are not.
 #[derive(Debug, Clone)]
 pub struct Bundle {
@@ -157,6 +160,30 @@ impl Bundle {
     /// Ends the loading of a part: the error names its folder.
     fn finish(&self, part: Part, weights: &Weights) -> Result<(), ModelError> {
         weights.finish().map_err(|cause| ModelError::file(self.part_folder(part), cause))
+    }
+
+    /// Looks at every weight of a part without loading it: the network that its configuration describes
+    /// must find each under its name, in its shape and with numbers in it, and no other.
+    ///
+    /// # Errors
+    /// Names every weight that does not fit.
+    pub fn verify(&self, part: Part) -> Result<(), ModelError> {
+        let weights = Weights::to_verify(self.stored(part)?);
+        match part {
+            Part::Vae => drop(Vae::new(self.vae_config()?, &weights)?),
+            Part::Unet => {
+                let config: UnetConfig = self.config(part)?;
+                config.validate()?;
+                drop(Unet::new(config, &weights)?);
+            }
+            Part::TextEncoder | Part::TextEncoder2 => {
+                let config: TextConfig = self.config(part)?;
+                config.validate()?;
+                drop(TextEncoder::new(config, &weights)?);
+            }
+            Part::ControlNet(_) => return Ok(()),
+        }
+        self.finish(part, &weights)
     }
 
     /// The autoencoder's configuration.

@@ -36,6 +36,9 @@ pub struct ModelCard {
     pub figures: std::collections::BTreeMap<String, f64>,
     /// What it cannot do, and what it must not be used for.
     pub limits: String,
+    /// Where its files come from: the file that was imported, or the repository with the commit.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
     /// SHA-256 over the hashes of all weight files, in hexadecimal; filled in when a bundle is opened.
     #[serde(default)]
     pub weights_sha256: String,

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::ModelError;
 use crate::files;
+use crate::kernel::header_length;
 
 /// Bytes of a configuration, an index or a vocabulary, at most.
 const LONGEST_TEXT: u64 = 16 << 20;
@@ -96,6 +97,36 @@ impl std::io::Write for HashWriter<'_> {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// The metadata in the header of a safetensors file.
+///
+/// # Errors
+/// Where the file cannot be read, or its header is longer than it or is no such JSON.
+pub fn safetensors_metadata(path: &Path) -> Result<BTreeMap<String, String>, ModelError> {
+    let fault = |cause: String| ModelError::file(path, cause);
+    let words = |cause: std::io::Error| ModelError::file(path, cause);
+    let mut file = File::open(path).map_err(words)?;
+    let mut start = Vec::new();
+    Read::by_ref(&mut file).take(8).read_to_end(&mut start).map_err(words)?;
+    let length = header_length(&start, file.metadata().map_err(words)?.len()).map_err(fault)?;
+    let mut header = Vec::new();
+    file.take(length).read_to_end(&mut header).map_err(words)?;
+    metadata_of(&header).map_err(fault)
+}
+
+/// The metadata in the JSON of a safetensors header.
+///
+/// # Errors
+/// Where it is no JSON, or its metadata holds what is no text.
+pub fn metadata_of(header: &[u8]) -> Result<BTreeMap<String, String>, String> {
+    #[derive(serde::Deserialize)]
+    struct Header {
+        #[serde(rename = "__metadata__", default)]
+        metadata: Option<BTreeMap<String, String>>,
+    }
+    let header: Header = serde_json::from_slice(header).map_err(|cause| cause.to_string())?;
+    Ok(header.metadata.unwrap_or_default())
 }
 
 /// The variables' values, detached, by name.

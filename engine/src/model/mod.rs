@@ -8,8 +8,10 @@ mod card;
 mod controlnet;
 mod disk;
 mod error;
+mod import;
 mod part;
 mod preset;
+mod single;
 mod supported;
 mod t2i_adapter;
 mod text;
@@ -27,10 +29,15 @@ mod tests;
 pub use bundle::Bundle;
 pub use card::ModelCard;
 pub use controlnet::{ControlNet, ControlNetConfig};
-pub use disk::{read_json, read_text, save_weights, sha256_file, values, write_json};
+pub use disk::{
+    metadata_of, read_json, read_text, safetensors_metadata, save_weights, sha256_file, values,
+    write_json,
+};
 pub use error::ModelError;
+pub use import::{ImportOptions, Imported, adopt, choose, import};
 pub use part::Part;
 pub use preset::write_tiny;
+pub use single::{SingleFile, Wishes};
 pub use t2i_adapter::{T2iAdapter, T2iAdapterConfig};
 pub use text::{TextConfig, TextEncoder, TextOutput};
 pub use tokenizer::{Encoded, Tokenizer, Unit, Units};

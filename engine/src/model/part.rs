@@ -104,6 +104,42 @@ impl Part {
     }
 }
 
+impl Part {
+    /// Of the names of a folder's files those that hold the part's weights, and the index of pieces.
+    pub(super) fn chosen<'a>(self, names: &[&'a str]) -> Vec<&'a str> {
+        let stems: &[&str] = match self {
+            // A repository of one part alone may be any part.
+            Self::Unet => &["diffusion_pytorch_model", "model"],
+            Self::Vae | Self::ControlNet(_) => &["diffusion_pytorch_model"],
+            Self::TextEncoder | Self::TextEncoder2 => &["model"],
+        };
+        for stem in stems {
+            for variant in ["", ".fp16", ".bf16"] {
+                let whole = format!("{stem}{variant}.safetensors");
+                if let Some(whole) = names.iter().find(|name| **name == whole) {
+                    return vec![whole];
+                }
+                let indices = [
+                    format!("{stem}{variant}.safetensors.index.json"),
+                    format!("{stem}.safetensors.index{variant}.json"),
+                ];
+                if let Some(index) = names.iter().find(|name| indices.iter().any(|i| i == *name)) {
+                    let piece = format!("{stem}{variant}-");
+                    let later = format!("{variant}.safetensors");
+                    let pieces = names.iter().filter(|name| {
+                        name.starts_with(stem)
+                            && name.contains("-of-")
+                            && (name.starts_with(&piece) || name.ends_with(&later))
+                            && (!variant.is_empty() || name.matches('.').count() == 1)
+                    });
+                    return pieces.copied().chain([*index]).collect();
+                }
+            }
+        }
+        Vec::new()
+    }
+}
+
 /// Why a pickle is not read, and what to do instead.
 pub(super) const PICKLE: &str = "is a pickle, which can run any program when it is read, and is not \
     opened. Take the model's safetensors files, or write them where the model is trusted, with \

@@ -32,6 +32,8 @@ enum Source {
 
 struct Inner {
     source: Source,
+    /// Whether weights are looked at, and zeros handed out in their place.
+    dry: bool,
     trainable: bool,
     dtype: DType,
     device: Device,
@@ -56,8 +58,23 @@ pub struct Weights {
 
 impl Weights {
     fn new(source: Source, trainable: bool, dtype: DType, device: &Device) -> Self {
-        let inner =
-            Inner { source, trainable, dtype, device: device.clone(), state: Mutex::default() };
+        let (dry, device, state) = (false, device.clone(), Mutex::default());
+        let inner = Inner { source, dry, trainable, dtype, device, state };
+        Self { inner: Arc::new(inner), path: String::new() }
+    }
+
+    /// Mapped weights that are looked at and not taken: every name, shape and number is checked, and the
+    /// network that is built from them is of zeros that need no memory. [`Self::finish`] tells what is
+    /// wrong.
+    pub fn to_verify(file: impl Into<Stored>) -> Self {
+        let inner = Inner {
+            source: Source::File(file.into()),
+            dry: true,
+            trainable: false,
+            dtype: DType::F32,
+            device: Device::Cpu,
+            state: Mutex::default(),
+        };
         Self { inner: Arc::new(inner), path: String::new() }
     }
 
@@ -120,9 +137,9 @@ impl Weights {
                     }
                     Some(_) => file.damage(&full),
                 };
-                if let Some(fault) = fault {
+                if fault.is_some() || self.inner.dry {
                     let mut state = self.state();
-                    state.faults.push(fault);
+                    state.faults.extend(fault);
                     state.shapes.insert(full, shape.dims().to_vec());
                     // One zero seen everywhere: a configuration that promises what the file does
                     // not hold asks for no memory.
