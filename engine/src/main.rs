@@ -30,6 +30,9 @@ enum Command {
     /// Build and inspect data sets.
     #[command(subcommand)]
     Dataset(commands::dataset::Command),
+    /// Read adapters, and write them in other forms.
+    #[command(subcommand)]
+    Adapter(commands::adapter::Command),
     /// Make, read and check models.
     #[command(subcommand)]
     Model(commands::model::Command),
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Dicom(command) => commands::dicom::run(command, &output),
         Command::Dataset(command) => commands::dataset::run(command, &output),
+        Command::Adapter(command) => commands::adapter::run(command, &output),
         Command::Model(command) => commands::model::run(command, &output),
         Command::Generate(arguments) => commands::generate::run(&arguments, &output),
         Command::Train(arguments) => commands::train::run(&arguments, &output),

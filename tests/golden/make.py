@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy
 import torch
 
-from makers import bundles, captions, pipelines, schedulers
+from makers import adapters, bundles, captions, pipelines, schedulers
 
-# In this order: `bundles` writes the tokenizer that others read.
-MAKERS = [bundles, schedulers, captions, pipelines]
+# In this order: `bundles` writes the tokenizer that others read, `pipelines` the models of `adapters`.
+MAKERS = [bundles, schedulers, captions, pipelines, adapters]
 
 
 def main() -> None:

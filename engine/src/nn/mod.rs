@@ -18,7 +18,7 @@ mod tests;
 pub use crate::kernel::{geglu, silu, softmax};
 pub use attention::{Attention, attend};
 pub use conv::Conv2d;
-pub use delta::{Delta, DeltaSlot};
+pub use delta::{Base, Delta, DeltaSlot, Operation};
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};
 pub use resnet::ResnetBlock;

@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Result, Tensor};
 
 use super::error::SampleError;
 use super::request::{LONGEST_SIDE, Request};
-use crate::adapter::{Lora, attach};
+use crate::adapter::{Adapter, AdapterError, Networks, attach};
 use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, TextEncoder, Tokenizer, Unet, Vae};
 use crate::nn::Weights;
@@ -19,6 +19,7 @@ pub struct Pipeline {
     pub(super) schedule: Schedule,
     pub(super) device: Device,
     unet_weights: Weights,
+    text_weights: Weights,
 }
 
 impl Pipeline {
@@ -28,7 +29,7 @@ impl Pipeline {
     /// Where a part is missing or damaged, or the parts do not fit each other.
     pub fn load(bundle: &Bundle, device: &Device) -> std::result::Result<Self, ModelError> {
         let (unet, unet_weights) = bundle.unet(false, device)?;
-        let (text, _) = bundle.text_encoder(false, device)?;
+        let (text, text_weights) = bundle.text_encoder(false, device)?;
         let (vae, tokenizer) = (bundle.vae(device)?, bundle.tokenizer()?);
         check(bundle, &unet, &text, &vae, &tokenizer)?;
         Ok(Self {
@@ -39,18 +40,30 @@ impl Pipeline {
             schedule: Schedule::new(bundle.schedule()?),
             device: device.clone(),
             unet_weights,
+            text_weights,
         })
     }
 
-    /// The UNet's weights, which adapters are opened against.
-    pub fn unet_weights(&self) -> &Weights {
-        &self.unet_weights
+    /// The networks that adapters change.
+    pub fn networks(&self) -> Networks<'_> {
+        Networks {
+            unet: &self.unet_weights,
+            text_encoder: Some(&self.text_weights),
+            text_encoder_2: None,
+        }
     }
 
-    /// Puts `adapters`, each with its scale, on the UNet in place of those before; the base stays
-    /// loaded.
-    pub fn adapt(&self, adapters: &[(&Lora, f32)]) {
-        attach(&self.unet_weights, adapters);
+    /// Puts `adapters`, each with its scale, on the model in place of those before; the base stays
+    /// loaded. `merged` trades memory for speed.
+    ///
+    /// # Errors
+    /// Where an adapter does not fit. The model is then as it was.
+    pub fn adapt(
+        &self,
+        adapters: &[(&Adapter, f32)],
+        merged: bool,
+    ) -> std::result::Result<(), AdapterError> {
+        attach(&self.networks(), adapters, merged)
     }
 
     /// Tokens of `text` beyond the encoder's window, which the model will not see.

@@ -2,11 +2,9 @@
 
 use std::sync::mpsc::{Receiver, Sender};
 
-use candle_core::Device;
-
 use super::error::ServeError;
 use super::request::{GenerateRequest, GeneratedImage, Progress};
-use crate::adapter::Lora;
+use crate::adapter::Adapter;
 use crate::device::CancelToken;
 use crate::dicom::{
     Frame, Provenance, SyntheticDescription, png_with_provenance, render_png, write_synthetic,
@@ -85,15 +83,15 @@ fn adapt(
     request: &GenerateRequest,
 ) -> Result<Vec<(String, f32)>, ServeError> {
     let mut loaded = Vec::new();
-    for adapter in &request.adapters {
-        let weights = pipeline.unet_weights();
-        let hash = &bundle.card().weights_sha256;
-        let (lora, card) = Lora::open(&adapter.path, hash, weights, &Device::Cpu)?;
-        loaded.push((lora, card.name, adapter.scale));
+    for wanted in &request.adapters {
+        let adapter = Adapter::open(&wanted.path)?;
+        adapter.check(&pipeline.networks(), &bundle.card().weights_sha256)?;
+        loaded.push((adapter, wanted.scale));
     }
-    let on: Vec<(&Lora, f32)> = loaded.iter().map(|(lora, _, scale)| (lora, *scale)).collect();
-    pipeline.adapt(&on);
-    Ok(loaded.into_iter().map(|(_, name, scale)| (name, scale)).collect())
+    let on: Vec<(&Adapter, f32)> =
+        loaded.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
+    pipeline.adapt(&on, false)?;
+    Ok(loaded.iter().map(|(adapter, scale)| (adapter.name().to_owned(), *scale)).collect())
 }
 
 /// The files of an image.
