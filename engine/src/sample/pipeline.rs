@@ -10,7 +10,7 @@ use super::conditioning::{
 use super::control::ControlNetwork;
 use super::error::SampleError;
 use super::request::{LONGEST_SIDE, Request};
-use crate::adapter::{Lora, attach};
+use crate::adapter::{Adapter, AdapterError, Networks, attach};
 use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, Part, TextEncoder, Tokenizer, Unet, Vae};
 use crate::nn::Weights;
@@ -31,6 +31,7 @@ const UNTILED: usize = 1024 * 1024;
 struct Words {
     encoder: TextEncoder,
     tokenizer: Tokenizer,
+    weights: Weights,
 }
 
 impl Words {
@@ -39,8 +40,8 @@ impl Words {
         part: Part,
         device: &Device,
     ) -> std::result::Result<Self, ModelError> {
-        let (encoder, _) = bundle.text_encoder(part, false, device)?;
-        Ok(Self { encoder, tokenizer: bundle.tokenizer(part)? })
+        let (encoder, weights) = bundle.text_encoder(part, false, device)?;
+        Ok(Self { encoder, tokenizer: bundle.tokenizer(part)?, weights })
     }
 
     fn window(&self) -> usize {
@@ -209,15 +210,26 @@ impl Pipeline {
         &self.unet
     }
 
-    /// The UNet's weights, which adapters are opened against.
-    pub fn unet_weights(&self) -> &Weights {
-        &self.unet_weights
+    /// The networks that adapters change.
+    pub fn networks(&self) -> Networks<'_> {
+        Networks {
+            unet: &self.unet_weights,
+            text_encoder: Some(&self.words.weights),
+            text_encoder_2: self.second.as_ref().map(|words| &words.weights),
+        }
     }
 
-    /// Puts `adapters`, each with its scale, on the UNet in place of those before; the base stays
-    /// loaded.
-    pub fn adapt(&self, adapters: &[(&Lora, f32)]) {
-        attach(&self.unet_weights, adapters);
+    /// Puts `adapters`, each with its scale, on the model in place of those before; the base stays
+    /// loaded. `merged` trades memory for speed.
+    ///
+    /// # Errors
+    /// Where an adapter does not fit. The model is then as it was.
+    pub fn adapt(
+        &self,
+        adapters: &[(&Adapter, f32)],
+        merged: bool,
+    ) -> std::result::Result<(), AdapterError> {
+        attach(&self.networks(), adapters, merged)
     }
 
     /// Reads prompts as this pipeline does, without its networks.
