@@ -8,7 +8,7 @@ use skiagraph_engine::check::check;
 use skiagraph_engine::kernel::map_weights;
 use skiagraph_engine::model::{Bundle, Part, SingleFile, Wishes, read_json, safetensors_metadata};
 use skiagraph_engine::nn::Stored;
-use skiagraph_engine::noise::{Ddim, Schedule, ScheduleConfig};
+use skiagraph_engine::noise::SchedulerConfig;
 
 /// A loader, and where the files lie that it is damaged from.
 pub(super) struct Target {
@@ -128,9 +128,11 @@ fn network(desk: &Path, input: &[u8], part: Part) {
 fn scheduler(desk: &Path, input: &[u8]) {
     let path = file(desk, "scheduler_config.json", input);
     let _ = read_json::<Value>(&path);
-    let Ok(config) = serde_json::from_slice::<ScheduleConfig>(input) else { return };
-    if config.validate().is_ok() {
-        let sampler = Ddim::new(Schedule::new(config), 3);
-        assert!(!sampler.timesteps().is_empty());
+    let Ok(config) = SchedulerConfig::parse(input) else { return };
+    let _ = config.schedule();
+    for steps in [1, 3, 20] {
+        if let Ok(sampler) = config.sampler(steps) {
+            assert!(!sampler.timesteps().is_empty());
+        }
     }
 }

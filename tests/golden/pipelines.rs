@@ -95,7 +95,8 @@ fn what_control_networks_lead_is_diffusers() {
     let one = vec![control(0, "lungs", 0.8, 0.0, 1.0)];
     let two = vec![control(0, "lungs", 0.8, 0.0, 0.7), control(1, "edges", 0.5, 0.2, 1.0)];
     let towards = Start::Image { image: shown["init"].clone(), strength: 0.6 };
-    let of = |start, controls: &[Control]| Request { controls: controls.to_vec(), ..request(start) };
+    let of =
+        |start, controls: &[Control]| Request { controls: controls.to_vec(), ..request(start) };
     check(
         "base",
         &[
@@ -134,11 +135,8 @@ fn a_control_that_cannot_act_is_refused_by_name() {
         Control { start: 0.5, end: 0.5, ..good.clone() },
         Control { end: 1.5, ..good.clone() },
     ] {
-        let wanted = GenerateRequest {
-            steps: 2,
-            controls: vec![control],
-            ..GenerateRequest::default()
-        };
+        let wanted =
+            GenerateRequest { steps: 2, controls: vec![control], ..GenerateRequest::default() };
         let error = service.generate(&wanted, &mut |_| (), &CancelToken::new()).unwrap_err();
         assert!(matches!(error, ServeError::Invalid { field: "control", .. }), "{error}");
     }

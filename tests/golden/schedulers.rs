@@ -1,9 +1,7 @@
 //! Every scheduler over a whole sampling, every form of DDIM step by step, and what training is shown.
 
 use candle_core::Tensor;
-use skiagraph_engine::noise::{
-    NoiseSource, Prediction, Schedule, ScheduleConfig, SchedulerConfig,
-};
+use skiagraph_engine::noise::{NoiseSource, Prediction, Schedule, ScheduleConfig, SchedulerConfig};
 
 use super::{Golden, folder_of};
 
@@ -89,7 +87,8 @@ fn whole_samplings_are_those_of_diffusers() {
             let get = |name: &str| golden.find(&format!("{number}.{steps}.{name}"));
             let Some(timesteps) = get("timesteps") else { continue };
             let what = format!("{line} in {steps} steps");
-            let mut sampler = config.sampler(steps).unwrap_or_else(|cause| panic!("{what}: {cause}"));
+            let mut sampler =
+                config.sampler(steps).unwrap_or_else(|cause| panic!("{what}: {cause}"));
             let wanted: Vec<f32> = timesteps.to_vec1().unwrap();
             assert_eq!(sampler.timesteps().len(), wanted.len(), "{what}");
             for (ours, wanted) in sampler.timesteps().iter().zip(&wanted) {
@@ -121,7 +120,11 @@ fn whole_samplings_are_those_of_diffusers() {
             }
             let begun = get("begun").unwrap();
             let middle = wanted.len() / 2;
-            let ours = config.sampler(steps).unwrap().add_noise(&predictions.get(0).unwrap(), noise, middle);
+            let ours = config.sampler(steps).unwrap().add_noise(
+                &predictions.get(0).unwrap(),
+                noise,
+                middle,
+            );
             let found = super::deviation(&ours.unwrap(), begun);
             if !(found <= TOLERANCE) {
                 worst.push(format!("{what}: what is begun with deviates by {found}"));

@@ -16,6 +16,7 @@
 //! Its metadata holds what is no tensor: `prompt`, `negative_prompt`, `steps`, `guidance_scale`,
 //! `scheduler` (a configuration as JSON, in place of the bundle's) and `lora` (path and scale).
 
+mod adapters;
 mod error;
 mod networks;
 mod pipeline;
@@ -57,9 +58,7 @@ pub fn check(
             "unet" => networks::unet(&bundle, &reference, device)?,
             "vae" => networks::vae(&bundle, &reference, device)?,
             "text" => networks::text(&bundle, Part::TextEncoder, &part, &reference, device)?,
-            "text_2" => {
-                networks::text(&bundle, Part::TextEncoder2, &part, &reference, device)?
-            }
+            "text_2" => networks::text(&bundle, Part::TextEncoder2, &part, &reference, device)?,
             "controlnet" => networks::controlnet(&bundle, 0, &part, &reference, device)?,
             "controlnet_1" => networks::controlnet(&bundle, 1, &part, &reference, device)?,
             "scheduler" => scheduler::run(&bundle, &reference, device)?,

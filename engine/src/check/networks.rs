@@ -2,9 +2,11 @@
 
 use candle_core::{Device, Tensor};
 
+use super::adapters::adapters;
 use super::error::CheckError;
 use super::reference::Reference;
 use super::report::Measured;
+use crate::adapter::{Networks, attach};
 use crate::model::{Added, Bundle, Part, Residuals, UnetConfig, UnetInput};
 
 /// One timestep for each of `batch` samples: the tensor holds one for all, or one for each.
@@ -26,25 +28,24 @@ pub(super) fn unet(
     reference: &Reference,
     device: &Device,
 ) -> Result<Vec<Measured>, CheckError> {
-    let (network, _) = bundle.unet(false, device)?;
+    let (network, weights) = bundle.unet(false, device)?;
+    let adapters = adapters(reference)?;
+    let acting: Vec<_> = adapters.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
+    attach(&Networks::unet(&weights), &acting, false)
+        .map_err(|cause| CheckError::reference("lora", cause.to_string()))?;
     let config = network.config();
     let channels = config.in_channels;
     let sample = reference.shaped("unet/in/sample", &[None, Some(channels), None, None], device)?;
     let batch = sample.dim(0)?;
-    let context = reference.shaped(
-        "unet/in/encoder_hidden_states",
-        &[Some(batch), None, None],
-        device,
-    )?;
+    let context =
+        reference.shaped("unet/in/encoder_hidden_states", &[Some(batch), None, None], device)?;
     let timesteps = timesteps("unet/in/timestep", reference, batch)?;
     let name = "unet/out/sample";
     let expected = reference.floats(name, device)?;
     let words = added(config, "unet", reference, batch, device)?;
     let residuals = residuals("unet/in", reference, device)?;
     let input = UnetInput {
-        added: words
-            .as_ref()
-            .map(|(text_embeds, time_ids)| Added { text_embeds, time_ids }),
+        added: words.as_ref().map(|(text_embeds, time_ids)| Added { text_embeds, time_ids }),
         residuals: residuals.as_ref(),
         ..UnetInput::new(&sample, &timesteps, &context)
     };
@@ -101,8 +102,7 @@ pub(super) fn controlnet(
     let config = &network.config().network;
     let input = |what: &str| format!("{name}/in/{what}");
     let channels = config.in_channels;
-    let sample =
-        reference.shaped(&input("sample"), &[None, Some(channels), None, None], device)?;
+    let sample = reference.shaped(&input("sample"), &[None, Some(channels), None, None], device)?;
     let batch = sample.dim(0)?;
     let shape = [Some(batch), None, None];
     let context = reference.shaped(&input("encoder_hidden_states"), &shape, device)?;
@@ -112,9 +112,7 @@ pub(super) fn controlnet(
     let condition = reference.shaped(&input("controlnet_cond"), &shape, device)?;
     let words = added(config, name, reference, batch, device)?;
     let asked = UnetInput {
-        added: words
-            .as_ref()
-            .map(|(text_embeds, time_ids)| Added { text_embeds, time_ids }),
+        added: words.as_ref().map(|(text_embeds, time_ids)| Added { text_embeds, time_ids }),
         ..UnetInput::new(&sample, &timesteps, &context)
     };
     let ours = network.forward(&asked, &condition)?;

@@ -85,9 +85,8 @@ pub(super) fn run(
         return Err(CheckError::reference(TRAJECTORY, cause));
     }
     let steps = reference.number::<usize>("steps")?.unwrap_or(calls);
-    let sampler = || {
-        config.sampler(steps).map_err(|cause| CheckError::reference("scheduler", cause))
-    };
+    let sampler =
+        || config.sampler(steps).map_err(|cause| CheckError::reference("scheduler", cause));
     let first = sampler()?;
     let (known, spread) = (first.timesteps().len(), first.init_noise_sigma());
     if calls > known {
@@ -107,10 +106,14 @@ pub(super) fn run(
         Measured::of(TRAJECTORY, &Tensor::stack(&made, 0)?, &expected)
     };
     let scaled = through((&noise * spread)?)?;
-    if spread == 1.0 {
+    if (spread - 1.0).abs() < f64::EPSILON {
         return Ok(vec![scaled]);
     }
     // Some write the noise down after diffusers' `init_noise_sigma`, some before: the file does not say.
     let plain = through(noise)?;
-    Ok(vec![if plain.deviation < scaled.deviation { plain } else { scaled }])
+    Ok(vec![if plain.deviation < scaled.deviation {
+        plain.read_as("noise as it is")
+    } else {
+        scaled.read_as("noise times init_noise_sigma")
+    }])
 }

@@ -141,7 +141,8 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> 
 /// The request that the options ask for.
 fn asked(arguments: &Arguments, service: &Service) -> anyhow::Result<GenerateRequest> {
     let card = service.card();
-    let scheduler = arguments.scheduler.as_deref().map(|name| scheduler(name, service)).transpose()?;
+    let scheduler =
+        arguments.scheduler.as_deref().map(|name| scheduler(name, service)).transpose()?;
     let strength = arguments.strength;
     let start = match (&arguments.init, &arguments.mask) {
         (None, _) => Start::Noise,
@@ -176,7 +177,7 @@ fn asked(arguments: &Arguments, service: &Service) -> anyhow::Result<GenerateReq
 }
 
 /// The request that made `file`.
-fn again(arguments: &Arguments, file: &Path, card: &ModelCard) -> anyhow::Result<GenerateRequest> {
+fn again(arguments: &Arguments, file: &Path, service: &Service) -> anyhow::Result<GenerateRequest> {
     let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
     let description = read_provenance(&bytes).with_context(|| file.display().to_string())?;
     let adapters: Vec<_> =

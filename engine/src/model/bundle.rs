@@ -181,7 +181,16 @@ impl Bundle {
                 config.validate()?;
                 drop(TextEncoder::new(config, &weights)?);
             }
-            Part::ControlNet(_) => return Ok(()),
+            Part::ControlNet(_) => {
+                let config: ControlNetConfig = self.config(part)?;
+                config.validate()?;
+                drop(ControlNet::new(config, &weights)?);
+            }
+            Part::T2iAdapter => {
+                let config: T2iAdapterConfig = self.config(part)?;
+                config.validate()?;
+                drop(T2iAdapter::new(config, &weights)?);
+            }
         }
         self.finish(part, &weights)
     }
@@ -272,7 +281,7 @@ impl Bundle {
     pub fn scheduler(&self) -> Result<SchedulerConfig, ModelError> {
         let path = self.folder.join("scheduler").join("scheduler_config.json");
         let text = read_text(&path)?;
-        SchedulerConfig::parse(text.as_bytes()).map_err(|cause| ModelError::file(path, cause))
+        SchedulerConfig::parse(&text).map_err(|cause| ModelError::file(path, cause))
     }
 
     /// The noise schedule of a training.

@@ -110,7 +110,7 @@ impl Part {
         let stems: &[&str] = match self {
             // A repository of one part alone may be any part.
             Self::Unet => &["diffusion_pytorch_model", "model"],
-            Self::Vae | Self::ControlNet(_) => &["diffusion_pytorch_model"],
+            Self::Vae | Self::ControlNet(_) | Self::T2iAdapter => &["diffusion_pytorch_model"],
             Self::TextEncoder | Self::TextEncoder2 => &["model"],
         };
         for stem in stems {

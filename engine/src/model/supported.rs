@@ -17,7 +17,8 @@ fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
         (Value::String(one), Value::String(other)) => {
-            let plain = |word: &str| if word == "swish" { "silu".to_owned() } else { word.to_owned() };
+            let plain =
+                |word: &str| if word == "swish" { "silu".to_owned() } else { word.to_owned() };
             plain(one) == plain(other)
         }
         // The same for every level.
@@ -93,7 +94,9 @@ mod tests {
 
     #[test]
     fn a_key_that_changes_numbers_is_refused_and_one_that_changes_none_is_not() {
-        let with = |key: &str, value: Value| check("unet", &Rest::from([(key.to_owned(), value)]), &unet());
+        let with = |key: &str, value: Value| {
+            check("unet", &Rest::from([(key.to_owned(), value)]), &unet())
+        };
         for (key, value) in [
             ("act_fn", json!("swish")),
             ("mid_block_scale_factor", json!(1.0)),

@@ -158,7 +158,9 @@ impl T2iAdapter {
                     .then(|| point(input, inner, &weights.pp("in_conv")))
                     .transpose()?,
                 resnets,
-                out_conv: light.then(|| point(inner, output, &weights.pp("out_conv"))).transpose()?,
+                out_conv: light
+                    .then(|| point(inner, output, &weights.pp("out_conv")))
+                    .transpose()?,
             });
         }
         Ok(Self {

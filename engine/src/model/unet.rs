@@ -48,16 +48,14 @@ impl Unet {
         for layer in 0..=layers {
             let input = if layer == 0 { before } else { output };
             // The last skip of a level comes from the level above.
-            let skip = if layer == layers {
-                channels[level.saturating_sub(1)]
-            } else {
-                output
-            };
+            let skip = if layer == layers { channels[level.saturating_sub(1)] } else { output };
             let resnet = config.resnet(input + skip, output, &weights.pp("resnets").pp(layer))?;
             block.resnets.push(resnet);
             if config.up_block_types[index] == "CrossAttnUpBlock2D" {
                 let weights = weights.pp("attentions").pp(layer);
-                block.attentions.push(Transformer::new(config.sizes_on_the_way_up(level), &weights)?);
+                block
+                    .attentions
+                    .push(Transformer::new(config.sizes_on_the_way_up(level), &weights)?);
             }
         }
         if level > 0 {

@@ -39,7 +39,11 @@ impl Residuals {
     /// Where they are of networks of different forms.
     pub fn plus(&self, other: &Self) -> Result<Self> {
         if self.down.len() != other.down.len() {
-            bail!("ControlNets of {} and {} levels do not add up", self.down.len(), other.down.len());
+            bail!(
+                "ControlNets of {} and {} levels do not add up",
+                self.down.len(),
+                other.down.len()
+            );
         }
         let down = self.down.iter().zip(&other.down).map(|(one, other)| one + other);
         Ok(Self { down: down.collect::<Result<_>>()?, mid: (&self.mid + &other.mid)? })
@@ -200,14 +204,16 @@ impl WayDown {
             (_, None) => {}
         }
         let time = self.time_embedding.forward(&time)?;
-        let (Some(add_embedding), Some(each)) = (&self.add_embedding, config.addition_time_embed_dim)
+        let (Some(add_embedding), Some(each)) =
+            (&self.add_embedding, config.addition_time_embed_dim)
         else {
             return Ok(time);
         };
         let Some(Added { text_embeds, time_ids }) = added else {
             bail!("the network needs text_embeds and time_ids (Stable Diffusion XL)");
         };
-        let sizes: Vec<f32> = time_ids.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
+        let sizes: Vec<f32> =
+            time_ids.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
         let sizes: Vec<f64> = sizes.into_iter().map(f64::from).collect();
         let sizes = embed(&sizes, each)?.reshape((batch, sizes.len() / batch * each))?;
         let all = Tensor::cat(&[text_embeds, &sizes], 1)?;

@@ -164,7 +164,10 @@ impl UnetConfig {
             ("transformer_layers_per_block", &self.transformer_layers_per_block),
         ] {
             if matches!(per_level, PerLevel::Each(values) if values.len() != levels) {
-                return fault(field, format!("must be one number, or one for each of {levels} levels"));
+                return fault(
+                    field,
+                    format!("must be one number, or one for each of {levels} levels"),
+                );
             }
         }
         for (level, channels) in self.block_out_channels.iter().enumerate() {
@@ -184,12 +187,14 @@ impl UnetConfig {
                     format!("{heads} heads do not divide {channels} channels"),
                 );
             }
-            for layers in [
-                self.transformer_layers_per_block.at(level),
-                self.layers_on_the_way_up(level),
-            ] {
+            for layers in
+                [self.transformer_layers_per_block.at(level), self.layers_on_the_way_up(level)]
+            {
                 if !(1..=32).contains(&layers) {
-                    return fault("transformer_layers_per_block", "must lie between 1 and 32".into());
+                    return fault(
+                        "transformer_layers_per_block",
+                        "must lie between 1 and 32".into(),
+                    );
                 }
             }
             if !(1..=16).contains(&self.layers_per_block.at(level)) {
@@ -242,8 +247,7 @@ impl UnetConfig {
     /// Where no network can be built from the values.
     pub fn validate(&self) -> std::result::Result<(), ModelError> {
         self.validate_down("unet")?;
-        let fault =
-            |field, cause: String| Err(ModelError::Config { part: "unet", field, cause });
+        let fault = |field, cause: String| Err(ModelError::Config { part: "unet", field, cause });
         let levels = self.block_out_channels.len();
         if self.up_block_types.len() != levels {
             return fault("up_block_types", format!("must name {levels} levels"));

@@ -364,9 +364,7 @@ impl SchedulerConfig {
     }
 
     pub(super) fn optional(&self, key: &str) -> Result<Option<f64>, String> {
-        given(&self.settings, key)
-            .map(|_| number(&self.settings, key, 0.0))
-            .transpose()
+        given(&self.settings, key).map(|_| number(&self.settings, key, 0.0)).transpose()
     }
 
     pub(super) fn count(&self, key: &str, absent: usize) -> Result<usize, String> {

@@ -25,15 +25,16 @@ impl Lcm {
     pub(super) fn new(config: &SchedulerConfig, steps: usize) -> std::result::Result<Self, String> {
         let original = config.count("original_inference_steps", 50)?;
         if !(1..=config.num_train_timesteps).contains(&original) {
-            return Err("original_inference_steps: must lie between 1 and num_train_timesteps".into());
+            return Err(
+                "original_inference_steps: must lie between 1 and num_train_timesteps".into()
+            );
         }
         if steps > original {
             return Err(format!("steps: LCM takes {original} at most (original_inference_steps)"));
         }
         let skip = config.num_train_timesteps / original;
-        let visited: Vec<usize> = (0..steps)
-            .map(|index| (original - index * original / steps) * skip - 1)
-            .collect();
+        let visited: Vec<usize> =
+            (0..steps).map(|index| (original - index * original / steps) * skip - 1).collect();
         Ok(Self {
             table: Table::new(config)?,
             timesteps: visited.iter().map(|timestep| *timestep as f64).collect(),

@@ -94,9 +94,7 @@ impl Levels {
             Some(sigmas) => {
                 let by_karras = lu || config.flag("use_karras_sigmas", false)?;
                 let whole = match rounding {
-                    Rounding::DpmSolver => {
-                        by_karras && config.beta_schedule != "squaredcos_cap_v2"
-                    }
+                    Rounding::DpmSolver => by_karras && config.beta_schedule != "squaredcos_cap_v2",
                     Rounding::UniPc => by_karras,
                 };
                 timesteps = sigmas

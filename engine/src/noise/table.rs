@@ -12,7 +12,6 @@ use super::sampler::sum;
 #[derive(Debug, Clone)]
 pub(super) struct Table {
     alphas_cumprod: Vec<f64>,
-    betas: Vec<f64>,
 }
 
 /// `torch.linspace` in single precision: the step is rounded, each half is counted from its end.
@@ -46,7 +45,8 @@ fn cumprod(values: impl Iterator<Item = f32>) -> Vec<f32> {
 
 /// Shifts and scales √ᾱ so that it ends at zero (Lin et al., arXiv 2305.08891, algorithm 1).
 fn zero_snr(betas: &[f32]) -> Vec<f32> {
-    let roots: Vec<f32> = cumprod(betas.iter().map(|beta| 1.0 - beta)).iter().map(|a| a.sqrt()).collect();
+    let roots: Vec<f32> =
+        cumprod(betas.iter().map(|beta| 1.0 - beta)).iter().map(|a| a.sqrt()).collect();
     let (Some(first), Some(last)) = (roots.first().copied(), roots.last().copied()) else {
         return Vec::new();
     };
@@ -93,10 +93,7 @@ impl Table {
             // Close to zero, and still to be divided by.
             *last = 2f32.powi(-24);
         }
-        Ok(Self {
-            alphas_cumprod: alphas.into_iter().map(f64::from).collect(),
-            betas: betas.into_iter().map(f64::from).collect(),
-        })
+        Ok(Self { alphas_cumprod: alphas.into_iter().map(f64::from).collect() })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -107,12 +104,13 @@ impl Table {
         self.alphas_cumprod[timestep.min(self.len() - 1)]
     }
 
-    pub(super) fn beta(&self, timestep: usize) -> f64 {
-        self.betas[timestep.min(self.len() - 1)]
-    }
-
     /// `clean` under `noise` as at a timestep.
-    pub(super) fn noisy(&self, clean: &Tensor, noise: &Tensor, timestep: usize) -> candle_core::Result<Tensor> {
+    pub(super) fn noisy(
+        &self,
+        clean: &Tensor,
+        noise: &Tensor,
+        timestep: usize,
+    ) -> candle_core::Result<Tensor> {
         let alpha = self.alpha_cumprod(timestep);
         sum(&[(alpha.sqrt(), clean), ((1.0 - alpha).sqrt(), noise)])
     }

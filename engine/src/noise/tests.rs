@@ -17,7 +17,15 @@ fn zero_snr_ends_in_pure_noise() {
 }
 
 const CLASSES: [&str; 10] = [
-    "DDIM", "DDPM", "PNDM", "Euler", "EulerAncestral", "Heun", "DPMSolverMultistep", "UniPC", "LCM",
+    "DDIM",
+    "DDPM",
+    "PNDM",
+    "Euler",
+    "EulerAncestral",
+    "Heun",
+    "DPMSolverMultistep",
+    "UniPC",
+    "LCM",
     "FlowMatchEuler",
 ];
 
@@ -55,16 +63,21 @@ fn a_perfect_prediction_leads_back_to_the_clean_sample() {
     let clean = Tensor::new(&[[0.3f32, -0.9, 0.8]], &Device::Cpu).unwrap();
     let noise = Tensor::new(&[[-0.4f32, 0.1, 1.7]], &Device::Cpu).unwrap();
     for name in CLASSES {
-        let config = config(name, serde_json::json!({ "timestep_spacing": "trailing", "prediction_type": "epsilon" }));
+        let config = config(
+            name,
+            serde_json::json!({ "timestep_spacing": "trailing", "prediction_type": "epsilon" }),
+        );
         let mut sampler = config.unwrap().sampler(8).unwrap();
         let mut sample = sampler.add_noise(&clean, &noise, 0).unwrap();
         for index in 0..sampler.timesteps().len() {
             // What is wanted of each: the noise in the sample, or the way from the clean one to it.
-            let level = sampler.add_noise(&clean.zeros_like().unwrap(), &clean.ones_like().unwrap(), index);
+            let level =
+                sampler.add_noise(&clean.zeros_like().unwrap(), &clean.ones_like().unwrap(), index);
             let level = level.unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
             let whole = sampler.add_noise(&clean, &clean.zeros_like().unwrap(), index).unwrap();
             let noise = ((&sample - whole).unwrap() / f64::from(level)).unwrap();
-            let prediction = if name == "FlowMatchEuler" { (noise - &clean).unwrap() } else { noise };
+            let prediction =
+                if name == "FlowMatchEuler" { (noise - &clean).unwrap() } else { noise };
             let stepped = sampler.step(&prediction, index, &sample, &mut Silence).unwrap();
             let error = (stepped.clean - &clean).unwrap().abs().unwrap().max_all().unwrap();
             assert!(name == "LCM" || error.to_scalar::<f32>().unwrap() < 1e-2, "{name} at {index}");
@@ -110,7 +123,8 @@ fn a_configuration_that_cannot_be_followed_is_refused_by_name() {
         assert!(SchedulerConfig::parse(bytes).is_err());
     }
     // Python writes what is no JSON.
-    let solver = b"{\"_class_name\": \"DPMSolverMultistepScheduler\", \"lambda_min_clipped\": -Infinity}";
+    let solver =
+        b"{\"_class_name\": \"DPMSolverMultistepScheduler\", \"lambda_min_clipped\": -Infinity}";
     assert!(SchedulerConfig::parse(solver).unwrap().sampler(5).is_ok());
 }
 

@@ -112,7 +112,9 @@ impl<'a> Controls<'a> {
             let features = features.iter().map(|feature| Tensor::cat(&vec![feature; batch], 0));
             sum = Some(match sum {
                 None => features.collect::<Result<_>>()?,
-                Some(others) => others.iter().zip(features).map(|(a, b)| a + b?).collect::<Result<_>>()?,
+                Some(others) => {
+                    others.iter().zip(features).map(|(a, b)| a + b?).collect::<Result<_>>()?
+                }
             });
         }
         Ok(sum)

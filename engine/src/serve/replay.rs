@@ -85,7 +85,8 @@ pub fn replay(
                 let network = networks.iter().position(|hash| *hash == used.network_sha256);
                 let Some(network) = network else {
                     let hash = &used.network_sha256;
-                    let cause = format!("the control network is needed whose weights have the hash {hash}");
+                    let cause =
+                        format!("the control network is needed whose weights have the hash {hash}");
                     return Err(fault("control", cause));
                 };
                 let ControlUse { weight, start, end, .. } = *used;

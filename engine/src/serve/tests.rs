@@ -248,8 +248,12 @@ fn an_image_is_made_again_from_either_of_its_files() {
         };
         let image = generate(&service, &wanted).remove(0);
         let paths = [&two, &one].map(|adapter| adapter.path.clone());
-        let given =
-            Given { adapters: paths.to_vec(), init: Some(picture()), mask: Some(mask.clone()) };
+        let given = Given {
+            adapters: paths.to_vec(),
+            init: Some(picture()),
+            mask: Some(mask.clone()),
+            ..Given::default()
+        };
         for file in [&image.png, &image.dicom] {
             let description = dicom::read_provenance(file).unwrap();
             let request = replay(&description, service.card(), &[], &given).unwrap();
@@ -268,7 +272,8 @@ fn an_image_is_not_made_again_from_other_things() {
     let wanted = GenerateRequest { adapters: vec![one.clone()], start, ..request() };
     let image = generate(&service, &wanted).remove(0);
     let made = dicom::read_provenance(&image.png).unwrap();
-    let given = || Given { adapters: vec![one.path.clone()], init: Some(picture()), ..Given::default() };
+    let given =
+        || Given { adapters: vec![one.path.clone()], init: Some(picture()), ..Given::default() };
     let refused = |made: &SyntheticDescription, given: &Given| {
         let error = replay(made, service.card(), &[], given).unwrap_err();
         let ServeError::Invalid { field, .. } = error else { panic!("{error}") };

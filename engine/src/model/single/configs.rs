@@ -34,7 +34,7 @@ pub(super) fn of(file: &SingleFile, found: Found, wishes: &Wishes) -> Result<Val
     if found.form == Form::Today {
         return match found.part {
             Part::TextEncoder | Part::TextEncoder2 => clip(file, found),
-            Part::Vae | Part::Unet | Part::ControlNet(_) => {
+            Part::Vae | Part::Unet | Part::ControlNet(_) | Part::T2iAdapter => {
                 Err(format!("has diffusers' names already, which leave its sizes open: {ASK}"))
             }
         };
@@ -43,6 +43,7 @@ pub(super) fn of(file: &SingleFile, found: Found, wishes: &Wishes) -> Result<Val
         Part::Vae => vae(file, found, wishes),
         Part::Unet => unet(file, found, wishes),
         Part::ControlNet(_) => controlnet(file, found),
+        Part::T2iAdapter => Err("a T2I-Adapter of one file is not known".into()),
         Part::TextEncoder | Part::TextEncoder2 => open_clip(file, found),
     }
 }

@@ -211,6 +211,7 @@ impl Rename {
             (Part::Unet | Part::ControlNet(_), _) => inside.layers_of_a_level()?,
             (Part::Vae, _) => inside.count("encoder.down."),
             (Part::TextEncoder | Part::TextEncoder2, _) => inside.count("transformer.resblocks."),
+            (Part::T2iAdapter, _) => 0,
         };
         Ok(Self { found, count, last: inside.last("input_hint_block.").unwrap_or(0) })
     }
@@ -243,6 +244,7 @@ impl Rename {
             (Part::ControlNet(_), Form::Ldm) => {
                 whole(names::controlnet(name, self.count, self.last))
             }
+            (Part::T2iAdapter, Form::Ldm) => whole(None),
             (Part::Unet | Part::TextEncoder | Part::TextEncoder2, Form::Ldm) => {
                 whole(names::unet(name, self.count))
             }
