@@ -164,10 +164,26 @@ pub struct AdapterUse {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InputUse {
-    /// `init` or `mask`.
+    /// `init`, `mask` or `control`.
     pub role: String,
     /// SHA-256 of its pixels, hexadecimal.
     pub sha256: String,
+    /// For a control, which network read it, and how.
+    pub control: Option<ControlUse>,
+}
+
+/// How a condition image acted.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ControlUse {
+    /// SHA-256 of the network's weights, hexadecimal.
+    pub network_sha256: String,
+    /// Its strength.
+    pub weight: f64,
+    /// The share of the steps before which it did not act.
+    pub start: f64,
+    /// The share of the steps after which it acted no more.
+    pub end: f64,
 }
 
 /// What a run says while it works.
@@ -285,7 +301,10 @@ mod tests {
             adapters: vec![dicom::AdapterUse { scale: 0.5, ..dicom::AdapterUse::default() }],
             scheduler_config: serde_json::json!({ "beta_end": 0.5 }),
             strength: Some(0.5),
-            inputs: vec![dicom::InputUse::default()],
+            inputs: vec![dicom::InputUse {
+                control: Some(dicom::ControlUse { weight: 0.5, ..dicom::ControlUse::default() }),
+                ..dicom::InputUse::default()
+            }],
             ..dicom::Provenance::default()
         });
     }

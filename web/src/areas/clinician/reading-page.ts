@@ -153,7 +153,7 @@ export class ReadingPage extends View {
             [words.noise, provenance.random_generator],
             [words.size, `${provenance.width} × ${provenance.height}`],
             ...provenance.inputs.map(
-              ({ role, sha256 }): [string, string] => [words.input(role), short(sha256, 16)],
+              ({ role, sha256 }) => [words.input(role), short(sha256, 16)] as const,
             ),
             [words.program, `${provenance.program} ${provenance.version}`],
             [words.object, short(image.sha256, 16)],
