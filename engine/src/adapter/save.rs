@@ -118,7 +118,6 @@ impl Adapter {
     }
 
     /// Tensors and configuration by component; by none where there is one folder for all.
-    #[expect(clippy::type_complexity, reason = "what the folders hold")]
     fn peft(&self) -> Result<BTreeMap<Option<Component>, (Tensors, PeftConfig)>, AdapterError> {
         let components = self.components();
         let alone = components.len() == 1 && !components.contains(&Component::TextEncoder2);
@@ -264,10 +263,7 @@ impl Adapter {
     }
 }
 
-fn most_common<T: Copy + PartialOrd>(values: &[T]) -> T
-where
-    T: Default,
-{
+fn most_common<T: Copy + Default + PartialEq>(values: &[T]) -> T {
     let count = |value: &T| values.iter().filter(|other| *other == value).count();
     values.iter().copied().max_by_key(|value| count(value)).unwrap_or_default()
 }

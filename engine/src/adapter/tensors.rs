@@ -107,7 +107,6 @@ impl Change {
                     parts.insert("dora_scale".into(), magnitude);
                 }
             }
-            Factors::Hadamard(..) => self.peft_tensors("", &mut parts)?,
             // Whole matrices act as they are in LyCORIS: what PEFT would multiply by stands in one.
             Factors::Kronecker(Matrix::Whole(first), Matrix::Whole(_)) => {
                 self.peft_tensors("", &mut parts)?;
@@ -116,7 +115,7 @@ impl Change {
                     parts.insert(".lokr_w1".into(), first.map_err(fault)?);
                 }
             }
-            Factors::Kronecker(..) => self.peft_tensors("", &mut parts)?,
+            Factors::Hadamard(..) | Factors::Kronecker(..) => self.peft_tensors("", &mut parts)?,
         }
         let scalar = Tensor::new(alpha as f32, &Device::Cpu).map_err(fault)?;
         parts.insert("alpha".into(), scalar);
