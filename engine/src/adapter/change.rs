@@ -89,12 +89,11 @@ impl Factors {
                 Some(whole) => Matrix::Whole(whole),
                 None => matrix(&mut parts, P::KroneckerA1, P::KroneckerB1, None, "lokr_w1")?,
             };
-            let second = match parts.remove(&P::Kronecker2) {
-                Some(whole) => Matrix::Whole(whole),
-                None => {
-                    let names = [P::KroneckerA2, P::KroneckerB2, P::KroneckerCore2];
-                    product(&mut parts, names, "lokr_w2")?
-                }
+            let names = [P::KroneckerA2, P::KroneckerB2, P::KroneckerCore2];
+            let second = if let Some(whole) = parts.remove(&P::Kronecker2) {
+                Matrix::Whole(whole)
+            } else {
+                product(&mut parts, names, "lokr_w2")?
             };
             Self::Kronecker(first, second)
         } else {

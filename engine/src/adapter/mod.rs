@@ -18,6 +18,7 @@ mod names;
 mod read;
 mod save;
 mod summary;
+mod tensors;
 
 #[cfg(test)]
 mod tests;

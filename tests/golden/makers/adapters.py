@@ -4,6 +4,7 @@ Files are written by peft and diffusers themselves where they write the form; ko
 built here, key by key, and read by diffusers where it can, so that two programs agree on them.
 """
 
+import json
 import shutil
 from pathlib import Path
 
@@ -76,6 +77,12 @@ def half(tensors: dict) -> dict:
     return {name: value.detach().half().contiguous() for name, value in tensors.items()}
 
 
+def described(model) -> dict:
+    """peft's configuration, with its sets in order."""
+    config = model.peft_config["default"].to_dict()
+    return config | {"target_modules": sorted(config["target_modules"])}
+
+
 def diffusers_file(name: str, unet_config: LoraConfig, text_config: LoraConfig | None, metadata: bool):
     """A file that diffusers' training scripts would write."""
     pipeline = base()
@@ -87,14 +94,14 @@ def diffusers_file(name: str, unet_config: LoraConfig, text_config: LoraConfig |
         state = convert_state_dict_to_diffusers(state)
     layers = {"unet_lora_layers": half(state)}
     if metadata:
-        layers["unet_lora_adapter_metadata"] = pipeline.unet.peft_config["default"].to_dict()
+        layers["unet_lora_adapter_metadata"] = described(pipeline.unet)
     if text_config:
         pipeline.text_encoder.add_adapter(text_config)
         randomise(pipeline.text_encoder, "lora_")
         state = get_peft_model_state_dict(pipeline.text_encoder)
         layers["text_encoder_lora_layers"] = half(convert_state_dict_to_diffusers(state))
         if metadata:
-            layers["text_encoder_lora_adapter_metadata"] = pipeline.text_encoder.peft_config["default"].to_dict()
+            layers["text_encoder_lora_adapter_metadata"] = described(pipeline.text_encoder)
     StableDiffusionPipeline.save_lora_weights(FOLDER / name, **layers)
 
 
@@ -173,8 +180,11 @@ def peft_folder(name: str, config, mark: str, target=None):
     model = get_peft_model(target if target is not None else base().unet, config)
     randomise(model, mark)
     model.half().save_pretrained(FOLDER / name)
-    # The card that peft writes speaks of nothing here.
+    # The card that peft writes speaks of nothing here, and its sets have no order.
     (FOLDER / name / "README.md").unlink(missing_ok=True)
+    path = FOLDER / name / "adapter_config.json"
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps(written | {"target_modules": sorted(written["target_modules"])}, indent=2) + "\n")
     return model.double().eval()
 
 

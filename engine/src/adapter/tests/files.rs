@@ -183,7 +183,7 @@ fn what_a_file_must_not_hold_is_named() {
         (format!("{original}.lora_down.weight"), format!("{original}.lora_up.weight"));
     let twice = [down.clone(), up.clone(), (&low, numbers(&[2, 6])), (&high, numbers(&[4, 2]))];
     expect(&desk.refused(&twice), &["proj_in", "changed twice"]);
-    expect(&desk.refused(&[down.clone()]), &["proj_in", "lacks the factor up"]);
+    expect(&desk.refused(std::slice::from_ref(&down)), &["proj_in", "lacks the factor up"]);
     expect(&desk.refused(&[]), &["holds no weights of an adapter"]);
 
     let damaged = |value: f32| {
@@ -296,11 +296,11 @@ fn what_lycoris_alone_knows_follows_its_formulas() {
     let path = desk.write(&[(DOWN, down.clone()), (UP, up.clone()), (name, scale.clone())]);
     let adapter = Adapter::open(&path).unwrap();
     let eye = Tensor::eye(6, DType::F32, &Device::Cpu).unwrap();
-    let weight = |_: ()| desk.linear.forward(&eye).unwrap().to_vec2::<f32>().unwrap();
+    let weight = || desk.linear.forward(&eye).unwrap().to_vec2::<f32>().unwrap();
     let zero = desk.linear.forward(&eye.zeros_like().unwrap()).unwrap().to_vec2::<f32>().unwrap();
-    let before = weight(());
+    let before = weight();
     attach(&Networks::unet(&desk.weights), &[(&adapter, 1.0)], false).unwrap();
-    let after = weight(());
+    let after = weight();
     let (down, up) = (down.to_vec2::<f32>().unwrap(), up.to_vec2::<f32>().unwrap());
     let scale = scale.to_vec2::<f32>().unwrap();
     for column in 0..6 {
@@ -322,7 +322,7 @@ fn what_lycoris_alone_knows_follows_its_formulas() {
     let out = desk.folder.path().join("again.safetensors");
     adapter.save(Form::Kohya, &out).unwrap();
     attach(&Networks::unet(&desk.weights), &[(&Adapter::open(&out).unwrap(), 1.0)], false).unwrap();
-    assert_eq!(weight(()), after);
+    assert_eq!(weight(), after);
 }
 
 #[test]
