@@ -50,6 +50,9 @@ pub fn check(
     device: &Device,
 ) -> Result<Report, CheckError> {
     let reference = Reference::open(path)?;
+    if reference.entry("lora").is_some() {
+        return Err(CheckError::reference("lora", "this version cannot check with an adapter"));
+    }
     let bundle = Bundle::of_parts(folder)?;
     let mut parts = Vec::new();
     for part in reference.parts() {
@@ -59,7 +62,7 @@ pub fn check(
             "text" => networks::text(&bundle, Part::TextEncoder, &part, &reference, device)?,
             "scheduler" => scheduler::run(&bundle, &reference, device)?,
             "pipeline" => pipeline::run(folder, &reference, device)?,
-            _ => return Err(CheckError::reference(part, "is no part that is known")),
+            _ => return Err(CheckError::reference(part, "this version cannot run such a part")),
         };
         parts.push(PartReport::new(part, measured, tolerance));
     }

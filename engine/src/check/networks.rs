@@ -101,8 +101,36 @@ pub(super) fn text(
         return Err(CheckError::reference(input, cause));
     }
     let ids: Vec<u32> = ids.into_iter().map(|id| id as u32).collect();
+    let ends: Vec<usize> =
+        ids.chunks(length.max(1)).map(|text| end(text, config.eos_token_id)).collect();
     let tokens = Tensor::from_vec(ids, (batch, length), device)?;
-    let output = format!("{name}/out/last_hidden_state");
-    let expected = reference.floats(&output, device)?;
-    Ok(vec![Measured::of(&output, &network.forward(&tokens)?, &expected)?])
+    let hidden = network.forward(&tokens)?;
+    let rows = ends.iter().enumerate().map(|(row, end)| hidden.get(row)?.get(*end));
+    let pooled = Tensor::stack(&rows.collect::<candle_core::Result<Vec<_>>>()?, 0)?;
+    let mut measured = Vec::new();
+    for (output, ours) in [("last_hidden_state", hidden), ("pooled", pooled)] {
+        let output = format!("{name}/out/{output}");
+        if reference.holds(&output) {
+            let expected = reference.floats(&output, device)?;
+            measured.push(Measured::of(&output, &ours, &expected)?);
+        }
+    }
+    if measured.is_empty() {
+        let output = format!("{name}/out/last_hidden_state");
+        return Err(CheckError::reference(output, "is missing"));
+    }
+    Ok(measured)
+}
+
+/// Where a text ends, whose embedding stands for all of it: at the first token that ends texts. Where the
+/// configuration calls that number 2, as those of before transformers 4.30 do, it is the largest token.
+fn end(tokens: &[u32], eos_token_id: Option<u32>) -> usize {
+    let found = match eos_token_id {
+        None | Some(2) => {
+            let largest = tokens.iter().max();
+            tokens.iter().position(|token| Some(token) == largest)
+        }
+        Some(eos) => tokens.iter().position(|token| *token == eos),
+    };
+    found.unwrap_or(0)
 }

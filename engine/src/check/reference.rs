@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Tensor};
@@ -12,12 +12,13 @@ use crate::kernel::map_weights;
 use crate::model::safetensors_metadata;
 use crate::nn::all_finite;
 
+/// Tensors that are numbered behind one name, at most.
+const MOST_NUMBERED: usize = 100_000;
 /// Axes of a tensor, at most.
 const MOST_AXES: usize = 6;
 
 /// A reference file that was opened.
 pub struct Reference {
-    path: PathBuf,
     file: MmapedSafetensors,
     metadata: BTreeMap<String, String>,
     asked: RefCell<BTreeSet<String>>,
@@ -32,12 +33,7 @@ impl Reference {
         let fault = |cause: String| CheckError::File { path: path.to_owned(), cause };
         let file = map_weights(path).map_err(|cause| fault(cause.to_string()))?;
         let metadata = safetensors_metadata(path)?;
-        Ok(Self { path: path.to_owned(), file, metadata, asked: RefCell::default() })
-    }
-
-    /// The folder of the file, where what its metadata names is looked for first.
-    pub(super) fn folder(&self) -> PathBuf {
-        self.path.parent().map(Path::to_owned).unwrap_or_default()
+        Ok(Self { file, metadata, asked: RefCell::default() })
     }
 
     /// The parts that the file covers, in the order in which they are run.
@@ -64,7 +60,7 @@ impl Reference {
 
     /// How many tensors `prefix0`, `prefix1` … there are without a gap.
     pub(super) fn count(&self, prefix: &str) -> usize {
-        (0..).take_while(|index| self.holds(&format!("{prefix}{index}"))).count()
+        (0..MOST_NUMBERED).take_while(|index| self.holds(&format!("{prefix}{index}"))).count()
     }
 
     /// A tensor of floats, in single precision.

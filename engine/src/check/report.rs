@@ -14,9 +14,6 @@ pub struct Measured {
     /// The largest difference as a share of the expected output's largest value; infinite (`null` in
     /// JSON) where a value came out as none.
     pub deviation: f64,
-    /// How the inputs were read, where there are two ways.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reading: Option<String>,
 }
 
 impl Measured {
@@ -43,12 +40,7 @@ impl Measured {
             .map(|difference| if difference.is_nan() { f64::INFINITY } else { difference })
             .fold(0f64, f64::max);
         let deviation = if largest > 0.0 { difference / largest } else { difference };
-        Ok(Self { output: name.to_owned(), deviation, reading: None })
-    }
-
-    /// The measurement with the way in which the inputs were read.
-    pub(super) fn read_as(self, reading: &str) -> Self {
-        Self { reading: Some(reading.to_owned()), ..self }
+        Ok(Self { output: name.to_owned(), deviation })
     }
 }
 
@@ -95,21 +87,16 @@ impl Report {
 
     /// The report as a table, for a person.
     pub fn table(&self) -> String {
-        let mut lines = vec![format!("{:<14} {:>10} {:>10}  ", "part", "deviation", "tolerance")];
+        let mut lines = vec![format!("{:<20} {:>10} {:>10}  ", "part", "deviation", "tolerance")];
         for part in &self.parts {
             let verdict = if part.ok { "ok" } else { "DEVIATES" };
             lines.push(format!(
-                "{:<14} {:>10.2e} {:>10.0e}  {verdict}",
+                "{:<20} {:>10.2e} {:>10.0e}  {verdict}",
                 part.part, part.deviation, part.tolerance
             ));
-            for output in &part.outputs {
-                let reading = output.reading.as_deref();
-                let reading = reading.map_or(String::new(), |reading| format!("  ({reading})"));
-                if part.outputs.len() > 1 || !reading.is_empty() {
-                    let name = output.output.trim_start_matches(&part.part);
-                    let name = name.trim_start_matches("/out/");
-                    lines.push(format!("  {name:<12} {:>10.2e}{reading}", output.deviation));
-                }
+            for output in part.outputs.iter().filter(|_| part.outputs.len() > 1) {
+                let name = output.output.rsplit('/').next().unwrap_or_default();
+                lines.push(format!("  {name:<18} {:>10.2e}", output.deviation));
             }
         }
         if !self.unread.is_empty() {

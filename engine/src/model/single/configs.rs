@@ -125,7 +125,7 @@ pub(super) fn scheduler(file: &SingleFile, wishes: &Wishes) -> Value {
 fn heads(linear: bool, channels: usize, attends: bool) -> Result<usize, String> {
     let heads = if linear { (channels / HEAD).max(1) } else { 8 };
     let narrow = linear && attends && channels < HEAD;
-    if narrow || channels % heads != 0 || channels % GROUPS != 0 {
+    if narrow || !channels.is_multiple_of(heads) || !channels.is_multiple_of(GROUPS) {
         return Err(format!("has {channels} channels, which no known model has: {ASK}"));
     }
     Ok(heads)
