@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 1 | [`device`], [`files`], [`kernel`], [`terms`] |
 //! | 2 | [`nn`], [`noise`], [`dicom`], [`prompt`], [`hub`] |
-//! | 3 | [`model`] |
+//! | 3 | [`control`], [`model`] |
 //! | 4 | [`adapter`], [`data`] |
 //! | 5 | [`sample`] |
 //! | 6 | [`check`], [`train`] |
@@ -16,6 +16,7 @@
 
 pub mod adapter;
 pub mod check;
+pub mod control;
 pub mod data;
 pub mod device;
 pub mod dicom;

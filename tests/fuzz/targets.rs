@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use candle_core::Device;
+use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 use skiagraph_engine::check::check;
 use skiagraph_engine::kernel::map_weights;
 use skiagraph_engine::model::{Bundle, Part, SingleFile, Wishes, read_json, safetensors_metadata};
 use skiagraph_engine::nn::Stored;
-use skiagraph_engine::noise::{Ddim, Schedule, ScheduleConfig};
+use skiagraph_engine::noise::{NoiseSource, SchedulerConfig};
 
 /// A loader, and where the files lie that it is damaged from.
 pub(super) struct Target {
@@ -128,9 +128,23 @@ fn network(desk: &Path, input: &[u8], part: Part) {
 fn scheduler(desk: &Path, input: &[u8]) {
     let path = file(desk, "scheduler_config.json", input);
     let _ = read_json::<Value>(&path);
-    let Ok(config) = serde_json::from_slice::<ScheduleConfig>(input) else { return };
-    if config.validate().is_ok() {
-        let sampler = Ddim::new(Schedule::new(config), 3);
-        assert!(!sampler.timesteps().is_empty());
+    let Ok(config) = SchedulerConfig::parse(input) else { return };
+    let mut draws = Zeros;
+    for steps in [1, 7] {
+        let Ok(mut sampler) = config.sampler(steps) else { continue };
+        let sample = Tensor::ones((1, 1, 2, 2), DType::F32, &Device::Cpu).unwrap();
+        for index in 0..sampler.timesteps().len().min(9) {
+            let _ = sampler.scale_model_input(&sample, index);
+            let _ = sampler.step(&sample, index, &sample, &mut draws);
+        }
+    }
+}
+
+/// Draws of nothing.
+struct Zeros;
+
+impl NoiseSource for Zeros {
+    fn next(&mut self, like: &Tensor) -> candle_core::Result<Tensor> {
+        like.zeros_like()
     }
 }

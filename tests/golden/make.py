@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy
 import torch
 
-from makers import bundles, captions, pipelines, references, schedulers
+from makers import bundles, captions, pipelines, prompts, references, samplers, schedulers
 
 # In this order: `bundles` writes the tokenizer that others read.
-MAKERS = [bundles, schedulers, captions, pipelines, references]
+MAKERS = [bundles, schedulers, samplers, captions, prompts, pipelines, references]
 
 
 def main() -> None:

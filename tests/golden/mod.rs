@@ -7,6 +7,7 @@
 mod captions;
 mod networks;
 mod pipelines;
+mod prompts;
 mod references;
 mod schedulers;
 
@@ -22,6 +23,10 @@ impl Golden {
     fn open(folder: &str) -> Self {
         let path = folder_of(folder).join("expected.safetensors");
         Self(candle_core::safetensors::load(path, &Device::Cpu).unwrap())
+    }
+
+    fn find(&self, name: &str) -> Option<&Tensor> {
+        self.0.get(name)
     }
 
     fn get(&self, name: &str) -> &Tensor {

@@ -1,7 +1,7 @@
 //! Low-rank adaptation (Hu et al., arXiv 2106.09685), on disk in the form of PEFT.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -76,6 +76,11 @@ pub struct Lora {
 }
 
 impl Lora {
+    /// The file in an adapter's `folder` that holds its weights.
+    pub fn weights_path(folder: &Path) -> PathBuf {
+        folder.join(WEIGHTS)
+    }
+
     /// A fresh adapter that changes nothing, and its trainable weights by name.
     ///
     /// `network` is the frozen network's weights: every linear layer whose path ends in one of the
@@ -138,7 +143,7 @@ impl Lora {
         }
         let config: LoraConfig = read_json(&folder.join(CONFIG))?;
         config.validate()?;
-        let path = folder.join(WEIGHTS);
+        let path = Self::weights_path(folder);
         let file =
             crate::kernel::map_weights(&path).map_err(|cause| ModelError::file(&path, cause))?;
         let weights = Weights::from_file(file, false, DType::F32, device);
@@ -165,7 +170,7 @@ impl Lora {
         card: &AdapterCard,
     ) -> std::result::Result<(), AdapterError> {
         std::fs::create_dir_all(folder).map_err(|cause| ModelError::file(folder, cause))?;
-        save_weights(&folder.join(WEIGHTS), weights, DType::F16)?;
+        save_weights(&Self::weights_path(folder), weights, DType::F16)?;
         write_json(&folder.join(CONFIG), config)?;
         // The card comes last: a folder that was left half-written has none and does not load.
         write_json(&folder.join("card.json"), card)?;

@@ -60,9 +60,13 @@ pub fn check(
             "unet" => networks::unet(&bundle, &reference, device)?,
             "vae" => networks::vae(&bundle, &reference, device)?,
             "text" => networks::text(&bundle, Part::TextEncoder, &part, &reference, device)?,
-            "scheduler" => scheduler::run(&bundle, &reference, device)?,
-            "pipeline" => pipeline::run(folder, &reference, device)?,
-            _ => return Err(CheckError::reference(part, "this version cannot run such a part")),
+            "text_2" => networks::text(&bundle, Part::TextEncoder2, &part, &reference, device)?,
+            "scheduler" => scheduler::run(&bundle, &reference, tolerance, device)?,
+            "pipeline" => pipeline::run(folder, &reference, tolerance, device)?,
+            other => match reference::controlnet(other) {
+                Some(index) => networks::controlnet(&bundle, index, &part, &reference, device)?,
+                None => return Err(CheckError::reference(part, "is no part that is known")),
+            },
         };
         parts.push(PartReport::new(part, measured, tolerance));
     }

@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 use super::error::CheckError;
 use super::reference::Reference;
 use super::report::Measured;
-use crate::model::{Bundle, Part};
+use crate::model::{Added, Bundle, Part, Residuals, UnetConfig, UnetInput};
 
 /// One timestep for each of `batch` samples: the tensor holds one for all, or one for each.
 fn timesteps(name: &str, reference: &Reference, batch: usize) -> Result<Vec<f64>, CheckError> {
@@ -28,19 +28,90 @@ pub(super) fn unet(
 ) -> Result<Vec<Measured>, CheckError> {
     let (network, _) = bundle.unet(false, device)?;
     let config = network.config();
-    let (channels, width) = (config.in_channels, config.cross_attention_dim);
+    let channels = config.in_channels;
     let sample = reference.shaped("unet/in/sample", &[None, Some(channels), None, None], device)?;
     let batch = sample.dim(0)?;
-    let context = reference.shaped(
-        "unet/in/encoder_hidden_states",
-        &[Some(batch), None, Some(width)],
-        device,
-    )?;
+    let width = Some(config.context_width(0));
+    let context =
+        reference.shaped("unet/in/encoder_hidden_states", &[Some(batch), None, width], device)?;
     let timesteps = timesteps("unet/in/timestep", reference, batch)?;
     let name = "unet/out/sample";
     let expected = reference.floats(name, device)?;
-    let ours = network.forward(&sample, &timesteps, &context)?;
+    let words = added(config, "unet", reference, batch, device)?;
+    let residuals = residuals("unet/in", reference, device)?;
+    let input = UnetInput {
+        added: words.as_ref().map(|(text_embeds, time_ids)| Added { text_embeds, time_ids }),
+        residuals: residuals.as_ref(),
+        ..UnetInput::new(&sample, &timesteps, &context)
+    };
+    let ours = network.predict(&input)?;
     Ok(vec![Measured::of(name, &ours, &expected)?])
+}
+
+/// The pooled text and the sizes, where the network takes them.
+fn added(
+    config: &UnetConfig,
+    part: &str,
+    reference: &Reference,
+    batch: usize,
+    device: &Device,
+) -> Result<Option<(Tensor, Tensor)>, CheckError> {
+    if !config.adds_text_and_sizes() {
+        return Ok(None);
+    }
+    let text = reference.shaped(&format!("{part}/in/text_embeds"), &[Some(batch), None], device)?;
+    let sizes = reference.shaped(&format!("{part}/in/time_ids"), &[Some(batch), None], device)?;
+    Ok(Some((text, sizes)))
+}
+
+/// `down_0…` and `mid` under `place`, where they are there.
+fn residuals(
+    place: &str,
+    reference: &Reference,
+    device: &Device,
+) -> Result<Option<Residuals>, CheckError> {
+    let mid = format!("{place}/mid");
+    if !reference.holds(&mid) {
+        return Ok(None);
+    }
+    let prefix = format!("{place}/down_");
+    let down = (0..reference.count(&prefix))
+        .map(|index| reference.floats(&format!("{prefix}{index}"), device))
+        .collect::<Result<_, _>>()?;
+    Ok(Some(Residuals { down, mid: reference.floats(&mid, device)? }))
+}
+
+/// What a ControlNet adds, at every skip connection and in the middle.
+pub(super) fn controlnet(
+    bundle: &Bundle,
+    index: u8,
+    name: &str,
+    reference: &Reference,
+    device: &Device,
+) -> Result<Vec<Measured>, CheckError> {
+    let network = bundle.controlnet(index, device)?;
+    let config = &network.config().network;
+    let input = |what: &str| format!("{name}/in/{what}");
+    let channels = config.in_channels;
+    let sample = reference.shaped(&input("sample"), &[None, Some(channels), None, None], device)?;
+    let batch = sample.dim(0)?;
+    let shape = [Some(batch), None, Some(config.context_width(0))];
+    let context = reference.shaped(&input("encoder_hidden_states"), &shape, device)?;
+    let timesteps = timesteps(&input("timestep"), reference, batch)?;
+    let channels = network.config().conditioning_channels;
+    let shape = [Some(batch), Some(channels), None, None];
+    let condition = reference.shaped(&input("controlnet_cond"), &shape, device)?;
+    let words = added(config, name, reference, batch, device)?;
+    let asked = UnetInput {
+        added: words.as_ref().map(|(text_embeds, time_ids)| Added { text_embeds, time_ids }),
+        ..UnetInput::new(&sample, &timesteps, &context)
+    };
+    let ours = network.forward(&asked, &condition)?;
+    let names: Vec<String> = (0..ours.down.len()).map(|level| format!("down_{level}")).collect();
+    let mut outputs: Vec<(&str, &Tensor)> =
+        names.iter().map(String::as_str).zip(&ours.down).collect();
+    outputs.push(("mid", &ours.mid));
+    compare(&format!("{name}/out/"), &outputs, reference, device)
 }
 
 /// The autoencoder, each way that the reference file covers.
@@ -77,12 +148,12 @@ pub(super) fn vae(
 /// A text encoder.
 pub(super) fn text(
     bundle: &Bundle,
-    _part: Part,
+    part: Part,
     name: &str,
     reference: &Reference,
     device: &Device,
 ) -> Result<Vec<Measured>, CheckError> {
-    let (network, _) = bundle.text_encoder(false, device)?;
+    let (network, _) = bundle.text_encoder(part, false, device)?;
     let config = network.config();
     let input = format!("{name}/in/input_ids");
     let dims = reference.dims(&input)?;
@@ -101,36 +172,42 @@ pub(super) fn text(
         return Err(CheckError::reference(input, cause));
     }
     let ids: Vec<u32> = ids.into_iter().map(|id| id as u32).collect();
-    let ends: Vec<usize> =
-        ids.chunks(length.max(1)).map(|text| end(text, config.eos_token_id)).collect();
     let tokens = Tensor::from_vec(ids, (batch, length), device)?;
-    let hidden = network.forward(&tokens)?;
-    let rows = ends.iter().enumerate().map(|(row, end)| hidden.get(row)?.get(*end));
-    let pooled = Tensor::stack(&rows.collect::<candle_core::Result<Vec<_>>>()?, 0)?;
-    let mut measured = Vec::new();
-    for (output, ours) in [("last_hidden_state", hidden), ("pooled", pooled)] {
-        let output = format!("{name}/out/{output}");
-        if reference.holds(&output) {
-            let expected = reference.floats(&output, device)?;
-            measured.push(Measured::of(&output, &ours, &expected)?);
-        }
-    }
-    if measured.is_empty() {
-        let output = format!("{name}/out/last_hidden_state");
-        return Err(CheckError::reference(output, "is missing"));
-    }
-    Ok(measured)
+    let ours = network.encode(&tokens)?;
+    compare(
+        &format!("{name}/out/"),
+        &[
+            ("last_hidden_state", &ours.last_hidden_state),
+            ("pooled", &ours.pooled),
+            ("penultimate", &ours.penultimate),
+        ],
+        reference,
+        device,
+    )
 }
 
-/// Where a text ends, whose embedding stands for all of it: at the first token that ends texts. Where the
-/// configuration calls that number 2, as those of before transformers 4.30 do, it is the largest token.
-fn end(tokens: &[u32], eos_token_id: Option<u32>) -> usize {
-    let found = match eos_token_id {
-        None | Some(2) => {
-            let largest = tokens.iter().max();
-            tokens.iter().position(|token| Some(token) == largest)
+/// Holds those of `outputs` that the reference file has under `prefix` against it.
+///
+/// # Errors
+/// Where it has none of them.
+fn compare(
+    prefix: &str,
+    outputs: &[(&str, &Tensor)],
+    reference: &Reference,
+    device: &Device,
+) -> Result<Vec<Measured>, CheckError> {
+    let mut measured = Vec::new();
+    for (output, ours) in outputs {
+        let output = format!("{prefix}{output}");
+        if reference.holds(&output) {
+            let expected = reference.floats(&output, device)?;
+            measured.push(Measured::of(&output, ours, &expected)?);
         }
-        Some(eos) => tokens.iter().position(|token| *token == eos),
-    };
-    found.unwrap_or(0)
+    }
+    match outputs.first() {
+        Some((first, _)) if measured.is_empty() => {
+            Err(CheckError::reference(format!("{prefix}{first}"), "is missing"))
+        }
+        Some(_) | None => Ok(measured),
+    }
 }

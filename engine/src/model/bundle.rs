@@ -8,14 +8,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::disk::{read_json, save_weights, sha256_file, write_json};
+use super::disk::{read_json, read_text, save_weights, sha256_file, write_json};
 use super::part::{Part, check_shards};
 use super::{
-    ModelCard, ModelError, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig, Vae, VaeConfig,
+    ControlNet, ControlNetConfig, ModelCard, ModelError, T2iAdapter, T2iAdapterConfig, TextConfig,
+    TextEncoder, Tokenizer, Unet, UnetConfig, Vae, VaeConfig,
 };
 use crate::kernel::map_shards;
 use crate::nn::{Cut, Stored, Weights};
-use crate::noise::ScheduleConfig;
+use crate::noise::{ScheduleConfig, SchedulerConfig};
 
 #[cfg(test)]
 mod tests;
@@ -75,6 +76,22 @@ impl Bundle {
                     hash.update(sha256_file(&file)?.as_bytes());
                 }
             }
+        }
+        Ok(hex::encode(hash.finalize()))
+    }
+
+    /// SHA-256 of a part's weights, over the hashes of its files, in hexadecimal; of a single file, its own.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn part_hash(&self, part: Part) -> Result<String, ModelError> {
+        let files = part.weight_files(&self.part_folder(part))?;
+        if let [file] = &files[..] {
+            return sha256_file(file);
+        }
+        let mut hash = Sha256::new();
+        for file in files {
+            hash.update(sha256_file(&file)?.as_bytes());
         }
         Ok(hex::encode(hash.finalize()))
     }
@@ -164,7 +181,16 @@ impl Bundle {
                 config.validate()?;
                 drop(TextEncoder::new(config, &weights)?);
             }
-            Part::ControlNet(_) => return Ok(()),
+            Part::ControlNet(_) => {
+                let config: ControlNetConfig = self.config(part)?;
+                config.validate()?;
+                drop(ControlNet::new(config, &weights)?);
+            }
+            Part::T2iAdapter => {
+                let config: T2iAdapterConfig = self.config(part)?;
+                config.validate()?;
+                drop(T2iAdapter::new(config, &weights)?);
+            }
         }
         self.finish(part, &weights)
     }
@@ -194,31 +220,77 @@ impl Bundle {
         Ok((network, weights))
     }
 
-    /// Loads the text encoder, with its weights.
+    /// Loads a text encoder, with its weights.
     pub fn text_encoder(
         &self,
+        part: Part,
         trainable: bool,
         device: &Device,
     ) -> Result<(TextEncoder, Weights), ModelError> {
-        let config: TextConfig = self.config(Part::TextEncoder)?;
+        let config: TextConfig = self.config(part)?;
         config.validate()?;
-        let weights = self.weights(Part::TextEncoder, trainable, device)?;
+        let weights = self.weights(part, trainable, device)?;
         let network = TextEncoder::new(config, &weights)?;
-        self.finish(Part::TextEncoder, &weights)?;
+        self.finish(part, &weights)?;
         Ok((network, weights))
     }
 
-    /// Loads the tokenizer.
-    pub fn tokenizer(&self) -> Result<Tokenizer, ModelError> {
-        Tokenizer::open(&self.folder.join("tokenizer"))
+    /// Loads a text encoder's tokenizer.
+    pub fn tokenizer(&self, part: Part) -> Result<Tokenizer, ModelError> {
+        let folder = if part == Part::TextEncoder2 { "tokenizer_2" } else { "tokenizer" };
+        Tokenizer::open(&self.folder.join(folder))
     }
 
-    /// The noise schedule.
+    /// Loads a ControlNet.
+    pub fn controlnet(&self, index: u8, device: &Device) -> Result<ControlNet, ModelError> {
+        let part = Part::ControlNet(index);
+        let config: ControlNetConfig = self.config(part)?;
+        config.validate()?;
+        let weights = self.weights(part, false, device)?;
+        let network = ControlNet::new(config, &weights)?;
+        self.finish(part, &weights)?;
+        Ok(network)
+    }
+
+    /// Loads a T2I-Adapter.
+    pub fn t2i_adapter(&self, device: &Device) -> Result<T2iAdapter, ModelError> {
+        let config: T2iAdapterConfig = self.config(Part::T2iAdapter)?;
+        config.validate()?;
+        let weights = self.weights(Part::T2iAdapter, false, device)?;
+        let network = T2iAdapter::new(config, &weights)?;
+        self.finish(Part::T2iAdapter, &weights)?;
+        Ok(network)
+    }
+
+    /// Whether an empty negative prompt is zeros in place of the embedding of no words, as Stable Diffusion
+    /// XL was taught (`force_zeros_for_empty_prompt` of `model_index.json`, true unless it says otherwise).
+    pub fn zeros_for_no_words(&self) -> Result<bool, ModelError> {
+        let path = self.folder.join("model_index.json");
+        if !path.exists() {
+            return Ok(true);
+        }
+        let index: serde_json::Value = read_json(&path)?;
+        let said = index.get("force_zeros_for_empty_prompt");
+        Ok(said.and_then(serde_json::Value::as_bool).unwrap_or(true))
+    }
+
+    /// The scheduler.
+    ///
+    /// # Errors
+    /// Where there is none, or the engine cannot follow it; the field is named.
+    pub fn scheduler(&self) -> Result<SchedulerConfig, ModelError> {
+        let path = self.folder.join("scheduler").join("scheduler_config.json");
+        let text = read_text(&path)?;
+        SchedulerConfig::parse(text.as_bytes()).map_err(|cause| ModelError::file(path, cause))
+    }
+
+    /// The noise schedule of a training.
+    ///
+    /// # Errors
+    /// As [`Self::scheduler`], and where it is none to train under.
     pub fn schedule(&self) -> Result<ScheduleConfig, ModelError> {
         let path = self.folder.join("scheduler").join("scheduler_config.json");
-        let config: ScheduleConfig = read_json(&path)?;
-        config.validate().map_err(|cause| ModelError::file(path, cause))?;
-        Ok(config)
+        self.scheduler()?.schedule().map_err(|cause| ModelError::file(path, cause))
     }
 
     /// Writes a part's configuration and weights; the weights in half precision.

@@ -21,12 +21,20 @@ pub enum Part {
     TextEncoder2,
     /// A ControlNet, counted from 0.
     ControlNet(u8),
+    /// A T2I-Adapter.
+    T2iAdapter,
 }
 
 impl Part {
     /// What a bundle is made of, ControlNets apart: the hash of its weights is over these, in this
     /// order.
     pub const BASE: [Self; 4] = [Self::Vae, Self::Unet, Self::TextEncoder, Self::TextEncoder2];
+
+    /// Every part that a bundle may have.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let controls = (0..=99).map(Self::ControlNet).chain([Self::T2iAdapter]);
+        Self::BASE.into_iter().chain(controls)
+    }
 
     /// Folder of the part, as diffusers calls it.
     pub fn folder(self) -> String {
@@ -37,6 +45,7 @@ impl Part {
             Self::TextEncoder2 => "text_encoder_2".into(),
             Self::ControlNet(0) => "controlnet".into(),
             Self::ControlNet(index) => format!("controlnet_{index}"),
+            Self::T2iAdapter => "adapter".into(),
         }
     }
 
@@ -48,6 +57,7 @@ impl Part {
             Self::TextEncoder => name == "CLIPTextModel",
             Self::TextEncoder2 => name == "CLIPTextModelWithProjection",
             Self::ControlNet(index) => index == 0 && name == "ControlNetModel",
+            Self::T2iAdapter => name == "T2IAdapter",
         }
     }
 
@@ -62,7 +72,9 @@ impl Part {
     /// File name of the weights, as diffusers and transformers call it.
     pub fn weights_file(self) -> &'static str {
         match self {
-            Self::Vae | Self::Unet | Self::ControlNet(_) => "diffusion_pytorch_model.safetensors",
+            Self::Vae | Self::Unet | Self::ControlNet(_) | Self::T2iAdapter => {
+                "diffusion_pytorch_model.safetensors"
+            }
             Self::TextEncoder | Self::TextEncoder2 => "model.safetensors",
         }
     }
@@ -104,7 +116,7 @@ impl Part {
         let stems: &[&str] = match self {
             // A repository of one part alone may be any part.
             Self::Unet => &["diffusion_pytorch_model", "model"],
-            Self::Vae | Self::ControlNet(_) => &["diffusion_pytorch_model"],
+            Self::Vae | Self::ControlNet(_) | Self::T2iAdapter => &["diffusion_pytorch_model"],
             Self::TextEncoder | Self::TextEncoder2 => &["model"],
         };
         for stem in stems {

@@ -5,14 +5,16 @@ use std::sync::mpsc::{Receiver, Sender};
 use candle_core::Device;
 
 use super::error::ServeError;
+use super::replay::{inputs, strength};
 use super::request::{GenerateRequest, GeneratedImage, Progress};
 use crate::adapter::Lora;
 use crate::device::CancelToken;
 use crate::dicom::{
-    Frame, Provenance, SyntheticDescription, png_with_provenance, render_png, write_synthetic,
+    AdapterUse, Frame, Provenance, SyntheticDescription, png_with_provenance, render_png,
+    write_synthetic,
 };
-use crate::model::Bundle;
-use crate::sample::{Pipeline, Request, Step, generate};
+use crate::model::{Bundle, sha256_file};
+use crate::sample::{Pipeline, RANDOM_GENERATOR, Request, Step, generate};
 
 /// Pictures on the way that an image shows.
 const PREVIEWS: usize = 6;
@@ -61,7 +63,11 @@ fn answer(
                 seed: request.seed.wrapping_add(u64::from(image)),
                 steps: request.steps as usize,
                 guidance_scale: f64::from(request.guidance_scale),
-                ..Request::default()
+                guidance_rescale: f64::from(request.guidance_rescale),
+                size: request.size.map(|(height, width)| (height as usize, width as usize)),
+                scheduler: request.scheduler.clone(),
+                start: request.start.clone(),
+                controls: request.controls.clone(),
             };
             let mut on_step = |step: Step| {
                 on_progress(Progress {
@@ -73,7 +79,7 @@ fn answer(
                 });
             };
             let frame = generate(pipeline, &order, PREVIEWS, &mut on_step, cancel)?;
-            finish(bundle, request, &order, &adapters, frame)
+            finish(bundle, pipeline, request, &order, &adapters, frame)
         })
         .collect()
 }
@@ -83,28 +89,31 @@ fn adapt(
     bundle: &Bundle,
     pipeline: &Pipeline,
     request: &GenerateRequest,
-) -> Result<Vec<(String, f32)>, ServeError> {
+) -> Result<Vec<AdapterUse>, ServeError> {
     let mut loaded = Vec::new();
     for adapter in &request.adapters {
         let weights = pipeline.unet_weights();
         let hash = &bundle.card().weights_sha256;
         let (lora, card) = Lora::open(&adapter.path, hash, weights, &Device::Cpu)?;
-        loaded.push((lora, card.name, adapter.scale));
+        let sha256 = sha256_file(&Lora::weights_path(&adapter.path))?;
+        loaded.push((lora, AdapterUse { name: card.name, sha256, scale: adapter.scale }));
     }
-    let on: Vec<(&Lora, f32)> = loaded.iter().map(|(lora, _, scale)| (lora, *scale)).collect();
+    let on: Vec<(&Lora, f32)> = loaded.iter().map(|(lora, used)| (lora, used.scale)).collect();
     pipeline.adapt(&on);
-    Ok(loaded.into_iter().map(|(_, name, scale)| (name, scale)).collect())
+    Ok(loaded.into_iter().map(|(_, used)| used).collect())
 }
 
 /// The files of an image.
 fn finish(
     bundle: &Bundle,
+    pipeline: &Pipeline,
     request: &GenerateRequest,
     order: &Request,
-    adapters: &[(String, f32)],
+    adapters: &[AdapterUse],
     frame: Frame,
 ) -> Result<GeneratedImage, ServeError> {
     let card = bundle.card();
+    let scheduler = request.scheduler.as_ref().unwrap_or(pipeline.scheduler());
     let provenance = Provenance {
         program: "Skiagraph".into(),
         version: crate::VERSION.into(),
@@ -112,9 +121,17 @@ fn finish(
         model_sha256: card.weights_sha256.clone(),
         adapters: adapters.to_vec(),
         seed: order.seed,
+        random_generator: RANDOM_GENERATOR.into(),
         steps: request.steps,
         guidance_scale: request.guidance_scale,
-        scheduler: "DDIM".into(),
+        guidance_rescale: request.guidance_rescale,
+        scheduler: scheduler.class_name().to_owned(),
+        scheduler_config: scheduler.to_json(),
+        negative_prompt: order.negative.clone(),
+        width: frame.width,
+        height: frame.height,
+        strength: strength(&request.start),
+        inputs: inputs(&request.start, &request.controls, pipeline.control_hashes()),
     };
     let description = SyntheticDescription {
         age_group: request.prompt.age_group,

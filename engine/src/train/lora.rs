@@ -13,7 +13,7 @@ use super::trainee::Trainee;
 use crate::adapter::{AdapterCard, Lora, LoraConfig, attach};
 use crate::data::Dataset;
 use crate::device::CancelToken;
-use crate::model::{Bundle, TextEncoder, Unet};
+use crate::model::{Bundle, Part, TextEncoder, Unet};
 use crate::noise::Schedule;
 
 /// The adapter alone moves; UNet, text encoder and autoencoder stay.
@@ -36,7 +36,7 @@ impl LoraTask {
         let dataset = Dataset::open(&config.dataset)?;
         let vae = bundle.vae(device)?;
         let (unet, weights) = bundle.unet(false, device)?;
-        let (text, _) = bundle.text_encoder(false, device)?;
+        let (text, _) = bundle.text_encoder(Part::TextEncoder, false, device)?;
         let lora_config = LoraConfig {
             peft_type: "LORA".into(),
             r: config.rank,
@@ -45,7 +45,7 @@ impl LoraTask {
         };
         let (lora, variables) = Lora::fresh(lora_config.clone(), &weights, config.seed, device)?;
         attach(&weights, &[(&lora, 1.0)]);
-        let tokenizer = bundle.tokenizer()?;
+        let tokenizer = bundle.tokenizer(Part::TextEncoder)?;
         let captions =
             Captions { tokenizer: &tokenizer, length: text.config().max_position_embeddings };
         let schedule = Schedule::new(bundle.schedule()?);

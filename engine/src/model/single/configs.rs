@@ -34,7 +34,7 @@ pub(super) fn of(file: &SingleFile, found: Found, wishes: &Wishes) -> Result<Val
     if found.form == Form::Today {
         return match found.part {
             Part::TextEncoder | Part::TextEncoder2 => clip(file, found),
-            Part::Vae | Part::Unet | Part::ControlNet(_) => {
+            Part::Vae | Part::Unet | Part::ControlNet(_) | Part::T2iAdapter => {
                 Err(format!("has diffusers' names already, which leave its sizes open: {ASK}"))
             }
         };
@@ -44,6 +44,7 @@ pub(super) fn of(file: &SingleFile, found: Found, wishes: &Wishes) -> Result<Val
         Part::Unet => unet(file, found, wishes),
         Part::ControlNet(_) => controlnet(file, found),
         Part::TextEncoder | Part::TextEncoder2 => open_clip(file, found),
+        Part::T2iAdapter => Err(format!("is known in a folder alone: {ASK}")),
     }
 }
 
