@@ -30,6 +30,9 @@ enum Command {
     /// Build and inspect data sets.
     #[command(subcommand)]
     Dataset(commands::dataset::Command),
+    /// Read adapters, and write them in other forms.
+    #[command(subcommand)]
+    Adapter(commands::adapter::Command),
     /// Make, read and check models.
     #[command(subcommand)]
     Model(commands::model::Command),
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let code = match arguments.command {
         Command::Dicom(command) => done(commands::dicom::run(command, &output)),
         Command::Dataset(command) => done(commands::dataset::run(command, &output)),
+        Command::Adapter(command) => done(commands::adapter::run(command, &output)),
         Command::Model(command) => commands::model::run(command, &output),
         Command::Generate(arguments) => done(commands::generate::run(&arguments, &output)),
         Command::Train(arguments) => done(commands::train::run(&arguments, &output)),

@@ -15,10 +15,19 @@ from pathlib import Path
 import numpy
 import torch
 
-from makers import bundles, captions, pipelines, prompts, references, samplers, schedulers
+from makers import (
+    adapters,
+    bundles,
+    captions,
+    pipelines,
+    prompts,
+    references,
+    samplers,
+    schedulers,
+)
 
-# In this order: `bundles` writes the tokenizer that others read.
-MAKERS = [bundles, schedulers, samplers, captions, prompts, pipelines, references]
+# In this order: `bundles` writes the tokenizer that others read, `pipelines` the models of `adapters`.
+MAKERS = [bundles, schedulers, samplers, captions, prompts, pipelines, adapters, references]
 
 
 def main() -> None:

@@ -4,6 +4,7 @@
 //! `sd2` and those in `pipelines` are bundles that diffusers wrote; `ours` is one that the engine wrote
 //! and diffusers read.
 
+mod adapters;
 mod captions;
 mod networks;
 mod pipelines;

@@ -43,8 +43,8 @@ pub(crate) struct Arguments {
     /// What the images should not show.
     #[arg(long)]
     negative: Option<String>,
-    /// An adapter's folder, with its scale after a colon; may be given again.
-    #[arg(long, value_name = "FOLDER:SCALE")]
+    /// An adapter's folder or .safetensors file, with its scale after a colon; may be given again.
+    #[arg(long, value_name = "PATH:SCALE")]
     lora: Vec<String>,
     /// Seed of the first image.
     #[arg(long, default_value_t = 0)]
@@ -259,11 +259,11 @@ fn finding(text: &str) -> DescribedFinding {
     DescribedFinding { finding, place: given(place), severity: given(severity), weight: None }
 }
 
-/// `folder:scale`, or a folder alone, which acts as it was trained.
+/// `path:scale`, or a path alone, which acts as it was trained.
 fn adapter(text: &str) -> anyhow::Result<AdapterRef> {
     let (path, scale) = match text.rsplit_once(':') {
-        // A folder's name may hold a colon.
-        Some(_) if Path::new(text).is_dir() => (text, 1.0),
+        // A name may hold a colon.
+        Some(_) if Path::new(text).exists() => (text, 1.0),
         Some((path, scale)) => {
             (path, scale.parse().with_context(|| format!("--lora: {scale} is no number"))?)
         }

@@ -146,6 +146,8 @@ pub struct TextOutput {
 /// The text encoder.
 pub struct TextEncoder {
     token_embedding: Tensor,
+    /// Vectors of words that were learned beside the vocabulary, and the first of their tokens.
+    learned: Option<(u32, Tensor)>,
     position_embedding: Tensor,
     layers: Vec<Layer>,
     final_layer_norm: LayerNorm,
@@ -181,6 +183,7 @@ impl TextEncoder {
             .collect::<Result<_>>()?;
         Ok(Self {
             token_embedding,
+            learned: None,
             position_embedding,
             layers,
             final_layer_norm: LayerNorm::new(
@@ -196,6 +199,35 @@ impl TextEncoder {
     /// The configuration.
     pub fn config(&self) -> &TextConfig {
         &self.config
+    }
+
+    /// Gives the tokens from `first` on the vectors `rows` `[tokens, width]`, in place of those learned
+    /// before; none takes them away. The vocabulary's own stay as they are.
+    ///
+    /// # Errors
+    /// Where the vectors have another width.
+    pub fn learn(&mut self, first: u32, rows: Option<Tensor>) -> Result<()> {
+        if let Some(rows) = &rows
+            && rows.dims2()?.1 != self.config.hidden_size
+        {
+            bail!("vectors of {:?}, not of {} numbers", rows.dims(), self.config.hidden_size);
+        }
+        self.learned = rows.map(|rows| (first, rows));
+        Ok(())
+    }
+
+    /// Tokens `[n]` to their vectors `[n, width]`.
+    fn embed(&self, tokens: &Tensor) -> Result<Tensor> {
+        let Some((first, learned)) = &self.learned else {
+            return self.token_embedding.index_select(tokens, 0);
+        };
+        let learned = learned.to_dtype(self.token_embedding.dtype())?;
+        let rows =
+            tokens.to_vec1::<u32>()?.into_iter().map(|token| match token.checked_sub(*first) {
+                Some(row) => learned.get(row as usize),
+                None => self.token_embedding.get(token as usize),
+            });
+        Tensor::stack(&rows.collect::<Result<Vec<_>>>()?, 0)
     }
 
     /// Tokens `[batch, length]` to embeddings `[batch, length, width]` after the last norm.
@@ -227,8 +259,7 @@ impl TextEncoder {
             bail!("a text of {length} tokens, and the encoder takes {longest}");
         }
         let width = self.config.hidden_size;
-        let x = self.token_embedding.index_select(&tokens.flatten_all()?, 0)?;
-        let x = x.reshape((batch, length, width))?;
+        let x = self.embed(&tokens.flatten_all()?)?.reshape((batch, length, width))?;
         let mut x = x.broadcast_add(&self.position_embedding.narrow(0, 0, length)?)?;
         let mut penultimate = x.clone();
         let mask = causal_mask(length, x.dtype(), x.device())?;

@@ -20,7 +20,7 @@ mod tests;
 pub use crate::kernel::{geglu, silu, softmax};
 pub use attention::{Attention, attend};
 pub use conv::Conv2d;
-pub use delta::{Delta, DeltaSlot};
+pub use delta::{Base, Delta, DeltaSlot, Operation};
 pub use finite::all_finite;
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};

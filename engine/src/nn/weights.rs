@@ -9,7 +9,7 @@ use rand::distr::{Distribution, Uniform};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use super::delta::DeltaSlot;
+use super::delta::{Base, DeltaSlot};
 use super::stored::Stored;
 
 /// How a weight starts where no file gives it.
@@ -159,9 +159,9 @@ impl Weights {
         Ok(tensor)
     }
 
-    /// Opens the slot through which a delta reaches the layer at this path.
-    pub fn slot(&self) -> DeltaSlot {
-        let slot = DeltaSlot::default();
+    /// Opens the slot through which an adapter reaches the layer at this path.
+    pub fn slot(&self, base: Base) -> DeltaSlot {
+        let slot = DeltaSlot::new(base);
         self.state().slots.insert(self.path.clone(), slot.clone());
         slot
     }

@@ -10,7 +10,7 @@ use super::conditioning::{
 use super::control::ControlNetwork;
 use super::error::SampleError;
 use super::request::{LONGEST_SIDE, Request};
-use crate::adapter::{Lora, attach};
+use crate::adapter::{Adapter, AdapterError, Networks, attach};
 use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, Part, TextEncoder, Tokenizer, Unet, Vae};
 use crate::nn::Weights;
@@ -31,12 +31,17 @@ const UNTILED: usize = 1024 * 1024;
 struct Words {
     encoder: TextEncoder,
     tokenizer: Tokenizer,
+    weights: Weights,
 }
 
 impl Words {
-    fn load(bundle: &Bundle, part: Part, device: &Device) -> std::result::Result<Self, ModelError> {
-        let (encoder, _) = bundle.text_encoder(part, false, device)?;
-        Ok(Self { encoder, tokenizer: bundle.tokenizer(part)? })
+    fn load(
+        bundle: &Bundle,
+        part: Part,
+        device: &Device,
+    ) -> std::result::Result<Self, ModelError> {
+        let (encoder, weights) = bundle.text_encoder(part, false, device)?;
+        Ok(Self { encoder, tokenizer: bundle.tokenizer(part)?, weights })
     }
 
     fn window(&self) -> usize {
@@ -102,8 +107,7 @@ impl Pipeline {
     /// Where the folder holds neither, it is damaged, or it is for another network.
     pub fn add_control(&mut self, folder: &Path) -> std::result::Result<(), ModelError> {
         let bundle = Bundle::of_parts(folder)?;
-        let found =
-            [Part::ControlNet(0), Part::T2iAdapter].into_iter().find(|part| bundle.has(*part));
+        let found = [Part::ControlNet(0), Part::T2iAdapter].into_iter().find(|part| bundle.has(*part));
         let Some(part) = found else {
             let cause = "holds neither a ControlNet nor a T2I-Adapter in the diffusers layout";
             return Err(ModelError::file(folder, cause));
@@ -118,8 +122,7 @@ impl Pipeline {
             if its.block_out_channels != ours.block_out_channels
                 || its.cross_attention_dim != ours.cross_attention_dim
             {
-                let cause =
-                    "is for another network: block_out_channels or cross_attention_dim differ";
+                let cause = "is for another network: block_out_channels or cross_attention_dim differ";
                 return Err(ModelError::file(bundle.part_folder(part), cause));
             }
             ControlNetwork::ControlNet(network)
@@ -207,15 +210,26 @@ impl Pipeline {
         &self.unet
     }
 
-    /// The UNet's weights, which adapters are opened against.
-    pub fn unet_weights(&self) -> &Weights {
-        &self.unet_weights
+    /// The networks that adapters change.
+    pub fn networks(&self) -> Networks<'_> {
+        Networks {
+            unet: &self.unet_weights,
+            text_encoder: Some(&self.words.weights),
+            text_encoder_2: self.second.as_ref().map(|words| &words.weights),
+        }
     }
 
-    /// Puts `adapters`, each with its scale, on the UNet in place of those before; the base stays
-    /// loaded.
-    pub fn adapt(&self, adapters: &[(&Lora, f32)]) {
-        attach(&self.unet_weights, adapters);
+    /// Puts `adapters`, each with its scale, on the model in place of those before; the base stays
+    /// loaded. `merged` trades memory for speed.
+    ///
+    /// # Errors
+    /// Where an adapter does not fit. The model is then as it was.
+    pub fn adapt(
+        &self,
+        adapters: &[(&Adapter, f32)],
+        merged: bool,
+    ) -> std::result::Result<(), AdapterError> {
+        attach(&self.networks(), adapters, merged)
     }
 
     /// Reads prompts as this pipeline does, without its networks.
@@ -260,7 +274,11 @@ impl Pipeline {
             Ok(States { hidden: output.penultimate, pooled: Some(output.pooled) })
         };
         let towers = [
-            Tower { tokenizer: &self.words.tokenizer, window: self.words.window(), encode: &first },
+            Tower {
+                tokenizer: &self.words.tokenizer,
+                window: self.words.window(),
+                encode: &first,
+            },
             Tower { tokenizer: &second.tokenizer, window: second.window(), encode: &last },
         ];
         let said = condition(&towers, &texts, &request.text, &self.device)?;

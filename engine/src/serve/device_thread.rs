@@ -2,18 +2,16 @@
 
 use std::sync::mpsc::{Receiver, Sender};
 
-use candle_core::Device;
-
 use super::error::ServeError;
 use super::replay::{inputs, strength};
 use super::request::{GenerateRequest, GeneratedImage, Progress};
-use crate::adapter::Lora;
+use crate::adapter::Adapter;
 use crate::device::CancelToken;
 use crate::dicom::{
     AdapterUse, Frame, Provenance, SyntheticDescription, png_with_provenance, render_png,
     write_synthetic,
 };
-use crate::model::{Bundle, sha256_file};
+use crate::model::Bundle;
 use crate::sample::{Pipeline, RANDOM_GENERATOR, Request, Step, generate};
 
 /// Pictures on the way that an image shows.
@@ -91,16 +89,20 @@ fn adapt(
     request: &GenerateRequest,
 ) -> Result<Vec<AdapterUse>, ServeError> {
     let mut loaded = Vec::new();
-    for adapter in &request.adapters {
-        let weights = pipeline.unet_weights();
-        let hash = &bundle.card().weights_sha256;
-        let (lora, card) = Lora::open(&adapter.path, hash, weights, &Device::Cpu)?;
-        let sha256 = sha256_file(&Lora::weights_path(&adapter.path))?;
-        loaded.push((lora, AdapterUse { name: card.name, sha256, scale: adapter.scale }));
+    for wanted in &request.adapters {
+        let adapter = Adapter::open(&wanted.path)?;
+        adapter.check(&pipeline.networks(), &bundle.card().weights_sha256)?;
+        loaded.push((adapter, wanted.scale));
     }
-    let on: Vec<(&Lora, f32)> = loaded.iter().map(|(lora, used)| (lora, used.scale)).collect();
-    pipeline.adapt(&on);
-    Ok(loaded.into_iter().map(|(_, used)| used).collect())
+    let on: Vec<(&Adapter, f32)> =
+        loaded.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
+    pipeline.adapt(&on, false)?;
+    let used = loaded.iter().map(|(adapter, scale)| AdapterUse {
+        name: adapter.name().to_owned(),
+        sha256: adapter.sha256().to_owned(),
+        scale: *scale,
+    });
+    Ok(used.collect())
 }
 
 /// The files of an image.

@@ -4,9 +4,9 @@ use sha2::{Digest, Sha256};
 
 use super::error::ServeError;
 use super::request::{AdapterRef, GenerateRequest};
-use crate::adapter::Lora;
+use crate::adapter::Adapter;
 use crate::dicom::{ControlUse, Frame, InputUse, SyntheticDescription};
-use crate::model::{ModelCard, sha256_file};
+use crate::model::ModelCard;
 use crate::noise::SchedulerConfig;
 use crate::prompt::StructuredPrompt;
 use crate::sample::{Control, RANDOM_GENERATOR, Start};
@@ -57,7 +57,7 @@ pub fn replay(
     for used in &made.adapters {
         let mut found = None;
         for path in &given.adapters {
-            if sha256_file(&Lora::weights_path(path))? == used.sha256 {
+            if Adapter::open(path)?.sha256() == used.sha256 {
                 found = Some(AdapterRef { path: path.clone(), scale: used.scale });
             }
         }

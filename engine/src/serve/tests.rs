@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::adapter::{AdapterCard, AdapterError, Lora, LoraConfig};
+use crate::adapter::{AdapterCard, AdapterError, LoraConfig};
 use crate::device::CancelToken;
 use crate::dicom::{self, AgeGroup, Frame, Provenance, Sex, SyntheticDescription};
 use crate::model::{Bundle, values, write_tiny};
@@ -61,7 +61,7 @@ fn adapter(folder: &Path, name: &str) -> AdapterRef {
         lora_alpha: 8.0,
         target_modules: vec!["to_q".into(), "to_v".into(), "to_out.0".into()],
     };
-    let (_, variables) = Lora::fresh(config.clone(), &network, 1, &Device::Cpu).unwrap();
+    let (_, variables) = config.fresh(&network, 1, &Device::Cpu).unwrap();
     // Another name, other weights.
     let factor = 0.6 + f32::from(name.as_bytes()[0]) / 1000.0;
     let factors = values(&variables)
@@ -74,7 +74,7 @@ fn adapter(folder: &Path, name: &str) -> AdapterRef {
         ..AdapterCard::default()
     };
     let path = folder.join(name);
-    Lora::save(&path, &config, &factors, &card).unwrap();
+    config.save(&path, &factors, &card).unwrap();
     AdapterRef { path, scale: 1.0 }
 }
 
@@ -140,8 +140,9 @@ fn an_adapter_that_does_not_fit_is_refused() {
     let other = AdapterRef { path: folder.path().join("other"), scale: 1.0 };
     let error = refused(&other);
     assert!(matches!(error, ServeError::Adapter(AdapterError::WrongBase { .. })), "{error}");
+    // Without a card the names and shapes decide, as with every adapter of another program.
     std::fs::remove_file(other.path.join("card.json")).unwrap();
-    assert!(refused(&other).to_string().contains("card.json"));
+    generate(&service, &GenerateRequest { adapters: vec![other], ..request() });
 }
 
 #[test]

@@ -113,7 +113,8 @@ fn check(unet: &UnetConfig, text: &TextSizes, latent: usize) -> Result<(), Train
             ),
         });
     }
-    if unet.cross_attention_dim != text.hidden_size {
+    let levels = unet.block_out_channels.len();
+    if (0..levels).any(|level| unet.context_width(level) != text.hidden_size) {
         return Err(TrainError::Config {
             field: "unet.cross_attention_dim",
             cause: format!("must be {}, the width of the text encoder", text.hidden_size),

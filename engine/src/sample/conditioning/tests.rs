@@ -4,7 +4,7 @@
 use candle_core::DType;
 
 use super::*;
-use crate::model::{Bundle, TextEncoder, write_tiny};
+use crate::model::{Bundle, Part, TextEncoder, write_tiny};
 
 const WINDOW: usize = 32;
 
@@ -20,8 +20,8 @@ impl Desk {
         let texts = vec!["chest radiograph, normal, effusion edema mass".to_owned(); 3];
         write_tiny(folder.path(), &texts, 3).unwrap();
         let bundle = Bundle::open(folder.path()).unwrap();
-        let (text, _) = bundle.text_encoder(false, &Device::Cpu).unwrap();
-        Self { tokenizer: bundle.tokenizer().unwrap(), text, _folder: folder }
+        let (text, _) = bundle.text_encoder(Part::TextEncoder, false, &Device::Cpu).unwrap();
+        Self { tokenizer: bundle.tokenizer(Part::TextEncoder).unwrap(), text, _folder: folder }
     }
 
     fn condition(&self, prompts: &[&str], options: &TextOptions) -> Conditioning {
