@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use skiagraph_engine::adapter::{Adapter, Component, Embedding, Form, Networks, attach};
-use skiagraph_engine::model::{Bundle, TextEncoder, Unet};
+use skiagraph_engine::model::{Bundle, Part, TextEncoder, Unet};
 use skiagraph_engine::nn::{Conv2d, Linear, Weights};
 use skiagraph_engine::sample::{Pipeline, Request, Seeded, render};
 
@@ -32,7 +32,8 @@ impl Model {
     fn open() -> Self {
         let bundle = Bundle::open(&folder_of("pipelines/base")).unwrap();
         let (unet, unet_weights) = bundle.unet(false, &Device::Cpu).unwrap();
-        let (text, text_weights) = bundle.text_encoder(false, &Device::Cpu).unwrap();
+        let (text, text_weights) =
+            bundle.text_encoder(Part::TextEncoder, false, &Device::Cpu).unwrap();
         Self { unet, text, unet_weights, text_weights, golden: Golden::open("adapters") }
     }
 

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use serde_json::Value;
-use skiagraph_engine::model::{Bundle, Tokenizer};
+use skiagraph_engine::model::{Bundle, Part, Tokenizer};
 use skiagraph_engine::sample::{Emphasis, States, TextOptions, Tower, condition};
 
 use super::{Golden, folder_of};
@@ -38,8 +38,8 @@ fn folders_of_every_form_give_the_tokens_of_transformers() {
 fn weighted_prompts_of_many_tokens_are_what_the_formulas_give() {
     let golden = Golden::open("prompts");
     let bundle = Bundle::open(&folder_of("sd1")).unwrap();
-    let (text, _) = bundle.text_encoder(false, &Device::Cpu).unwrap();
-    let tokenizer = bundle.tokenizer().unwrap();
+    let (text, _) = bundle.text_encoder(Part::TextEncoder, false, &Device::Cpu).unwrap();
+    let tokenizer = bundle.tokenizer(Part::TextEncoder).unwrap();
     let encode = |tokens: &Tensor| Ok(States { hidden: text.forward(tokens)?, pooled: None });
     let window = text.config().max_position_embeddings;
     for (number, prompt) in json("prompts.json").iter().enumerate() {

@@ -214,7 +214,9 @@ impl Adapter {
         let method = match methods.first() {
             Some(method) if methods.len() == 1 => *method,
             _ => {
-                return Err(refused("a PEFT configuration is of one method, and there are several"));
+                return Err(refused(
+                    "a PEFT configuration is of one method, and there are several",
+                ));
             }
         };
         if method == "LOKR" {

@@ -16,6 +16,7 @@
 //! Its metadata holds what is no tensor: `prompt`, `negative_prompt`, `steps`, `guidance_scale`,
 //! `scheduler` (a configuration as JSON, in place of the bundle's) and `lora` (path and scale).
 
+mod adapters;
 mod error;
 mod networks;
 mod pipeline;
@@ -27,7 +28,7 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use crate::model::{Bundle, Part};
+use crate::model::Bundle;
 
 pub use error::CheckError;
 pub use reference::Reference;
@@ -50,17 +51,13 @@ pub fn check(
     device: &Device,
 ) -> Result<Report, CheckError> {
     let reference = Reference::open(path)?;
-    if reference.entry("lora").is_some() {
-        return Err(CheckError::reference("lora", "this version cannot check with an adapter"));
-    }
     let bundle = Bundle::of_parts(folder)?;
     let mut parts = Vec::new();
     for part in reference.parts() {
         let measured = match part.as_str() {
-            "unet" => networks::unet(&bundle, &reference, device)?,
+            "unet" => networks::unet(&bundle, &reference, tolerance, device)?,
             "vae" => networks::vae(&bundle, &reference, device)?,
-            "text" => networks::text(&bundle, Part::TextEncoder, &part, &reference, device)?,
-            "text_2" => networks::text(&bundle, Part::TextEncoder2, &part, &reference, device)?,
+            "text" | "text_2" => networks::text(&bundle, &part, &reference, tolerance, device)?,
             "scheduler" => scheduler::run(&bundle, &reference, tolerance, device)?,
             "pipeline" => pipeline::run(folder, &reference, tolerance, device)?,
             other => match reference::controlnet(other) {

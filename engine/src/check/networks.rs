@@ -2,6 +2,7 @@
 
 use candle_core::{Device, Tensor};
 
+use super::adapters::with_and_without;
 use super::error::CheckError;
 use super::reference::Reference;
 use super::report::Measured;
@@ -24,9 +25,10 @@ fn timesteps(name: &str, reference: &Reference, batch: usize) -> Result<Vec<f64>
 pub(super) fn unet(
     bundle: &Bundle,
     reference: &Reference,
+    tolerance: f64,
     device: &Device,
 ) -> Result<Vec<Measured>, CheckError> {
-    let (network, _) = bundle.unet(false, device)?;
+    let (network, weights) = bundle.unet(false, device)?;
     let config = network.config();
     let channels = config.in_channels;
     let sample = reference.shaped("unet/in/sample", &[None, Some(channels), None, None], device)?;
@@ -44,8 +46,8 @@ pub(super) fn unet(
         residuals: residuals.as_ref(),
         ..UnetInput::new(&sample, &timesteps, &context)
     };
-    let ours = network.predict(&input)?;
-    Ok(vec![Measured::of(name, &ours, &expected)?])
+    let measure = || Ok(vec![Measured::of(name, &network.predict(&input)?, &expected)?]);
+    with_and_without(bundle, (Part::Unet, &weights), reference, tolerance, device, &measure)
 }
 
 /// The pooled text and the sizes, where the network takes them.
@@ -148,12 +150,13 @@ pub(super) fn vae(
 /// A text encoder.
 pub(super) fn text(
     bundle: &Bundle,
-    part: Part,
     name: &str,
     reference: &Reference,
+    tolerance: f64,
     device: &Device,
 ) -> Result<Vec<Measured>, CheckError> {
-    let (network, _) = bundle.text_encoder(part, false, device)?;
+    let part = if name == "text" { Part::TextEncoder } else { Part::TextEncoder2 };
+    let (network, weights) = bundle.text_encoder(part, false, device)?;
     let config = network.config();
     let input = format!("{name}/in/input_ids");
     let dims = reference.dims(&input)?;
@@ -173,17 +176,16 @@ pub(super) fn text(
     }
     let ids: Vec<u32> = ids.into_iter().map(|id| id as u32).collect();
     let tokens = Tensor::from_vec(ids, (batch, length), device)?;
-    let ours = network.encode(&tokens)?;
-    compare(
-        &format!("{name}/out/"),
-        &[
+    let measure = || {
+        let ours = network.encode(&tokens)?;
+        let outputs = [
             ("last_hidden_state", &ours.last_hidden_state),
             ("pooled", &ours.pooled),
             ("penultimate", &ours.penultimate),
-        ],
-        reference,
-        device,
-    )
+        ];
+        compare(&format!("{name}/out/"), &outputs, reference, device)
+    };
+    with_and_without(bundle, (part, &weights), reference, tolerance, device, &measure)
 }
 
 /// Holds those of `outputs` that the reference file has under `prefix` against it.

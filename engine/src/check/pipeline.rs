@@ -4,6 +4,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 
+use super::adapters::adapters;
 use super::error::CheckError;
 use super::reference::Reference;
 use super::report::{Measured, of_two_readings};
@@ -24,6 +25,11 @@ pub(super) fn run(
 ) -> Result<Vec<Measured>, CheckError> {
     let bundle = Bundle::glance(folder)?;
     let pipeline = Pipeline::load(&bundle, device)?;
+    let adapters = adapters(reference)?;
+    let acting: Vec<_> = adapters.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
+    pipeline
+        .adapt(&acting, false)
+        .map_err(|cause| CheckError::reference("lora", cause.to_string()))?;
     let noise = reference.floats(NOISE, device)?;
     let expected = reference.floats(IMAGE, device)?;
     let (batch, _, height, width) = noise.dims4().map_err(|_| {

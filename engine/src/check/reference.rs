@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Tensor};
@@ -19,6 +19,7 @@ const MOST_AXES: usize = 6;
 
 /// A reference file that was opened.
 pub struct Reference {
+    path: PathBuf,
     file: MmapedSafetensors,
     metadata: BTreeMap<String, String>,
     asked: RefCell<BTreeSet<String>>,
@@ -33,7 +34,12 @@ impl Reference {
         let fault = |cause: String| CheckError::File { path: path.to_owned(), cause };
         let file = map_weights(path).map_err(|cause| fault(cause.to_string()))?;
         let metadata = safetensors_metadata(path)?;
-        Ok(Self { file, metadata, asked: RefCell::default() })
+        Ok(Self { path: path.to_owned(), file, metadata, asked: RefCell::default() })
+    }
+
+    /// The folder of the file, where what its metadata names is looked for first.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.path.parent().map(Path::to_owned).unwrap_or_default()
     }
 
     /// The parts that the file covers, in the order in which they are run.

@@ -177,7 +177,7 @@ fn asked(arguments: &Arguments, service: &Service) -> anyhow::Result<GenerateReq
 }
 
 /// The request that made `file`.
-fn again(arguments: &Arguments, file: &Path, card: &ModelCard) -> anyhow::Result<GenerateRequest> {
+fn again(arguments: &Arguments, file: &Path, service: &Service) -> anyhow::Result<GenerateRequest> {
     let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
     let description = read_provenance(&bytes).with_context(|| file.display().to_string())?;
     let adapters: Vec<_> =

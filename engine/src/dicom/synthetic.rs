@@ -7,7 +7,7 @@ use dicom_dictionary_std::tags;
 use super::dx::{Dx, Elements, Stored, code, encode};
 use super::provenance::{CREATOR, DESCRIPTION, PRIVATE_CREATOR, Provenance, SyntheticDescription};
 use super::{DicomError, Frame, uid};
-use crate::terms::{DescribedFinding, view_position};
+use crate::terms::view_position;
 
 /// Bits of a synthetic object's pixels: what a detector gives, and more than an eye can tell apart.
 const BITS: u16 = 12;

@@ -281,7 +281,7 @@ impl Bundle {
     pub fn scheduler(&self) -> Result<SchedulerConfig, ModelError> {
         let path = self.folder.join("scheduler").join("scheduler_config.json");
         let text = read_text(&path)?;
-        SchedulerConfig::parse(text.as_bytes()).map_err(|cause| ModelError::file(path, cause))
+        SchedulerConfig::parse(&text).map_err(|cause| ModelError::file(path, cause))
     }
 
     /// The noise schedule of a training.

@@ -12,7 +12,6 @@ use super::sampler::sum;
 #[derive(Debug, Clone)]
 pub(super) struct Table {
     alphas_cumprod: Vec<f64>,
-    betas: Vec<f64>,
 }
 
 /// `torch.linspace` in single precision: the step is rounded, each half is counted from its end.
@@ -94,10 +93,7 @@ impl Table {
             // Close to zero, and still to be divided by.
             *last = 2f32.powi(-24);
         }
-        Ok(Self {
-            alphas_cumprod: alphas.into_iter().map(f64::from).collect(),
-            betas: betas.into_iter().map(f64::from).collect(),
-        })
+        Ok(Self { alphas_cumprod: alphas.into_iter().map(f64::from).collect() })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -106,10 +102,6 @@ impl Table {
 
     pub(super) fn alpha_cumprod(&self, timestep: usize) -> f64 {
         self.alphas_cumprod[timestep.min(self.len() - 1)]
-    }
-
-    pub(super) fn beta(&self, timestep: usize) -> f64 {
-        self.betas[timestep.min(self.len() - 1)]
     }
 
     /// `clean` under `noise` as at a timestep.

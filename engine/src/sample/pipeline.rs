@@ -35,11 +35,7 @@ struct Words {
 }
 
 impl Words {
-    fn load(
-        bundle: &Bundle,
-        part: Part,
-        device: &Device,
-    ) -> std::result::Result<Self, ModelError> {
+    fn load(bundle: &Bundle, part: Part, device: &Device) -> std::result::Result<Self, ModelError> {
         let (encoder, weights) = bundle.text_encoder(part, false, device)?;
         Ok(Self { encoder, tokenizer: bundle.tokenizer(part)?, weights })
     }
@@ -107,7 +103,8 @@ impl Pipeline {
     /// Where the folder holds neither, it is damaged, or it is for another network.
     pub fn add_control(&mut self, folder: &Path) -> std::result::Result<(), ModelError> {
         let bundle = Bundle::of_parts(folder)?;
-        let found = [Part::ControlNet(0), Part::T2iAdapter].into_iter().find(|part| bundle.has(*part));
+        let found =
+            [Part::ControlNet(0), Part::T2iAdapter].into_iter().find(|part| bundle.has(*part));
         let Some(part) = found else {
             let cause = "holds neither a ControlNet nor a T2I-Adapter in the diffusers layout";
             return Err(ModelError::file(folder, cause));
@@ -122,7 +119,8 @@ impl Pipeline {
             if its.block_out_channels != ours.block_out_channels
                 || its.cross_attention_dim != ours.cross_attention_dim
             {
-                let cause = "is for another network: block_out_channels or cross_attention_dim differ";
+                let cause =
+                    "is for another network: block_out_channels or cross_attention_dim differ";
                 return Err(ModelError::file(bundle.part_folder(part), cause));
             }
             ControlNetwork::ControlNet(network)
@@ -274,11 +272,7 @@ impl Pipeline {
             Ok(States { hidden: output.penultimate, pooled: Some(output.pooled) })
         };
         let towers = [
-            Tower {
-                tokenizer: &self.words.tokenizer,
-                window: self.words.window(),
-                encode: &first,
-            },
+            Tower { tokenizer: &self.words.tokenizer, window: self.words.window(), encode: &first },
             Tower { tokenizer: &second.tokenizer, window: second.window(), encode: &last },
         ];
         let said = condition(&towers, &texts, &request.text, &self.device)?;

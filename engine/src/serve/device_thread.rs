@@ -66,6 +66,7 @@ fn answer(
                 scheduler: request.scheduler.clone(),
                 start: request.start.clone(),
                 controls: request.controls.clone(),
+                ..Request::default()
             };
             let mut on_step = |step: Step| {
                 on_progress(Progress {

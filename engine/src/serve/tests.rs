@@ -248,8 +248,12 @@ fn an_image_is_made_again_from_either_of_its_files() {
         };
         let image = generate(&service, &wanted).remove(0);
         let paths = [&two, &one].map(|adapter| adapter.path.clone());
-        let given =
-            Given { adapters: paths.to_vec(), init: Some(picture()), mask: Some(mask.clone()) };
+        let given = Given {
+            adapters: paths.to_vec(),
+            init: Some(picture()),
+            mask: Some(mask.clone()),
+            ..Given::default()
+        };
         for file in [&image.png, &image.dicom] {
             let description = dicom::read_provenance(file).unwrap();
             let request = replay(&description, service.card(), &[], &given).unwrap();

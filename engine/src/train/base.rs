@@ -135,6 +135,7 @@ fn text_config(sizes: &TextSizes, tokenizer: &Tokenizer) -> TextConfig {
         hidden_act: "quick_gelu".into(),
         layer_norm_eps: 1e-5,
         eos_token_id: Some(tokenizer.end_token()),
+        projection_dim: None,
     }
 }
 

@@ -208,11 +208,10 @@ impl Rename {
     fn of(found: Found, inside: &Shapes) -> Result<Self, String> {
         let count = match (found.part, found.form) {
             (_, Form::Today) => 0,
-            (Part::Unet | Part::ControlNet(_) | Part::T2iAdapter, _) => {
-                inside.layers_of_a_level()?
-            }
+            (Part::Unet | Part::ControlNet(_), _) => inside.layers_of_a_level()?,
             (Part::Vae, _) => inside.count("encoder.down."),
             (Part::TextEncoder | Part::TextEncoder2, _) => inside.count("transformer.resblocks."),
+            (Part::T2iAdapter, _) => 0,
         };
         Ok(Self { found, count, last: inside.last("input_hint_block.").unwrap_or(0) })
     }
@@ -245,7 +244,8 @@ impl Rename {
             (Part::ControlNet(_), Form::Ldm) => {
                 whole(names::controlnet(name, self.count, self.last))
             }
-            (Part::Unet | Part::TextEncoder | Part::TextEncoder2 | Part::T2iAdapter, Form::Ldm) => {
+            (Part::T2iAdapter, Form::Ldm) => whole(None),
+            (Part::Unet | Part::TextEncoder | Part::TextEncoder2, Form::Ldm) => {
                 whole(names::unet(name, self.count))
             }
         }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use tokenizers::AddedToken;
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
 
+use super::super::disk::read_json;
 use super::super::error::ModelError;
 use super::{END, START, SUFFIX};
 
@@ -255,5 +256,5 @@ fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, ModelE
         return Ok(None);
     }
     bounded(path)?;
-    super::super::bundle::read_json(path).map(Some)
+    read_json(path).map(Some)
 }
