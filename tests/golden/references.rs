@@ -35,6 +35,24 @@ fn bundles_compute_what_their_reference_files_say() {
 }
 
 #[test]
+fn networks_of_other_forms_compute_what_their_reference_files_say() {
+    assert_good(&run("pipelines/base", "controlnet"), &["unet", "controlnet"]);
+    assert_good(&run("pipelines/xl", "xl"), &["text", "text_2", "unet"]);
+}
+
+#[test]
+fn schedulers_go_the_way_that_their_reference_files_say() {
+    // The configurations stand in the files: the bundle needs to hold nothing.
+    let nothing = tempfile::tempdir().unwrap();
+    for name in ["ddim", "ddpm", "euler", "heun", "pndm", "dpm_sde", "lcm"] {
+        let file = reference(&format!("scheduler_{name}"));
+        let report = check(nothing.path(), &file, TOLERANCE, &Device::Cpu).unwrap();
+        println!("{name}");
+        assert_good(&report, &["scheduler"]);
+    }
+}
+
+#[test]
 fn a_folder_without_card_and_with_one_part_is_checked_for_that_part() {
     let numbers = candle_core::safetensors::load(reference("sd1"), &Device::Cpu).unwrap();
     let desk = tempfile::tempdir().unwrap();
@@ -122,6 +140,11 @@ fn checkpoints_of_one_file_become_bundles_that_compute_the_same() {
     for (kind, folders, parts) in [
         ("sd1", &["vae", "unet", "text_encoder"][..], &["text", "vae", "unet"][..]),
         ("sd2", &["unet", "text_encoder"], &["text", "unet"]),
+        (
+            "xl",
+            &["vae", "unet", "text_encoder", "text_encoder_2"],
+            &["text", "text_2", "vae", "unet"],
+        ),
     ] {
         let to = desk.path().join(kind);
         let file = reference(&format!("single_{kind}"));
@@ -134,4 +157,15 @@ fn checkpoints_of_one_file_become_bundles_that_compute_the_same() {
         let numbers = reference(&format!("single_{kind}_numbers"));
         assert_good(&check(&to, &numbers, TOLERANCE, &Device::Cpu).unwrap(), parts);
     }
+}
+
+#[test]
+fn a_controlnet_of_one_file_becomes_a_bundle_of_its_own() {
+    let desk = tempfile::tempdir().unwrap();
+    let to = desk.path().join("canny");
+    let options = ImportOptions { licence: Some("openrail".into()), ..ImportOptions::default() };
+    let imported = import(&reference("single_controlnet"), &to, &options).unwrap();
+    assert_eq!(imported.parts, ["controlnet"]);
+    let numbers = reference("single_controlnet_numbers");
+    assert_good(&check(&to, &numbers, TOLERANCE, &Device::Cpu).unwrap(), &["controlnet"]);
 }

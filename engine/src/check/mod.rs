@@ -28,7 +28,7 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use crate::model::{Bundle, Part};
+use crate::model::Bundle;
 
 pub use error::CheckError;
 pub use reference::Reference;
@@ -55,15 +55,15 @@ pub fn check(
     let mut parts = Vec::new();
     for part in reference.parts() {
         let measured = match part.as_str() {
-            "unet" => networks::unet(&bundle, &reference, device)?,
+            "unet" => networks::unet(&bundle, &reference, tolerance, device)?,
             "vae" => networks::vae(&bundle, &reference, device)?,
-            "text" => networks::text(&bundle, Part::TextEncoder, &part, &reference, device)?,
-            "text_2" => networks::text(&bundle, Part::TextEncoder2, &part, &reference, device)?,
-            "controlnet" => networks::controlnet(&bundle, 0, &part, &reference, device)?,
-            "controlnet_1" => networks::controlnet(&bundle, 1, &part, &reference, device)?,
-            "scheduler" => scheduler::run(&bundle, &reference, device)?,
-            "pipeline" => pipeline::run(folder, &reference, device)?,
-            _ => return Err(CheckError::reference(part, "is no part that is known")),
+            "text" | "text_2" => networks::text(&bundle, &part, &reference, tolerance, device)?,
+            "scheduler" => scheduler::run(&bundle, &reference, tolerance, device)?,
+            "pipeline" => pipeline::run(folder, &reference, tolerance, device)?,
+            other => match reference::controlnet(other) {
+                Some(index) => networks::controlnet(&bundle, index, &part, &reference, device)?,
+                None => return Err(CheckError::reference(part, "is no part that is known")),
+            },
         };
         parts.push(PartReport::new(part, measured, tolerance));
     }

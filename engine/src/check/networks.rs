@@ -2,11 +2,10 @@
 
 use candle_core::{Device, Tensor};
 
-use super::adapters::adapters;
+use super::adapters::with_and_without;
 use super::error::CheckError;
 use super::reference::Reference;
 use super::report::Measured;
-use crate::adapter::{Networks, attach};
 use crate::model::{Added, Bundle, Part, Residuals, UnetConfig, UnetInput};
 
 /// One timestep for each of `batch` samples: the tensor holds one for all, or one for each.
@@ -26,19 +25,17 @@ fn timesteps(name: &str, reference: &Reference, batch: usize) -> Result<Vec<f64>
 pub(super) fn unet(
     bundle: &Bundle,
     reference: &Reference,
+    tolerance: f64,
     device: &Device,
 ) -> Result<Vec<Measured>, CheckError> {
     let (network, weights) = bundle.unet(false, device)?;
-    let adapters = adapters(reference)?;
-    let acting: Vec<_> = adapters.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
-    attach(&Networks::unet(&weights), &acting, false)
-        .map_err(|cause| CheckError::reference("lora", cause.to_string()))?;
     let config = network.config();
     let channels = config.in_channels;
     let sample = reference.shaped("unet/in/sample", &[None, Some(channels), None, None], device)?;
     let batch = sample.dim(0)?;
+    let width = Some(config.context_width(0));
     let context =
-        reference.shaped("unet/in/encoder_hidden_states", &[Some(batch), None, None], device)?;
+        reference.shaped("unet/in/encoder_hidden_states", &[Some(batch), None, width], device)?;
     let timesteps = timesteps("unet/in/timestep", reference, batch)?;
     let name = "unet/out/sample";
     let expected = reference.floats(name, device)?;
@@ -49,8 +46,8 @@ pub(super) fn unet(
         residuals: residuals.as_ref(),
         ..UnetInput::new(&sample, &timesteps, &context)
     };
-    let ours = network.predict(&input)?;
-    Ok(vec![Measured::of(name, &ours, &expected)?])
+    let measure = || Ok(vec![Measured::of(name, &network.predict(&input)?, &expected)?]);
+    with_and_without(bundle, (Part::Unet, &weights), reference, tolerance, device, &measure)
 }
 
 /// The pooled text and the sizes, where the network takes them.
@@ -79,14 +76,10 @@ fn residuals(
     if !reference.holds(&mid) {
         return Ok(None);
     }
-    let mut down = Vec::new();
-    loop {
-        let name = format!("{place}/down_{}", down.len());
-        if !reference.holds(&name) {
-            break;
-        }
-        down.push(reference.floats(&name, device)?);
-    }
+    let prefix = format!("{place}/down_");
+    let down = (0..reference.count(&prefix))
+        .map(|index| reference.floats(&format!("{prefix}{index}"), device))
+        .collect::<Result<_, _>>()?;
     Ok(Some(Residuals { down, mid: reference.floats(&mid, device)? }))
 }
 
@@ -104,7 +97,7 @@ pub(super) fn controlnet(
     let channels = config.in_channels;
     let sample = reference.shaped(&input("sample"), &[None, Some(channels), None, None], device)?;
     let batch = sample.dim(0)?;
-    let shape = [Some(batch), None, None];
+    let shape = [Some(batch), None, Some(config.context_width(0))];
     let context = reference.shaped(&input("encoder_hidden_states"), &shape, device)?;
     let timesteps = timesteps(&input("timestep"), reference, batch)?;
     let channels = network.config().conditioning_channels;
@@ -116,16 +109,11 @@ pub(super) fn controlnet(
         ..UnetInput::new(&sample, &timesteps, &context)
     };
     let ours = network.forward(&asked, &condition)?;
-    let outputs = ours.down.iter().enumerate().map(|(level, one)| (format!("down_{level}"), one));
-    let mut measured = Vec::new();
-    for (output, ours) in outputs.chain([("mid".to_owned(), &ours.mid)]) {
-        let output = format!("{name}/out/{output}");
-        if reference.holds(&output) {
-            let expected = reference.floats(&output, device)?;
-            measured.push(Measured::of(&output, ours, &expected)?);
-        }
-    }
-    Ok(measured)
+    let names: Vec<String> = (0..ours.down.len()).map(|level| format!("down_{level}")).collect();
+    let mut outputs: Vec<(&str, &Tensor)> =
+        names.iter().map(String::as_str).zip(&ours.down).collect();
+    outputs.push(("mid", &ours.mid));
+    compare(&format!("{name}/out/"), &outputs, reference, device)
 }
 
 /// The autoencoder, each way that the reference file covers.
@@ -162,12 +150,13 @@ pub(super) fn vae(
 /// A text encoder.
 pub(super) fn text(
     bundle: &Bundle,
-    part: Part,
     name: &str,
     reference: &Reference,
+    tolerance: f64,
     device: &Device,
 ) -> Result<Vec<Measured>, CheckError> {
-    let (network, _) = bundle.text_encoder(part, false, device)?;
+    let part = if name == "text" { Part::TextEncoder } else { Part::TextEncoder2 };
+    let (network, weights) = bundle.text_encoder(part, false, device)?;
     let config = network.config();
     let input = format!("{name}/in/input_ids");
     let dims = reference.dims(&input)?;
@@ -187,15 +176,40 @@ pub(super) fn text(
     }
     let ids: Vec<u32> = ids.into_iter().map(|id| id as u32).collect();
     let tokens = Tensor::from_vec(ids, (batch, length), device)?;
-    let output = format!("{name}/out/last_hidden_state");
-    let pooled = format!("{name}/out/pooled");
-    let ours = network.encode(&tokens)?;
+    let measure = || {
+        let ours = network.encode(&tokens)?;
+        let outputs = [
+            ("last_hidden_state", &ours.last_hidden_state),
+            ("pooled", &ours.pooled),
+            ("penultimate", &ours.penultimate),
+        ];
+        compare(&format!("{name}/out/"), &outputs, reference, device)
+    };
+    with_and_without(bundle, (part, &weights), reference, tolerance, device, &measure)
+}
+
+/// Holds those of `outputs` that the reference file has under `prefix` against it.
+///
+/// # Errors
+/// Where it has none of them.
+fn compare(
+    prefix: &str,
+    outputs: &[(&str, &Tensor)],
+    reference: &Reference,
+    device: &Device,
+) -> Result<Vec<Measured>, CheckError> {
     let mut measured = Vec::new();
-    for (output, ours) in [(output, &ours.last_hidden_state), (pooled, &ours.pooled)] {
+    for (output, ours) in outputs {
+        let output = format!("{prefix}{output}");
         if reference.holds(&output) {
             let expected = reference.floats(&output, device)?;
             measured.push(Measured::of(&output, ours, &expected)?);
         }
     }
-    Ok(measured)
+    match outputs.first() {
+        Some((first, _)) if measured.is_empty() => {
+            Err(CheckError::reference(format!("{prefix}{first}"), "is missing"))
+        }
+        Some(_) | None => Ok(measured),
+    }
 }

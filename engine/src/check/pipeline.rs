@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use super::adapters::adapters;
 use super::error::CheckError;
 use super::reference::Reference;
-use super::report::Measured;
+use super::report::{Measured, of_two_readings};
 use super::scheduler::Given;
 use crate::model::Bundle;
 use crate::noise::SchedulerConfig;
@@ -20,6 +20,7 @@ const IMAGE: &str = "pipeline/out/image";
 pub(super) fn run(
     folder: &Path,
     reference: &Reference,
+    tolerance: f64,
     device: &Device,
 ) -> Result<Vec<Measured>, CheckError> {
     let bundle = Bundle::glance(folder)?;
@@ -34,6 +35,9 @@ pub(super) fn run(
     let (batch, _, height, width) = noise.dims4().map_err(|_| {
         CheckError::reference(NOISE, format!("is {:?}, and not [b, c, h, w]", noise.dims()))
     })?;
+    // What a stochastic scheduler draws on the way.
+    let own = "pipeline/in/noise_";
+    let prefix = if reference.count(own) > 0 { own } else { "scheduler/in/noise_" };
     let card = bundle.card();
     let unit = bundle.vae_config()?.compression();
     let request = Request {
@@ -53,11 +57,18 @@ pub(super) fn run(
         text: TextOptions::plain(),
         ..Request::default()
     };
-    let mut images = Vec::with_capacity(batch);
-    for index in 0..batch {
-        let start = noise.narrow(0, index, 1)?;
-        let mut draws = Given::new(vec![start], "pipeline/in/noise_", reference, device)?;
-        images.push(render(&pipeline, &request, &mut draws)?);
-    }
-    Ok(vec![Measured::of(IMAGE, &Tensor::cat(&images, 0)?, &expected)?])
+    let scheduler = request.scheduler.as_ref().unwrap_or(pipeline.scheduler());
+    let sampler = scheduler
+        .sampler(request.steps)
+        .map_err(|cause| CheckError::reference("scheduler", cause))?;
+    let measured = of_two_readings(sampler.init_noise_sigma(), tolerance, |factor| {
+        let mut images = Vec::with_capacity(batch);
+        for index in 0..batch {
+            let start = (noise.narrow(0, index, 1)? * factor)?;
+            let mut draws = Given::new(vec![start], prefix, reference, device)?;
+            images.push(render(&pipeline, &request, &mut draws)?);
+        }
+        Measured::of(IMAGE, &Tensor::cat(&images, 0)?, &expected)
+    })?;
+    Ok(vec![measured])
 }

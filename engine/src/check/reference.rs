@@ -12,6 +12,8 @@ use crate::kernel::map_weights;
 use crate::model::safetensors_metadata;
 use crate::nn::all_finite;
 
+/// Tensors that are numbered behind one name, at most.
+const MOST_NUMBERED: usize = 100_000;
 /// Axes of a tensor, at most.
 const MOST_AXES: usize = 6;
 
@@ -64,7 +66,7 @@ impl Reference {
 
     /// How many tensors `prefix0`, `prefix1` … there are without a gap.
     pub(super) fn count(&self, prefix: &str) -> usize {
-        (0..).take_while(|index| self.holds(&format!("{prefix}{index}"))).count()
+        (0..MOST_NUMBERED).take_while(|index| self.holds(&format!("{prefix}{index}"))).count()
     }
 
     /// A tensor of floats, in single precision.

@@ -4,7 +4,7 @@ use candle_core::{Device, Result, Tensor, bail};
 
 use super::error::CheckError;
 use super::reference::Reference;
-use super::report::Measured;
+use super::report::{Measured, of_two_readings};
 use crate::model::Bundle;
 use crate::noise::{NoiseSource, SchedulerConfig};
 
@@ -66,15 +66,16 @@ pub(super) fn config(
 pub(super) fn run(
     bundle: &Bundle,
     reference: &Reference,
+    tolerance: f64,
     device: &Device,
 ) -> std::result::Result<Vec<Measured>, CheckError> {
     let config = config(bundle, reference)?;
     let noise = reference.floats(NOISE, device)?;
     let outputs = reference.floats(OUTPUTS, device)?;
     let expected = reference.floats(TRAJECTORY, device)?;
-    let (calls, shape) = match outputs.dims().split_first() {
-        Some((calls, shape)) if shape == noise.dims() => (*calls, shape.to_vec()),
-        _ => {
+    let calls = match outputs.dims().split_first() {
+        Some((calls, shape)) if shape == noise.dims() => *calls,
+        Some(_) | None => {
             let cause =
                 format!("is {:?}, and not steps of the noise's {:?}", outputs.dims(), noise.dims());
             return Err(CheckError::reference(OUTPUTS, cause));
@@ -84,36 +85,43 @@ pub(super) fn run(
         let cause = format!("is {:?}, and {OUTPUTS} {:?}", expected.dims(), outputs.dims());
         return Err(CheckError::reference(TRAJECTORY, cause));
     }
-    let steps = reference.number::<usize>("steps")?.unwrap_or(calls);
+    let steps = match reference.number::<usize>("steps")? {
+        Some(steps) => steps,
+        None => steps_of(&config, calls)?,
+    };
     let sampler =
         || config.sampler(steps).map_err(|cause| CheckError::reference("scheduler", cause));
     let first = sampler()?;
-    let (known, spread) = (first.timesteps().len(), first.init_noise_sigma());
+    let known = first.timesteps().len();
     if calls > known {
         let cause = format!("has {calls} steps, and the scheduler {known}");
         return Err(CheckError::reference(OUTPUTS, cause));
     }
-    let through = |start: Tensor| -> std::result::Result<Measured, CheckError> {
+    let sigma = first.init_noise_sigma();
+    let measured = of_two_readings(sigma, tolerance, |factor| {
         let mut sampler = sampler()?;
         let mut draws = Given::new(Vec::new(), "scheduler/in/noise_", reference, device)?;
-        let mut sample = start;
+        let mut sample = (&noise * (sigma * factor))?;
         let mut made = Vec::with_capacity(calls);
         for index in 0..calls {
             sample = sampler.step(&outputs.get(index)?, index, &sample, &mut draws)?.sample;
             made.push(sample.clone());
         }
-        debug_assert_eq!(sample.dims(), shape);
         Measured::of(TRAJECTORY, &Tensor::stack(&made, 0)?, &expected)
+    })?;
+    Ok(vec![measured])
+}
+
+/// The steps in which a scheduler calls the network `calls` times: some call it more often than they have
+/// steps.
+fn steps_of(config: &SchedulerConfig, calls: usize) -> std::result::Result<usize, CheckError> {
+    let lengths = [calls, calls / 2 + 1, calls.saturating_sub(1), calls.div_ceil(2)];
+    let fits = |steps: &usize| {
+        config.sampler(*steps).is_ok_and(|sampler| sampler.timesteps().len() == calls)
     };
-    let scaled = through((&noise * spread)?)?;
-    if (spread - 1.0).abs() < f64::EPSILON {
-        return Ok(vec![scaled]);
-    }
-    // Some write the noise down after diffusers' `init_noise_sigma`, some before: the file does not say.
-    let plain = through(noise)?;
-    Ok(vec![if plain.deviation < scaled.deviation {
-        plain.read_as("noise as it is")
-    } else {
-        scaled.read_as("noise times init_noise_sigma")
-    }])
+    lengths.into_iter().filter(|steps| *steps > 0).find(fits).ok_or_else(|| {
+        let cause =
+            format!("is missing, and no number of steps makes {calls} calls of the network");
+        CheckError::reference("steps", cause)
+    })
 }

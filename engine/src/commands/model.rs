@@ -1,6 +1,6 @@
 //! `skiagraph-engine model`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -77,16 +77,7 @@ const UNUSABLE: u8 = 2;
 pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<ExitCode> {
     match command {
         Command::Check { model, reference: Some(reference), tolerance } => {
-            return match check(&model, &reference, tolerance, &Device::Cpu) {
-                Ok(report) => {
-                    output.result("check", &report, &report.table())?;
-                    Ok(if report.ok { ExitCode::SUCCESS } else { DEVIATES.into() })
-                }
-                Err(error) => {
-                    output.error(&error.into());
-                    Ok(UNUSABLE.into())
-                }
-            };
+            return Ok(hold(&model, &reference, tolerance, output)?.into());
         }
         Command::Import(arguments) => bring::import(&arguments, output)?,
         Command::Pull(arguments) => bring::pull(&arguments, output)?,
@@ -120,4 +111,46 @@ pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<ExitCode>
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Holds a model against a reference file; the code with which the program ends.
+fn hold(model: &Path, reference: &Path, tolerance: f64, output: &Output) -> anyhow::Result<u8> {
+    match check(model, reference, tolerance, &Device::Cpu) {
+        Ok(report) => {
+            output.result("check", &report, &report.table())?;
+            Ok(if report.ok { 0 } else { DEVIATES })
+        }
+        Err(error) => {
+            output.error(&error.into());
+            Ok(UNUSABLE)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_programs_end_says_what_a_check_found() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
+        let reference = golden.join("references/sd1.safetensors");
+        let desk = tempfile::tempdir().unwrap();
+        let mut numbers = candle_core::safetensors::load(&reference, &Device::Cpu).unwrap();
+        numbers.retain(|name, _| name.starts_with("text/"));
+        let output = Output::new(true);
+        let mut code = |change: f64| {
+            let name = "text/out/last_hidden_state";
+            let changed = numbers[name].affine(1.0, change).unwrap();
+            numbers.insert(name.into(), changed);
+            let path = desk.path().join("reference.safetensors");
+            candle_core::safetensors::save(&numbers, &path).unwrap();
+            hold(&golden.join("sd1"), &path, 1e-4, &output).unwrap()
+        };
+        assert_eq!(code(0.0), 0);
+        assert_eq!(code(0.01), DEVIATES);
+        assert_eq!(code(f64::NAN), UNUSABLE);
+        assert_eq!(hold(&desk.path().join("gone"), &reference, 1e-4, &output).unwrap(), UNUSABLE);
+    }
 }

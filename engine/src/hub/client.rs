@@ -13,7 +13,7 @@ use super::error::HubError;
 /// Bytes of an answer in JSON, at most.
 const LONGEST_ANSWER: u64 = 16 << 20;
 /// How long a hub may say nothing.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection to a hub.
 pub struct Client {

@@ -68,7 +68,7 @@ impl Hub {
     }
 
     fn pull(&self, folder: &std::path::Path) -> Result<Pulled, HubError> {
-        let wanted = |name: &str| !name.ends_with(".bin");
+        let wanted = |name: &str| !name.ends_with("model.bin");
         pull(&self.client(), &self.commit(), folder, &wanted, &mut |_, _| ())
     }
 

@@ -132,16 +132,14 @@ fn is_weights(name: &str) -> bool {
 
 /// The part whose folder has this name.
 fn part_of_folder(name: &str) -> Option<Part> {
-    let mut parts = Part::BASE.into_iter().chain((0..=99).map(Part::ControlNet));
-    parts.find(|part| part.folder() == name)
+    Part::all().find(|part| part.folder() == name)
 }
 
 /// Looks at every network in `folder` and writes the card.
 fn finish(folder: &Path, from: &Path, options: &ImportOptions) -> Result<Imported, ModelError> {
     let parts = Bundle::of_parts(folder)?;
     let mut found = Vec::new();
-    let controlnets = (0..=99).map(Part::ControlNet);
-    for part in Part::BASE.into_iter().chain(controlnets).filter(|part| parts.has(*part)) {
+    for part in Part::all().filter(|part| parts.has(*part)) {
         parts.verify(part).map_err(|error| at(from, folder, error))?;
         found.push(part);
     }
@@ -220,10 +218,7 @@ const BESIDE: [&str; 5] =
 
 /// Whether a folder of diffusers' layout belongs to a bundle.
 fn belongs(name: &str) -> bool {
-    BESIDE.contains(&name)
-        || name == "controlnet"
-        || name.strip_prefix("controlnet_").is_some_and(|rest| rest.parse::<u8>().is_ok())
-        || Part::BASE.iter().any(|part| part.folder() == name)
+    BESIDE.contains(&name) || part_of_folder(name).is_some()
 }
 
 /// Whether a file is one that a bundle is made of: configurations, vocabularies, weights, licences.

@@ -30,6 +30,12 @@ impl Part {
     /// order.
     pub const BASE: [Self; 4] = [Self::Vae, Self::Unet, Self::TextEncoder, Self::TextEncoder2];
 
+    /// Every part that a bundle may have.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let controls = (0..=99).map(Self::ControlNet).chain([Self::T2iAdapter]);
+        Self::BASE.into_iter().chain(controls)
+    }
+
     /// Folder of the part, as diffusers calls it.
     pub fn folder(self) -> String {
         match self {

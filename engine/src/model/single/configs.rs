@@ -43,8 +43,8 @@ pub(super) fn of(file: &SingleFile, found: Found, wishes: &Wishes) -> Result<Val
         Part::Vae => vae(file, found, wishes),
         Part::Unet => unet(file, found, wishes),
         Part::ControlNet(_) => controlnet(file, found),
-        Part::T2iAdapter => Err("a T2I-Adapter of one file is not known".into()),
         Part::TextEncoder | Part::TextEncoder2 => open_clip(file, found),
+        Part::T2iAdapter => Err(format!("is known in a folder alone: {ASK}")),
     }
 }
 
@@ -126,7 +126,7 @@ pub(super) fn scheduler(file: &SingleFile, wishes: &Wishes) -> Value {
 fn heads(linear: bool, channels: usize, attends: bool) -> Result<usize, String> {
     let heads = if linear { (channels / HEAD).max(1) } else { 8 };
     let narrow = linear && attends && channels < HEAD;
-    if narrow || channels % heads != 0 || channels % GROUPS != 0 {
+    if narrow || !channels.is_multiple_of(heads) || !channels.is_multiple_of(GROUPS) {
         return Err(format!("has {channels} channels, which no known model has: {ASK}"));
     }
     Ok(heads)
