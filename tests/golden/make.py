@@ -19,6 +19,7 @@ from makers import (
     adapters,
     bundles,
     captions,
+    networks,
     pipelines,
     prompts,
     references,
@@ -27,7 +28,7 @@ from makers import (
 )
 
 # In this order: `bundles` writes the tokenizer that others read, `pipelines` the models of `adapters`.
-MAKERS = [bundles, schedulers, samplers, captions, prompts, pipelines, adapters, references]
+MAKERS = [bundles, networks, schedulers, samplers, captions, prompts, pipelines, adapters, references]
 
 
 def main() -> None:

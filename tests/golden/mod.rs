@@ -11,6 +11,7 @@ mod pipelines;
 mod prompts;
 mod references;
 mod schedulers;
+mod variants;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
