@@ -6,6 +6,7 @@
 
 mod adapters;
 mod captions;
+mod full;
 mod networks;
 mod pipelines;
 mod prompts;
