@@ -20,7 +20,6 @@ pub(super) struct Ddpm {
     table: Table,
     timesteps: Vec<f64>,
     visited: Vec<usize>,
-    stride: usize,
     prediction: Prediction,
     clip: Option<f32>,
     variance: Variance,
@@ -33,7 +32,6 @@ impl Ddpm {
             table: Table::new(config)?,
             timesteps: visited.iter().map(|timestep| *timestep as f64).collect(),
             visited,
-            stride: config.num_train_timesteps / steps,
             prediction: config.prediction,
             clip: config.clip(true)?,
             variance: match config.word("variance_type", "fixed_small")? {
@@ -63,8 +61,7 @@ impl Sampler for Ddpm {
     ) -> Result<Stepped> {
         let timestep = self.visited[index];
         let alpha = self.table.alpha_cumprod(timestep);
-        let previous =
-            timestep.checked_sub(self.stride).map_or(1.0, |at| self.table.alpha_cumprod(at));
+        let previous = self.visited.get(index + 1).map_or(1.0, |at| self.table.alpha_cumprod(*at));
         let current = alpha / previous;
         let (signal, scale) = (alpha.sqrt(), (1.0 - alpha).sqrt());
         let (mut clean, _) = parts(self.prediction, prediction, sample, signal, scale)?;

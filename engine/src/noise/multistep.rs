@@ -6,7 +6,7 @@ use super::config::{SchedulerConfig, trailing};
 use super::sampler::{parts, sum};
 use super::schedule::{Prediction, Spacing};
 use super::sigmas::spaced;
-use super::table::{Table, interpolated, timestep_of};
+use super::table::{Table, interpolated, logarithms, timestep_of};
 
 /// Signal and noise of a sample = α · clean + σ · noise.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,7 @@ impl Levels {
     ) -> std::result::Result<Self, String> {
         let table = Table::new(config)?;
         let all = table.sigmas();
-        let logarithms: Vec<f64> = all.iter().map(|sigma| sigma.ln()).collect();
+        let logarithms = logarithms(&all);
         let count = config.num_train_timesteps;
         // Without the noisiest timesteps, where a cosine schedule has hardly any signal.
         let least = config.number("lambda_min_clipped", f64::NEG_INFINITY)?;

@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use super::config::SchedulerConfig;
 use super::sampler::sum;
 use super::schedule::{Prediction, Spacing};
-use super::table::{Table, exponential, interpolated, karras, timestep_of};
+use super::table::{Table, exponential, interpolated, karras, logarithms, timestep_of};
 
 /// Timesteps and σ of a sampling, for samples that are clean + σ · noise.
 pub(super) struct Sigmas {
@@ -56,7 +56,7 @@ impl Sigmas {
     ) -> std::result::Result<Self, String> {
         let table = Table::new(config)?;
         let all = table.sigmas();
-        let logarithms: Vec<f64> = all.iter().map(|sigma| sigma.ln()).collect();
+        let logarithms = logarithms(&all);
         let mut timesteps = config.real_timesteps(steps);
         let mut sigmas: Vec<f64> = timesteps.iter().map(|at| interpolated(*at, &all)).collect();
         if otherwise && let Some(spaced) = spaced(config, &sigmas, steps)? {

@@ -133,6 +133,11 @@ pub(super) fn interpolated(at: f64, values: &[f64]) -> f64 {
     values[low] + (values[high] - values[low]) * (at - low as f64).clamp(0.0, 1.0)
 }
 
+/// The logarithms of σ in single precision, as diffusers looks timesteps up in them.
+pub(super) fn logarithms(sigmas: &[f64]) -> Vec<f64> {
+    sigmas.iter().map(|sigma| f64::from((*sigma as f32).ln())).collect()
+}
+
 /// The timestep, perhaps between two, whose σ this is.
 pub(super) fn timestep_of(sigma: f64, log_sigmas: &[f64]) -> f64 {
     let sought = sigma.max(1e-10).ln();
@@ -155,7 +160,7 @@ fn ramp(count: usize) -> impl Iterator<Item = f64> {
 /// σ spaced as Karras et al. have it (arXiv 2206.00364, equation 5; ρ = 7).
 pub(super) fn karras(largest: f64, smallest: f64, count: usize) -> Vec<f64> {
     let (from, to) = (largest.powf(1.0 / 7.0), smallest.powf(1.0 / 7.0));
-    ramp(count).map(|share| (from + share * (to - from)).powi(7)).collect()
+    ramp(count).map(|share| (from + share * (to - from)).powf(7.0)).collect()
 }
 
 /// σ spaced evenly in their logarithms.

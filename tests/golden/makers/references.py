@@ -202,6 +202,8 @@ def schedulers() -> None:
         settings = {key: value for key, value in LATENT.items() if key != "clip_sample"}
         scheduler = kind(**(settings | change))
         config = {key: value for key, value in scheduler.config.items() if value != -float("inf")}
+        config["_class_name"] = kind.__name__
+        config.pop("_use_default_values", None)
         numbers = scheduler_numbers(scheduler, 8)
         save(f"scheduler_{name}", numbers, scheduler=json.dumps(config), steps="8")
 
@@ -431,6 +433,8 @@ def single_file(kind: str, vocabulary: int) -> None:
         numbers |= vae_numbers(vae)
     if kind == "xl":
         numbers |= text_numbers(second, "text_2")
+    # A checkpoint of one file does not say which token ends a text; the pooled output is of another one.
+    numbers = {key: value for key, value in numbers.items() if not key.endswith("/out/pooled")}
     save(f"single_{kind}_numbers", numbers)
     if kind == "sd1":
         channels = (8, 8, 16, 16)

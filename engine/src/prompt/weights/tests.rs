@@ -126,5 +126,5 @@ fn whatever_is_typed_no_text_is_lost() {
         assert_eq!(parse(&escape(&plain), "text").unwrap(), expected, "{plain:?}");
         assert_eq!(literal(&plain), expected);
     }
-    assert!(read > 10_000 && refused > 100, "{read} read, {refused} refused");
+    assert!(read > 10_000 && refused > 10, "{read} read, {refused} refused");
 }
