@@ -114,7 +114,7 @@ impl Tokenizer {
                 Normalizers::new(vec![NFC.into(), spaces.into(), Lowercase.into()]).into(),
             ))
             .with_pre_tokenizer(Some(
-                PreTokenizers::new(vec![words.into(), ByteLevel::new(false, true, false).into()])
+                PreTokenizers::new(vec![words.into(), ByteLevel::new(false, true, true).into()])
                     .into(),
             ))
             .with_post_processor(None)
