@@ -15,7 +15,8 @@ use crate::prompt::StructuredPrompt;
 
 fn service() -> (tempfile::TempDir, Service) {
     let folder = tempfile::tempdir().unwrap();
-    let texts = ["chest radiograph, normal".to_owned()];
+    // A word that comes once is not learnt.
+    let texts = ["chest radiograph, normal", "chest radiograph, normal"].map(str::to_owned);
     write_tiny(&folder.path().join("model"), &texts, 3).unwrap();
     let service = Service::open(&folder.path().join("model")).unwrap();
     (folder, service)
