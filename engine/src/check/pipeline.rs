@@ -8,9 +8,8 @@ use super::adapters::adapters;
 use super::error::CheckError;
 use super::reference::Reference;
 use super::report::{Measured, of_two_readings};
-use super::scheduler::Given;
+use super::scheduler::{Given, config};
 use crate::model::Bundle;
-use crate::noise::SchedulerConfig;
 use crate::sample::{Pipeline, Request, TextOptions, render};
 
 const NOISE: &str = "pipeline/in/noise";
@@ -48,11 +47,7 @@ pub(super) fn run(
             .number("guidance_scale")?
             .unwrap_or(f64::from(card.default_guidance_scale)),
         size: Some((height * unit, width * unit)),
-        scheduler: reference
-            .entry("scheduler")
-            .map(|text| SchedulerConfig::parse(text.as_bytes()))
-            .transpose()
-            .map_err(|cause| CheckError::reference("scheduler", cause))?,
+        scheduler: Some(config(&bundle, reference)?),
         // As diffusers reads a prompt.
         text: TextOptions::plain(),
         ..Request::default()

@@ -58,8 +58,16 @@ pub(super) fn config(
     reference: &Reference,
 ) -> std::result::Result<SchedulerConfig, CheckError> {
     let Some(text) = reference.entry("scheduler") else { return Ok(bundle.scheduler()?) };
-    SchedulerConfig::parse(text.as_bytes())
-        .map_err(|cause| CheckError::reference("scheduler", cause))
+    let fault = |cause| CheckError::reference("scheduler", cause);
+    let config = SchedulerConfig::parse(text.as_bytes()).map_err(fault)?;
+    if text.contains("\"_class_name\"") {
+        return Ok(config);
+    }
+    // diffusers' `scheduler.config` is without its class: it is the bundle's own, then.
+    let own = bundle.scheduler().map_err(|_| {
+        fault("has no _class_name, and the folder has no scheduler that would tell".into())
+    })?;
+    SchedulerConfig::named(own.class_name(), &config).map_err(fault)
 }
 
 /// The trajectory.

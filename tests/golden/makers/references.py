@@ -39,7 +39,18 @@ def save(name: str, numbers: dict, **metadata: str) -> None:
         key: (value if value.dtype == torch.int64 else value.float()).clone().contiguous()
         for key, value in numbers.items()
     }
-    save_file(numbers, FOLDER / f"{name}.safetensors", metadata)
+    keep(numbers, f"{name}.safetensors", metadata)
+
+
+def keep(tensors: dict, name: str, metadata: dict) -> None:
+    """Writes a file that is the same every time: safetensors writes metadata in no order."""
+    path = FOLDER / name
+    save_file(tensors, path, metadata)
+    data = path.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data[end:])
 
 
 def unet_numbers(unet: UNet2DConditionModel) -> dict:
@@ -201,11 +212,8 @@ def schedulers() -> None:
     for name, (kind, change) in SCHEDULERS.items():
         settings = {key: value for key, value in LATENT.items() if key != "clip_sample"}
         scheduler = kind(**(settings | change))
-        config = {key: value for key, value in scheduler.config.items() if value != -float("inf")}
-        config["_class_name"] = kind.__name__
-        config.pop("_use_default_values", None)
         numbers = scheduler_numbers(scheduler, 8)
-        save(f"scheduler_{name}", numbers, scheduler=json.dumps(config), steps="8")
+        save(f"scheduler_{name}", numbers, scheduler=scheduler.to_json_string(), steps="8")
 
 
 def ldm_resnet(name: str) -> str:
@@ -357,6 +365,10 @@ def small_text(kind: type, vocabulary: int, act: str, **more):
             num_attention_heads=1,
             max_position_embeddings=TOKENS,
             hidden_act=act,
+            # As in every model of Stable Diffusion: transformers then takes the largest token.
+            bos_token_id=0,
+            eos_token_id=2,
+            pad_token_id=1,
             **more,
         )
     )
@@ -424,7 +436,7 @@ def single_file(kind: str, vocabulary: int) -> None:
     tensors["alphas_cumprod"] = torch.linspace(1, 0, 10)
     tensors = {name: value.contiguous().clone() for name, value in tensors.items()}
     metadata = {"modelspec.resolution": "64x64"}
-    save_file(tensors, FOLDER / f"single_{kind}.safetensors", metadata)
+    keep(tensors, f"single_{kind}.safetensors", metadata)
 
     for model in models:
         model.double().eval()
@@ -433,8 +445,6 @@ def single_file(kind: str, vocabulary: int) -> None:
         numbers |= vae_numbers(vae)
     if kind == "xl":
         numbers |= text_numbers(second, "text_2")
-    # A checkpoint of one file does not say which token ends a text; the pooled output is of another one.
-    numbers = {key: value for key, value in numbers.items() if not key.endswith("/out/pooled")}
     save(f"single_{kind}_numbers", numbers)
     if kind == "sd1":
         channels = (8, 8, 16, 16)
@@ -450,7 +460,7 @@ def single_file(kind: str, vocabulary: int) -> None:
         back = single_file_utils.convert_controlnet_checkpoint(dict(tensors), control.config)
         assert back.keys() == control.state_dict().keys(), back.keys() ^ control.state_dict().keys()
         tensors = {name: value.contiguous().clone() for name, value in tensors.items()}
-        save_file(tensors, FOLDER / "single_controlnet.safetensors")
+        keep(tensors, "single_controlnet.safetensors", {})
         numbers = controlled(unet.double(), control.double().eval(), 8)
         numbers = {name: value for name, value in numbers.items() if name.startswith("controlnet")}
         save("single_controlnet_numbers", numbers)
