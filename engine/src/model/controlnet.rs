@@ -166,7 +166,7 @@ impl ControlNet {
             _ => condition.clone(),
         };
         let hint = self.controlnet_cond_embedding.forward(&condition)?;
-        let asked = UnetInput { residuals: None, features: None, ..*input };
+        let asked = UnetInput { residuals: None, features: None, images: None, ..*input };
         let Bottom { x, skips, .. } =
             self.down.forward(&self.config.network, &asked, Some(&hint))?;
         let pool = |x: Tensor| {

@@ -5,9 +5,11 @@
 
 mod bundle;
 mod card;
+mod clip;
 mod controlnet;
 mod disk;
 mod error;
+mod image_processor;
 mod import;
 mod part;
 mod preset;
@@ -22,6 +24,7 @@ mod unet_blocks;
 mod unet_config;
 mod vae;
 mod vae_tiles;
+mod vision;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +37,7 @@ pub use disk::{
     write_json,
 };
 pub use error::ModelError;
+pub use image_processor::ImageProcessor;
 pub use import::{ImportOptions, Imported, adopt, choose, import};
 pub use part::Part;
 pub use preset::write_tiny;
@@ -41,7 +45,8 @@ pub use single::{SingleFile, Wishes};
 pub use t2i_adapter::{T2iAdapter, T2iAdapterConfig};
 pub use text::{TextConfig, TextEncoder, TextOutput};
 pub use tokenizer::{Encoded, Tokenizer, Unit, Units};
-pub use unet::Unet;
+pub use unet::{CrossAttention, Unet};
 pub use unet_blocks::{Added, Residuals, UnetInput};
 pub use unet_config::{PerLevel, Sides, UnetConfig};
 pub use vae::{Vae, VaeConfig};
+pub use vision::{VisionConfig, VisionEncoder, VisionOutput};

@@ -85,29 +85,33 @@ impl Part {
     /// # Errors
     /// Where there is none, there is a pickle alone, or an index names what is no file of the folder.
     pub fn weight_files(self, folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
-        let name = self.weights_file();
-        let stem = name.trim_end_matches(".safetensors");
-        for variant in ["", ".fp16", ".bf16"] {
-            let whole = folder.join(format!("{stem}{variant}.safetensors"));
-            if whole.exists() {
-                return Ok(vec![whole]);
-            }
-            // The variant's word stood behind `index` before diffusers 0.30.
-            for index in [
-                format!("{stem}{variant}.safetensors.index.json"),
-                format!("{stem}.safetensors.index{variant}.json"),
-            ] {
-                let index = folder.join(index);
-                if index.exists() {
-                    return shards(folder, &index);
-                }
-            }
-        }
-        if let Some(pickle) = pickle_in(folder) {
-            return Err(ModelError::file(folder.join(pickle), PICKLE));
-        }
-        Err(ModelError::file(folder.join(name), "there is no such file"))
+        weight_files(folder, self.weights_file())
     }
+}
+
+/// As [`Part::weight_files`], of whatever part has its weights under `name`.
+pub(super) fn weight_files(folder: &Path, name: &str) -> Result<Vec<PathBuf>, ModelError> {
+    let stem = name.trim_end_matches(".safetensors");
+    for variant in ["", ".fp16", ".bf16"] {
+        let whole = folder.join(format!("{stem}{variant}.safetensors"));
+        if whole.exists() {
+            return Ok(vec![whole]);
+        }
+        // The variant's word stood behind `index` before diffusers 0.30.
+        for index in [
+            format!("{stem}{variant}.safetensors.index.json"),
+            format!("{stem}.safetensors.index{variant}.json"),
+        ] {
+            let index = folder.join(index);
+            if index.exists() {
+                return shards(folder, &index);
+            }
+        }
+    }
+    if let Some(pickle) = pickle_in(folder) {
+        return Err(ModelError::file(folder.join(pickle), PICKLE));
+    }
+    Err(ModelError::file(folder.join(name), "there is no such file"))
 }
 
 impl Part {

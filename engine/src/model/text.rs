@@ -3,8 +3,9 @@
 use candle_core::{DType, Device, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
+use super::clip::{Activation, Layer, LayerSizes};
 use super::error::ModelError;
-use crate::nn::{Init, LayerNorm, Linear, Weights, attend};
+use crate::nn::{Init, LayerNorm, Linear, Weights};
 
 /// `text_encoder/config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,60 +77,28 @@ impl TextConfig {
         if self.projects() && !(1..=16_384).contains(&self.projection_dim.unwrap_or(0)) {
             return fault("projection_dim", "must lie between 1 and 16,384");
         }
-        if !matches!(self.hidden_act.as_str(), "quick_gelu" | "gelu") {
+        if Activation::named(&self.hidden_act).is_none() {
             return fault("hidden_act", "must be quick_gelu or gelu");
         }
         Ok(())
     }
 
-    /// Whether the pooled text is projected, as in the second encoder of Stable Diffusion XL.
-    fn projects(&self) -> bool {
-        self.architectures.iter().any(|class| class == "CLIPTextModelWithProjection")
-    }
-}
-
-#[expect(clippy::struct_field_names, reason = "the names of the checkpoint")]
-struct Layer {
-    layer_norm1: LayerNorm,
-    q_proj: Linear,
-    k_proj: Linear,
-    v_proj: Linear,
-    out_proj: Linear,
-    layer_norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
-}
-
-impl Layer {
-    fn new(config: &TextConfig, weights: &Weights) -> Result<Self> {
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let attention = weights.pp("self_attn");
-        let mlp = weights.pp("mlp");
-        Ok(Self {
-            layer_norm1: LayerNorm::new(width, config.layer_norm_eps, &weights.pp("layer_norm1"))?,
-            q_proj: Linear::new(width, width, &attention.pp("q_proj"))?,
-            k_proj: Linear::new(width, width, &attention.pp("k_proj"))?,
-            v_proj: Linear::new(width, width, &attention.pp("v_proj"))?,
-            out_proj: Linear::new(width, width, &attention.pp("out_proj"))?,
-            layer_norm2: LayerNorm::new(width, config.layer_norm_eps, &weights.pp("layer_norm2"))?,
-            fc1: Linear::new(width, inner, &mlp.pp("fc1"))?,
-            fc2: Linear::new(inner, width, &mlp.pp("fc2"))?,
+    fn layer(&self) -> Result<LayerSizes> {
+        let Some(activation) = Activation::named(&self.hidden_act) else {
+            bail!("hidden_act must be quick_gelu or gelu");
+        };
+        Ok(LayerSizes {
+            width: self.hidden_size,
+            inner: self.intermediate_size,
+            heads: self.num_attention_heads,
+            epsilon: self.layer_norm_eps,
+            activation,
         })
     }
 
-    fn forward(&self, x: &Tensor, mask: &Tensor, config: &TextConfig) -> Result<Tensor> {
-        let y = self.layer_norm1.forward(x)?;
-        let (q, k, v) =
-            (self.q_proj.forward(&y)?, self.k_proj.forward(&y)?, self.v_proj.forward(&y)?);
-        let y = attend(&q, &k, &v, config.num_attention_heads, Some(mask))?;
-        let x = (x + self.out_proj.forward(&y)?)?;
-        let y = self.fc1.forward(&self.layer_norm2.forward(&x)?)?;
-        let y = if config.hidden_act == "quick_gelu" {
-            (&y * candle_nn::ops::sigmoid(&(&y * 1.702)?)?)?
-        } else {
-            y.gelu_erf()?
-        };
-        x + self.fc2.forward(&y)?
+    /// Whether the pooled text is projected, as in the second encoder of Stable Diffusion XL.
+    fn projects(&self) -> bool {
+        self.architectures.iter().any(|class| class == "CLIPTextModelWithProjection")
     }
 }
 
@@ -178,8 +147,9 @@ impl TextEncoder {
             (config.max_position_embeddings, width),
             init,
         )?;
+        let sizes = config.layer()?;
         let layers = (0..config.num_hidden_layers)
-            .map(|index| Layer::new(&config, &weights.pp("encoder.layers").pp(index)))
+            .map(|index| Layer::new(sizes, &weights.pp("encoder.layers").pp(index)))
             .collect::<Result<_>>()?;
         Ok(Self {
             token_embedding,
@@ -265,7 +235,7 @@ impl TextEncoder {
         let mask = causal_mask(length, x.dtype(), x.device())?;
         for layer in &self.layers {
             penultimate = x;
-            x = layer.forward(&penultimate, &mask, &self.config)?;
+            x = layer.forward(&penultimate, Some(&mask))?;
         }
         Ok((penultimate, x))
     }

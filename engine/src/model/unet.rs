@@ -15,6 +15,16 @@ pub struct Unet {
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
     config: UnetConfig,
+    cross_attentions: Vec<CrossAttention>,
+}
+
+/// Sizes of a cross-attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CrossAttention {
+    /// Width of a token of its context.
+    pub context: usize,
+    /// Width of a key and of a value: heads × width of a head.
+    pub inner: usize,
 }
 
 impl Unet {
@@ -24,7 +34,7 @@ impl Unet {
         let up_blocks = (0..levels)
             .map(|index| Self::up_block(&config, index, &weights.pp("up_blocks").pp(index)))
             .collect::<Result<_>>()?;
-        Ok(Self {
+        let mut unet = Self {
             down: WayDown::new(&config, weights)?,
             up_blocks,
             conv_norm_out: GroupNorm::new(
@@ -35,7 +45,24 @@ impl Unet {
             )?,
             conv_out: Conv2d::zeroed(first, config.out_channels, 3, &weights.pp("conv_out"))?,
             config,
-        })
+            cross_attentions: Vec::new(),
+        };
+        unet.number();
+        Ok(unet)
+    }
+
+    /// Numbers the cross-attentions as diffusers does: down, up, and the middle last.
+    fn number(&mut self) {
+        let (mut all, middle) = self.down.transformers();
+        all.extend(self.up_blocks.iter_mut().flat_map(|level| &mut level.attentions));
+        all.extend(middle);
+        let mut next = 0;
+        for transformer in all {
+            transformer.number(&mut next);
+            let sizes = transformer.sizes();
+            let attention = CrossAttention { context: sizes.context, inner: sizes.channels };
+            self.cross_attentions.extend(vec![attention; sizes.layers]);
+        }
     }
 
     fn up_block(config: &UnetConfig, index: usize, weights: &Weights) -> Result<Level> {
@@ -70,6 +97,12 @@ impl Unet {
         &self.config
     }
 
+    /// The cross-attentions in the order in which image prompts come to them, diffusers': on the way down, on
+    /// the way up, and the middle last.
+    pub fn cross_attentions(&self) -> &[CrossAttention] {
+        &self.cross_attentions
+    }
+
     /// Predicts from `sample` `[batch, in, h, w]` at `timesteps` (one a sample) under `context`
     /// `[batch, tokens, width]`; the answer has `out` channels.
     pub fn forward(&self, sample: &Tensor, timesteps: &[f64], context: &Tensor) -> Result<Tensor> {
@@ -81,6 +114,15 @@ impl Unet {
     /// # Errors
     /// Where something is missing that the network needs, or does not fit it.
     pub fn predict(&self, input: &UnetInput) -> Result<Tensor> {
+        if let Some(images) = input.images
+            && images.len() != self.cross_attentions.len()
+        {
+            bail!(
+                "image prompts for {} cross-attentions, and the network has {}",
+                images.len(),
+                self.cross_attentions.len()
+            );
+        }
         let Bottom { mut x, mut skips, time } = self.down.forward(&self.config, input, None)?;
         if let Some(residuals) = input.residuals {
             if residuals.down.len() != skips.len() {
@@ -100,7 +142,7 @@ impl Unet {
                 let Some(skip) = skips.pop() else {
                     bail!("the way up has more layers than the way down");
                 };
-                x = block.layer(layer, &Tensor::cat(&[&x, &skip], 1)?, &time, input.context)?;
+                x = block.layer(layer, &Tensor::cat(&[&x, &skip], 1)?, &time, input.seen())?;
             }
             if let Some(resize) = &block.resize {
                 // The next skip knows the size: an odd map was rounded up on the way down.

@@ -2,9 +2,11 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use super::transformer::Transformer;
+use super::transformer::{Context, Transformer};
 use super::unet_config::UnetConfig;
-use crate::nn::{Conv2d, Linear, ResnetBlock, TimestepEmbedding, Weights, timestep_embedding};
+use crate::nn::{
+    Conv2d, ImageContext, Linear, ResnetBlock, TimestepEmbedding, Weights, timestep_embedding,
+};
 
 /// The pooled text and the sizes that Stable Diffusion XL is told (Podell et al., arXiv 2307.01952).
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +69,9 @@ pub struct UnetInput<'a> {
     pub residuals: Option<&'a Residuals>,
     /// What T2I-Adapters add, a tensor a level.
     pub features: Option<&'a [Tensor]>,
+    /// What image prompts show, for each cross-attention in the order of
+    /// [`Unet::cross_attentions`](super::Unet::cross_attentions).
+    pub images: Option<&'a [Vec<ImageContext>]>,
 }
 
 impl<'a> UnetInput<'a> {
@@ -80,7 +85,13 @@ impl<'a> UnetInput<'a> {
             guidance: None,
             residuals: None,
             features: None,
+            images: None,
         }
+    }
+
+    /// What the cross-attentions see.
+    pub(super) fn seen(&self) -> Context<'a> {
+        Context { text: self.context, images: self.images.unwrap_or_default() }
     }
 }
 
@@ -97,7 +108,7 @@ impl Level {
         index: usize,
         x: &Tensor,
         time: &Tensor,
-        context: &Tensor,
+        context: Context,
     ) -> Result<Tensor> {
         let x = self.resnets[index].forward(x, Some(time))?;
         match self.attentions.get(index) {
@@ -124,7 +135,7 @@ impl MidBlock {
         })
     }
 
-    fn forward(&self, x: &Tensor, time: &Tensor, context: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, time: &Tensor, context: Context) -> Result<Tensor> {
         let x = self.first.forward(x, Some(time))?;
         let x = self.attention.forward(&x, context)?;
         self.second.forward(&x, Some(time))
@@ -177,6 +188,12 @@ impl WayDown {
                 .then(|| MidBlock::new(config, &weights.pp("mid_block")))
                 .transpose()?,
         })
+    }
+
+    /// The transformers of the levels, and the middle block's.
+    pub(super) fn transformers(&mut self) -> (Vec<&mut Transformer>, Option<&mut Transformer>) {
+        let levels = self.down_blocks.iter_mut().flat_map(|level| &mut level.attentions);
+        (levels.collect(), self.mid_block.as_mut().map(|block| &mut block.attention))
     }
 
     /// The time embedding `[batch, 4 × first]`, with what goes along with it.
@@ -245,7 +262,7 @@ impl WayDown {
         for block in &self.down_blocks {
             let last = block.resnets.len() - 1;
             for layer in 0..=last {
-                x = block.layer(layer, &x, &time, input.context)?;
+                x = block.layer(layer, &x, &time, input.seen())?;
                 // A level that attends takes its feature before it shrinks, one that does not after.
                 if layer == last
                     && !block.attentions.is_empty()
@@ -270,7 +287,7 @@ impl WayDown {
             }
         }
         if let Some(mid_block) = &self.mid_block {
-            x = mid_block.forward(&x, &time, input.context)?;
+            x = mid_block.forward(&x, &time, input.seen())?;
             if let Some(feature) = features.next()
                 && feature.dims() == x.dims()
             {

@@ -18,7 +18,7 @@ mod weights;
 mod tests;
 
 pub use crate::kernel::{geglu, silu, softmax};
-pub use attention::{Attention, attend};
+pub use attention::{Attention, ImageContext, attend};
 pub use conv::Conv2d;
 pub use delta::{Base, Delta, DeltaSlot, Operation};
 pub use finite::all_finite;
