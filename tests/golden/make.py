@@ -25,10 +25,12 @@ from makers import (
     references,
     samplers,
     schedulers,
+    vision,
 )
 
-# In this order: `bundles` writes the tokenizer that others read, `pipelines` the models of `adapters`.
-MAKERS = [bundles, networks, schedulers, samplers, captions, prompts, pipelines, adapters, references]
+# In this order: `bundles` writes the tokenizer that others read, `pipelines` the models of `adapters` and
+# `vision`.
+MAKERS = [bundles, networks, schedulers, samplers, captions, prompts, pipelines, adapters, references, vision]
 
 
 def main() -> None:

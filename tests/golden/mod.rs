@@ -13,6 +13,7 @@ mod prompts;
 mod references;
 mod schedulers;
 mod variants;
+mod vision;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

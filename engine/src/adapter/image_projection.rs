@@ -71,8 +71,7 @@ impl ResamplerLayer {
         let all = self.to_kv.forward(&Tensor::cat(&[&x, &asking], 1)?)?;
         let keys = all.narrow(2, 0, self.inner)?;
         let values = all.narrow(2, self.inner, self.inner)?;
-        let seen =
-            attend(&self.to_q.forward(&asking)?, &keys, &values, self.inner / HEAD, None)?;
+        let seen = attend(&self.to_q.forward(&asking)?, &keys, &values, self.inner / HEAD, None)?;
         let latents = (latents + self.to_out.forward(&seen)?)?;
         let y = self.up.forward(&self.norm.forward(&latents)?)?.gelu_erf()?;
         latents + self.down.forward(&y)?
@@ -100,7 +99,9 @@ impl ImageProjection {
             });
         }
         if shapes.holds("perceiver_resampler.proj_in.weight") || shapes.holds("norm.weight") {
-            return fault("is an adapter for faces (FaceID): it asks for a network that knows people");
+            return fault(
+                "is an adapter for faces (FaceID): it asks for a network that knows people",
+            );
         }
         if shapes.holds("proj.3.weight") {
             let Some([_, hidden]) = shapes.matrix("proj.0.weight") else {
@@ -201,9 +202,8 @@ pub(super) struct Shapes(BTreeMap<String, Vec<usize>>);
 
 impl Shapes {
     pub(super) fn of(stored: &Stored) -> Self {
-        let shape = |name: &str| {
-            Some((name.strip_prefix("image_proj.")?.to_owned(), stored.shape(name)?))
-        };
+        let shape =
+            |name: &str| Some((name.strip_prefix("image_proj.")?.to_owned(), stored.shape(name)?));
         Self(stored.names().filter_map(shape).collect())
     }
 

@@ -12,7 +12,9 @@ use super::error::AdapterError;
 use super::image_projection::{ImageProjection, Shapes};
 use super::read::stem;
 use crate::kernel::map_weights;
-use crate::model::{CrossAttention, ModelError, VisionConfig, VisionEncoder, VisionOutput, sha256_file};
+use crate::model::{
+    CrossAttention, ModelError, VisionConfig, VisionEncoder, VisionOutput, sha256_file,
+};
 use crate::nn::{ImageContext, Linear, Stored, Weights};
 
 /// What makes keys and values of image tokens for one cross-attention.

@@ -10,7 +10,8 @@ use skiagraph_engine::dicom::{Frame, read_provenance};
 use skiagraph_engine::noise::SchedulerConfig;
 use skiagraph_engine::prompt::{DescribedFinding, StructuredPrompt};
 use skiagraph_engine::serve::{
-    AdapterRef, Control, GenerateRequest, Given, Progress, Service, Start, replay,
+    AdapterRef, Control, GenerateRequest, Given, ImagePrompt, IpAdapterFiles, Progress, Service,
+    Start, replay,
 };
 use skiagraph_engine::terms::{AgeGroup, Sex};
 
@@ -85,11 +86,22 @@ pub(crate) struct Arguments {
     /// goes to the n-th control network, the model's own first.
     #[arg(long, value_name = "KIND=FILE[:WEIGHT[@START-END]]")]
     control: Vec<String>,
+    /// An IP-Adapter's .safetensors file, which reads image prompts.
+    #[arg(long, requires = "image_encoder", value_name = "FILE")]
+    ip_adapter: Option<PathBuf>,
+    /// The folder of the image encoder that it was trained with.
+    #[arg(long, requires = "ip_adapter", value_name = "FOLDER")]
+    image_encoder: Option<PathBuf>,
+    /// A picture (DICOM, PNG or JPEG) that shows what is wanted, with its scale after a colon; may be given
+    /// again.
+    #[arg(long, requires = "ip_adapter", value_name = "FILE[:SCALE]")]
+    image_prompt: Vec<String>,
     /// How many images.
     #[arg(long, default_value_t = 1)]
     count: u32,
     /// A PNG or DICOM file of ours, which is made again: everything comes from the file. Its adapters
-    /// and pictures are named as they were (--lora, --init, --mask, --control), and known by their hashes.
+    /// and pictures are named as they were (--lora, --init, --mask, --control,
+    /// --image-prompt), and known by their hashes.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "prompt", "finding", "age_group", "sex", "view", "style", "negative", "seed", "steps", "guidance",
         "guidance_rescale", "width", "height", "strength", "scheduler",
@@ -110,7 +122,11 @@ struct Written {
 }
 
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> {
-    let service = Service::open_with(&arguments.model, &arguments.control_network)?;
+    let ip_adapter = arguments.ip_adapter.clone().zip(arguments.image_encoder.clone());
+    let ip_adapter =
+        ip_adapter.map(|(adapter, image_encoder)| IpAdapterFiles { adapter, image_encoder });
+    let networks = &arguments.control_network;
+    let service = Service::open_beside(&arguments.model, networks, ip_adapter.as_ref())?;
     let request = match &arguments.replay {
         Some(file) => again(arguments, file, &service)?,
         None => asked(arguments, &service)?,
@@ -172,6 +188,7 @@ fn asked(arguments: &Arguments, service: &Service) -> anyhow::Result<GenerateReq
         scheduler,
         start,
         controls: controls(arguments)?,
+        image_prompts: image_prompts(arguments)?,
         sentence: None,
     })
 }
@@ -190,6 +207,8 @@ fn again(arguments: &Arguments, file: &Path, service: &Service) -> anyhow::Resul
         init: read("--init", &arguments.init)?,
         mask: read("--mask", &arguments.mask)?.map(|mask| ControlKind::Mask.condition(&mask)),
         controls: controls(arguments)?.into_iter().map(|control| control.image).collect(),
+        image_prompts: image_prompts(arguments)?.into_iter().map(|prompt| prompt.image).collect(),
+        image_reader: service.image_reader().map(str::to_owned),
     };
     Ok(replay(&description, service.card(), service.control_networks(), &given)?)
 }
@@ -230,6 +249,22 @@ fn control(network: usize, text: &str) -> anyhow::Result<Control> {
     };
     let image = kind.condition(&picture("--control", Path::new(file))?);
     Ok(Control { network, image, weight, start, end })
+}
+
+/// `file`, with a scale after a colon.
+fn image_prompts(arguments: &Arguments) -> anyhow::Result<Vec<ImagePrompt>> {
+    let one = |text: &String| {
+        let (file, scale) = match text.rsplit_once(':') {
+            // A file's name may hold a colon.
+            Some((file, scale)) if !Path::new(text).is_file() => {
+                let fault = || format!("--image-prompt: the scale {scale} is no number");
+                (file, scale.parse().with_context(fault)?)
+            }
+            _ => (text.as_str(), 1.0),
+        };
+        Ok(ImagePrompt { image: picture("--image-prompt", Path::new(file))?, scale })
+    };
+    arguments.image_prompt.iter().map(one).collect()
 }
 
 fn picture(option: &str, path: &Path) -> anyhow::Result<Frame> {

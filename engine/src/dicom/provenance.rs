@@ -72,11 +72,11 @@ pub struct AdapterUse {
 /// A picture that went into an image.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct InputUse {
-    /// `init`, `mask` or `control`.
+    /// `init`, `mask`, `control` or `image_prompt`.
     pub role: String,
     /// SHA-256 over width and height (little-endian, 32 bits each) and the grey values (32-bit floats).
     pub sha256: String,
-    /// For a control, which network read it, and how.
+    /// For a control and an image prompt, which network read it, and how.
     pub control: Option<ControlUse>,
 }
 

@@ -6,13 +6,14 @@ use std::path::Path;
 use candle_core::{DType, Device, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::clip::{Activation, Layer, LayerSizes};
-use super::disk::read_json;
+use super::disk::{read_json, sha256_file};
 use super::error::ModelError;
 use super::part::weight_files;
 use crate::kernel::{conv2d, map_shards};
-use crate::nn::{Init, LayerNorm, Linear, Stored, Weights};
+use crate::nn::{Cut, Init, LayerNorm, Linear, Stored, Weights};
 
 /// Patches along a side, at most: the attention's memory grows with the fourth power.
 const MOST_PATCHES: usize = 64;
@@ -170,13 +171,29 @@ impl VisionEncoder {
         let stored = Stored::renamed(files, |name| {
             let text = name.starts_with("text_model.")
                 || matches!(name, "text_projection.weight" | "logit_scale");
-            if whole && text { Vec::new() } else { vec![(name.to_owned(), crate::nn::Cut::Whole)] }
+            if whole && text { Vec::new() } else { vec![(name.to_owned(), Cut::Whole)] }
         });
         let stored = stored.map_err(|cause| fault(&cause))?;
         let weights = Weights::from_file(stored, false, DType::F32, device);
         let encoder = Self::new(config, &weights, device)?;
         weights.finish().map_err(|cause| fault(&cause))?;
         Ok(encoder)
+    }
+
+    /// SHA-256 of the weights in `folder`, in hexadecimal; over the hashes of the files where there are several.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn sha256(folder: &Path) -> std::result::Result<String, ModelError> {
+        let files = weight_files(folder, "model.safetensors")?;
+        if let [one] = files.as_slice() {
+            return sha256_file(one);
+        }
+        let mut hash = Sha256::new();
+        for file in files {
+            hash.update(sha256_file(&file)?.as_bytes());
+        }
+        Ok(hex::encode(hash.finalize()))
     }
 
     /// Builds the network from its weights.

@@ -136,7 +136,8 @@ fn predict(
     let sample = each(shown)?;
     let timesteps = vec![question.timestep; batch];
     let added = told.added.as_ref().map(|(text_embeds, time_ids)| Added { text_embeds, time_ids });
-    let asked = UnetInput { added, ..UnetInput::new(&sample, &timesteps, &told.context) };
+    let images = told.images.as_deref();
+    let asked = UnetInput { added, images, ..UnetInput::new(&sample, &timesteps, &told.context) };
     // ControlNets see the noisy latent alone, whatever the network sees beside it.
     let residuals = controls.residuals(&asked, question.number, question.of)?;
     let features = controls.features(batch, question.number, question.of)?;

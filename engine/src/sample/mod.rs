@@ -5,6 +5,7 @@ mod control;
 mod error;
 mod generate;
 mod guidance;
+mod image_prompt;
 mod pipeline;
 mod random;
 mod request;
@@ -20,6 +21,7 @@ pub use conditioning::{
 pub use control::ControlNetwork;
 pub use error::SampleError;
 pub use generate::{Step, generate, render};
+pub use image_prompt::ImagePrompt;
 pub use pipeline::{Pipeline, TextReader};
 pub use random::{RANDOM_GENERATOR, Seeded};
 pub use request::{Control, MOST_STEPS, Request, Start};

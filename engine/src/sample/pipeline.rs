@@ -9,11 +9,12 @@ use super::conditioning::{
 };
 use super::control::ControlNetwork;
 use super::error::SampleError;
+use super::image_prompt::ImageReader;
 use super::request::{LONGEST_SIDE, Request};
 use crate::adapter::{Adapter, AdapterError, Networks, attach};
 use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, Part, TextEncoder, Tokenizer, Unet, Vae};
-use crate::nn::Weights;
+use crate::nn::{ImageContext, Weights};
 use crate::noise::{NoiseSource, Sampler, SchedulerConfig};
 
 /// What the network is told: of one sample, or of two, the negative first.
@@ -22,6 +23,8 @@ pub(super) struct Told {
     pub(super) context: Tensor,
     /// The pooled text `[1 or 2, width]` and the sizes `[1 or 2, 6]`, for Stable Diffusion XL.
     pub(super) added: Option<(Tensor, Tensor)>,
+    /// What the cross-attentions see of image prompts.
+    pub(super) images: Option<Vec<Vec<ImageContext>>>,
 }
 
 /// Beyond this many pixels the autoencoder works tile by tile: its memory grows with the area.
@@ -54,6 +57,7 @@ pub struct Pipeline {
     vae: Vae,
     controls: Vec<ControlNetwork>,
     control_hashes: Vec<String>,
+    image_reader: Option<ImageReader>,
     scheduler: SchedulerConfig,
     image_size: usize,
     zeros_for_no_words: bool,
@@ -77,6 +81,7 @@ impl Pipeline {
             vae: bundle.vae(device)?,
             controls: Vec::new(),
             control_hashes: Vec::new(),
+            image_reader: None,
             scheduler: bundle.scheduler()?,
             image_size: bundle.card().image_size,
             zeros_for_no_words: bundle.zeros_for_no_words()?,
@@ -110,6 +115,42 @@ impl Pipeline {
             return Err(ModelError::file(folder, cause));
         };
         self.control(&bundle, part)
+    }
+
+    /// Loads an IP-Adapter from `file`, with the image encoder in `encoder_folder`, in place of the one before:
+    /// requests may then bring image prompts. The network stays as it is.
+    ///
+    /// # Errors
+    /// Where either is missing or damaged, or is for another network or another encoder.
+    pub fn load_ip_adapter(
+        &mut self,
+        encoder_folder: &Path,
+        file: &Path,
+    ) -> std::result::Result<(), AdapterError> {
+        let reader = ImageReader::load(encoder_folder, file, &self.unet, &self.device)?;
+        self.image_reader = Some(reader);
+        Ok(())
+    }
+
+    /// SHA-256 over the hashes of the IP-Adapter's and the image encoder's weights, in hexadecimal.
+    pub fn image_reader_hash(&self) -> Option<&str> {
+        self.image_reader.as_ref().map(ImageReader::sha256)
+    }
+
+    /// What the network sees of the request's image prompts; nothing where there are none.
+    fn images(
+        &self,
+        request: &Request,
+        twice: bool,
+    ) -> std::result::Result<Option<Vec<Vec<ImageContext>>>, SampleError> {
+        if request.image_prompts.is_empty() {
+            return Ok(None);
+        }
+        let Some(reader) = &self.image_reader else {
+            let cause = "needs an IP-Adapter and an image encoder beside the model";
+            return Err(SampleError::invalid("image_prompt", cause));
+        };
+        Ok(Some(reader.read(&request.image_prompts, twice)?))
     }
 
     fn control(&mut self, bundle: &Bundle, part: Part) -> std::result::Result<(), ModelError> {
@@ -239,13 +280,14 @@ impl Pipeline {
         }
     }
 
-    /// What the network is told of the request's prompt, and of its negative one where `twice`, first.
+    /// What the network is told of the request's prompts, and of its negative one where `twice`, first.
     pub(super) fn told(
         &self,
         request: &Request,
         twice: bool,
         (height, width): (usize, usize),
     ) -> std::result::Result<Told, SampleError> {
+        let images = self.images(request, twice)?;
         let mut texts = vec![request.prompt.as_str()];
         if twice {
             texts.insert(0, &request.negative);
@@ -260,7 +302,7 @@ impl Pipeline {
                 encode: &encode,
             };
             let context = condition(&[tower], &texts, &request.text, &self.device)?.context;
-            return Ok(Told { context, added: None });
+            return Ok(Told { context, added: None, images });
         };
         // Stable Diffusion XL attends to what both encoders say before their last layers.
         let first = |tokens: &Tensor| {
@@ -278,7 +320,7 @@ impl Pipeline {
         let said = condition(&towers, &texts, &request.text, &self.device)?;
         let (mut context, pooled) = (said.context, said.pooled);
         let Some(mut pooled) = pooled else {
-            return Ok(Told { context, added: None });
+            return Ok(Told { context, added: None, images });
         };
         if twice && request.negative.is_empty() && self.zeros_for_no_words {
             // XL was taught that no words are zeros, not the embedding of an empty text.
@@ -290,7 +332,7 @@ impl Pipeline {
         let (height, width) = (height as f32, width as f32);
         let sizes = [height, width, 0.0, 0.0, height, width].repeat(texts.len());
         let sizes = Tensor::from_vec(sizes, (texts.len(), 6), &self.device)?;
-        Ok(Told { context, added: Some((pooled, sizes)) })
+        Ok(Told { context, added: Some((pooled, sizes)), images })
     }
 
     /// Sides of the square image that the model makes unless asked for another, in pixels.

@@ -2,6 +2,7 @@
 
 use super::conditioning::TextOptions;
 use super::error::SampleError;
+use super::image_prompt::ImagePrompt;
 use crate::dicom::Frame;
 use crate::noise::SchedulerConfig;
 
@@ -29,6 +30,8 @@ pub struct Request {
     pub start: Start,
     /// Condition images, each through a network of the pipeline.
     pub controls: Vec<Control>,
+    /// Images that show what is wanted, where the pipeline has an IP-Adapter.
+    pub image_prompts: Vec<ImagePrompt>,
     /// How the prompts are read.
     pub text: TextOptions,
 }
@@ -46,6 +49,7 @@ impl Default for Request {
             scheduler: None,
             start: Start::Noise,
             controls: Vec::new(),
+            image_prompts: Vec::new(),
             text: TextOptions::default(),
         }
     }
@@ -92,6 +96,10 @@ pub struct Control {
 
 /// The strongest weight of a control.
 const STRONGEST_CONTROL: f64 = 4.0;
+/// The strongest scale of an image prompt.
+const STRONGEST_IMAGE_PROMPT: f64 = 4.0;
+/// Image prompts that act together.
+const MOST_IMAGE_PROMPTS: usize = 8;
 /// Controls that act together.
 const MOST_CONTROLS: usize = 8;
 
@@ -130,6 +138,13 @@ impl Request {
                     "is empty: white (0.5 and above) is what is made anew",
                 )?;
             }
+        }
+        let few = self.image_prompts.len() <= MOST_IMAGE_PROMPTS;
+        hold(few, "image_prompt", "must be 8 at most")?;
+        for prompt in &self.image_prompts {
+            check_picture("image_prompt", &prompt.image)?;
+            let fits = (0.0..=STRONGEST_IMAGE_PROMPT).contains(&prompt.scale);
+            hold(fits, "image_prompt", "the scale must lie between 0 and 4")?;
         }
         hold(self.controls.len() <= MOST_CONTROLS, "control", "must be 8 at most")?;
         for control in &self.controls {

@@ -66,6 +66,7 @@ fn answer(
                 scheduler: request.scheduler.clone(),
                 start: request.start.clone(),
                 controls: request.controls.clone(),
+                image_prompts: request.image_prompts.clone(),
                 ..Request::default()
             };
             let mut on_step = |step: Step| {
@@ -134,7 +135,7 @@ fn finish(
         width: frame.width,
         height: frame.height,
         strength: strength(&request.start),
-        inputs: inputs(&request.start, &request.controls, pipeline.control_hashes()),
+        inputs: inputs(request, pipeline.control_hashes(), pipeline.image_reader_hash()),
     };
     let description = SyntheticDescription {
         age_group: request.prompt.age_group,

@@ -10,8 +10,10 @@ mod service;
 mod tests;
 
 pub use crate::model::ModelCard;
-pub use crate::sample::{Control, Start};
+pub use crate::sample::{Control, ImagePrompt, Start};
 pub use error::ServeError;
 pub use replay::{Given, replay};
-pub use request::{AdapterRef, GenerateRequest, GeneratedImage, Progress, PromptNote};
+pub use request::{
+    AdapterRef, GenerateRequest, GeneratedImage, IpAdapterFiles, Progress, PromptNote,
+};
 pub use service::Service;

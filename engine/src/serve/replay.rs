@@ -9,7 +9,7 @@ use crate::dicom::{ControlUse, Frame, InputUse, SyntheticDescription};
 use crate::model::ModelCard;
 use crate::noise::SchedulerConfig;
 use crate::prompt::StructuredPrompt;
-use crate::sample::{Control, RANDOM_GENERATOR, Start};
+use crate::sample::{Control, ImagePrompt, RANDOM_GENERATOR, Start};
 
 /// What an image's file names and does not hold.
 #[derive(Debug, Default)]
@@ -22,6 +22,10 @@ pub struct Given {
     pub mask: Option<Frame>,
     /// Its condition images, in any order.
     pub controls: Vec<Frame>,
+    /// Its image prompts, in any order.
+    pub image_prompts: Vec<Frame>,
+    /// [`Service::image_reader`](super::Service::image_reader), where there is one.
+    pub image_reader: Option<String>,
 }
 
 /// The request that makes the image of `description` again, with the model of `card` and the control
@@ -72,7 +76,8 @@ pub fn replay(
             fault(role, format!("the picture is needed whose pixels have the hash {wanted}"))
         })
     };
-    let (mut init, mut mask, mut controls) = (None, None, Vec::new());
+    let (mut init, mut mask) = (None, None);
+    let (mut controls, mut image_prompts) = (Vec::new(), Vec::new());
     for input in &made.inputs {
         match input.role.as_str() {
             INIT => init = Some(picture("init", &input.sha256, given.init.as_slice())?),
@@ -91,6 +96,21 @@ pub fn replay(
                 };
                 let ControlUse { weight, start, end, .. } = *used;
                 controls.push(Control { network, image, weight, start, end });
+            }
+            IMAGE_PROMPT => {
+                let image = picture("image_prompt", &input.sha256, &given.image_prompts)?;
+                let Some(used) = &input.control else {
+                    let cause = "an image prompt does not say how it acted";
+                    return Err(fault("inputs", cause.into()));
+                };
+                if given.image_reader.as_deref() != Some(used.network_sha256.as_str()) {
+                    let hash = &used.network_sha256;
+                    let cause = format!(
+                        "the IP-Adapter and image encoder are needed whose weights have the hash {hash}"
+                    );
+                    return Err(fault("image_prompt", cause));
+                }
+                image_prompts.push(ImagePrompt { image, scale: used.weight });
             }
             _ => return Err(fault("inputs", "this version does not know such an input".into())),
         }
@@ -129,6 +149,7 @@ pub fn replay(
         scheduler: Some(scheduler),
         start,
         controls,
+        image_prompts,
         sentence: Some(description.prompt.clone()),
     })
 }
@@ -136,21 +157,26 @@ pub fn replay(
 const INIT: &str = "init";
 const MASK: &str = "mask";
 const CONTROL: &str = "control";
+const IMAGE_PROMPT: &str = "image_prompt";
 
 /// The pictures of a request, as provenance tells of them; `networks` are the hashes of the control
-/// networks' weights.
-pub(super) fn inputs(start: &Start, controls: &[Control], networks: &[String]) -> Vec<InputUse> {
+/// networks' weights, `reader` that of what reads image prompts.
+pub(super) fn inputs(
+    request: &GenerateRequest,
+    networks: &[String],
+    reader: Option<&str>,
+) -> Vec<InputUse> {
     let of = |role: &str, frame: &Frame| InputUse {
         role: role.to_owned(),
         sha256: hash(frame),
         control: None,
     };
-    let mut all = match start {
+    let mut all = match &request.start {
         Start::Noise => Vec::new(),
         Start::Image { image, .. } => vec![of(INIT, image)],
         Start::Inpaint { image, mask, .. } => vec![of(INIT, image), of(MASK, mask)],
     };
-    all.extend(controls.iter().map(|control| InputUse {
+    all.extend(request.controls.iter().map(|control| InputUse {
         control: Some(ControlUse {
             network_sha256: networks.get(control.network).cloned().unwrap_or_default(),
             weight: control.weight,
@@ -158,6 +184,15 @@ pub(super) fn inputs(start: &Start, controls: &[Control], networks: &[String]) -
             end: control.end,
         }),
         ..of(CONTROL, &control.image)
+    }));
+    all.extend(request.image_prompts.iter().map(|prompt| InputUse {
+        control: Some(ControlUse {
+            network_sha256: reader.unwrap_or_default().to_owned(),
+            weight: prompt.scale,
+            start: 0.0,
+            end: 1.0,
+        }),
+        ..of(IMAGE_PROMPT, &prompt.image)
     }));
     all
 }

@@ -6,7 +6,7 @@ use super::error::ServeError;
 use crate::dicom::{Frame, Provenance};
 use crate::noise::SchedulerConfig;
 use crate::prompt::{LONGEST_TEXT, StructuredPrompt, weights};
-use crate::sample::{Control, MOST_STEPS, Start, TextNotes};
+use crate::sample::{Control, ImagePrompt, MOST_STEPS, Start, TextNotes};
 
 /// Images that one request may ask for.
 const MOST_IMAGES: u32 = 16;
@@ -14,6 +14,15 @@ const MOST_IMAGES: u32 = 16;
 const STRONGEST_GUIDANCE: f32 = 30.0;
 /// An adapter's scale beyond which nothing but artefacts comes.
 const STRONGEST_ADAPTER: f32 = 4.0;
+
+/// What reads image prompts, on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IpAdapterFiles {
+    /// The IP-Adapter's `.safetensors` file.
+    pub adapter: PathBuf,
+    /// The folder of the image encoder that it was trained with.
+    pub image_encoder: PathBuf,
+}
 
 /// An adapter on disk, and how strongly it acts.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +60,8 @@ pub struct GenerateRequest {
     pub start: Start,
     /// Condition images, each through one of the model's control networks.
     pub controls: Vec<Control>,
+    /// Images that show what is wanted, where the service has an IP-Adapter.
+    pub image_prompts: Vec<ImagePrompt>,
     /// The sentence in place of the one that `prompt` makes, where an image is made again.
     pub sentence: Option<String>,
 }
@@ -71,6 +82,7 @@ impl Default for GenerateRequest {
             scheduler: None,
             start: Start::Noise,
             controls: Vec::new(),
+            image_prompts: Vec::new(),
             sentence: None,
         }
     }

@@ -8,7 +8,7 @@ use candle_core::Device;
 
 use super::device_thread::{Answer, Order, work};
 use super::error::ServeError;
-use super::request::{GenerateRequest, GeneratedImage, Progress, PromptNote};
+use super::request::{GenerateRequest, GeneratedImage, IpAdapterFiles, Progress, PromptNote};
 use crate::device::CancelToken;
 use crate::model::{Bundle, ModelCard};
 use crate::noise::SchedulerConfig;
@@ -23,6 +23,7 @@ pub struct Service {
     reader: Arc<TextReader>,
     scheduler: Arc<SchedulerConfig>,
     control_networks: Arc<[String]>,
+    image_reader: Option<Arc<str>>,
 }
 
 impl Service {
@@ -40,11 +41,27 @@ impl Service {
     /// # Errors
     /// Where a part is missing or damaged, or they do not fit together.
     pub fn open_with(folder: &Path, control_networks: &[PathBuf]) -> Result<Self, ServeError> {
+        Self::open_beside(folder, control_networks, None)
+    }
+
+    /// As [`Self::open_with`], with an IP-Adapter, so that requests may bring image prompts.
+    ///
+    /// # Errors
+    /// Where a part is missing or damaged, or they do not fit together.
+    pub fn open_beside(
+        folder: &Path,
+        control_networks: &[PathBuf],
+        ip_adapter: Option<&IpAdapterFiles>,
+    ) -> Result<Self, ServeError> {
         let bundle = Bundle::open(folder)?;
         let mut pipeline = Pipeline::load(&bundle, &Device::Cpu)?;
         for folder in control_networks {
             pipeline.add_control(folder)?;
         }
+        if let Some(files) = ip_adapter {
+            pipeline.load_ip_adapter(&files.image_encoder, &files.adapter)?;
+        }
+        let image_reader = pipeline.image_reader_hash().map(Arc::from);
         let card = Arc::new(bundle.card().clone());
         let reader = Arc::new(pipeline.reader());
         let scheduler = Arc::new(pipeline.scheduler().clone());
@@ -54,7 +71,7 @@ impl Service {
             .name("engine-device".into())
             .spawn(move || work(&bundle, &pipeline, &received))
             .map_err(|_| ServeError::Stopped)?;
-        Ok(Self { orders, card, reader, scheduler, control_networks: networks })
+        Ok(Self { orders, card, reader, scheduler, control_networks: networks, image_reader })
     }
 
     /// The model's card.
@@ -71,6 +88,11 @@ impl Service {
     /// [`Control::network`](crate::sample::Control::network) counts them.
     pub fn control_networks(&self) -> &[String] {
         &self.control_networks
+    }
+
+    /// SHA-256 over the hashes of the IP-Adapter's and the image encoder's weights, in hexadecimal.
+    pub fn image_reader(&self) -> Option<&str> {
+        self.image_reader.as_deref()
     }
 
     /// Checks every field of a request without any work.

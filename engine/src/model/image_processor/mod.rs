@@ -94,10 +94,7 @@ impl ImageProcessor {
 
     fn new(config: Config, size: usize) -> Result<Self, String> {
         let filter = Filter::numbered(config.resample).ok_or_else(|| {
-            format!(
-                "resample: {} is not 1 (Lanczos), 2 (bilinear) or 3 (bicubic)",
-                config.resample
-            )
+            format!("resample: {} is not 1 (Lanczos), 2 (bilinear) or 3 (bicubic)", config.resample)
         })?;
         for (key, sides) in [("size", config.size), ("crop_size", config.crop_size)] {
             let (height, width) = match sides {
@@ -131,7 +128,9 @@ impl ImageProcessor {
                 "gives images of {width} × {height}, and the encoder sees {size} × {size}"
             )),
             Some(Sides::One(side) | Sides::Shortest { shortest_edge: side }) if side != size => {
-                Err(format!("gives images of {side} × {side}, and the encoder sees {size} × {size}"))
+                Err(format!(
+                    "gives images of {side} × {side}, and the encoder sees {size} × {size}"
+                ))
             }
             _ => Ok(processor),
         }
@@ -149,8 +148,11 @@ impl ImageProcessor {
         if width == 0 || height == 0 || frame.pixels.len() != width * height {
             return Err("is empty".to_owned());
         }
-        let mut grey: Vec<u8> =
-            frame.pixels.iter().map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
+        let mut grey: Vec<u8> = frame
+            .pixels
+            .iter()
+            .map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8)
+            .collect();
         let mut sides = (width, height);
         if self.config.do_resize {
             let resized = self.resized(width, height)?;
@@ -183,8 +185,11 @@ impl ImageProcessor {
         };
         // In floating point and cut off, as transformers has it.
         let long = |of: usize, by: usize| ((short * of) as f64 / by as f64) as usize;
-        let (width, height) =
-            if width <= height { (short, long(height, width)) } else { (long(width, height), short) };
+        let (width, height) = if width <= height {
+            (short, long(height, width))
+        } else {
+            (long(width, height), short)
+        };
         if width.max(height) > LONGEST_SIDE {
             return Err("is too long for its width".to_owned());
         }
@@ -219,7 +224,8 @@ impl ImageProcessor {
         let (mean, deviation) = (config.image_mean[channel], config.image_std[channel]);
         let shade = |value: u8| {
             let value = f64::from(value);
-            let scaled = if config.do_rescale { value * config.rescale_factor } else { value } as f32;
+            let scaled =
+                if config.do_rescale { value * config.rescale_factor } else { value } as f32;
             if config.do_normalize { (scaled - mean as f32) / deviation as f32 } else { scaled }
         };
         (0..=u8::MAX).map(shade).collect()
