@@ -15,6 +15,7 @@ use resample::{Filter, resample};
 /// `preprocessor_config.json`. What it leaves out has transformers' values.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "the switches of the file")]
 struct Config {
     do_resize: bool,
     size: Sides,
