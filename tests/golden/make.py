@@ -15,10 +15,20 @@ from pathlib import Path
 import numpy
 import torch
 
-from makers import bundles, captions, pipelines, schedulers
+from makers import (
+    adapters,
+    bundles,
+    captions,
+    networks,
+    pipelines,
+    prompts,
+    references,
+    samplers,
+    schedulers,
+)
 
-# In this order: `bundles` writes the tokenizer that others read.
-MAKERS = [bundles, schedulers, captions, pipelines]
+# In this order: `bundles` writes the tokenizer that others read, `pipelines` the models of `adapters`.
+MAKERS = [bundles, networks, schedulers, samplers, captions, prompts, pipelines, adapters, references]
 
 
 def main() -> None:

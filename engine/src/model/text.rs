@@ -1,6 +1,6 @@
 //! The text encoder, in the layout of transformers' `CLIPTextModel` (Radford et al., arXiv 2103.00020).
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
 use super::error::ModelError;
@@ -32,6 +32,9 @@ pub struct TextConfig {
     /// The token that ends and pads a text.
     #[serde(default)]
     pub eos_token_id: Option<u32>,
+    /// Width of the projected text, where the class projects (`CLIPTextModelWithProjection`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection_dim: Option<usize>,
 }
 
 fn architectures() -> Vec<String> {
@@ -70,10 +73,18 @@ impl TextConfig {
         if !(2..=8192).contains(&self.max_position_embeddings) {
             return fault("max_position_embeddings", "must lie between 2 and 8192");
         }
+        if self.projects() && !(1..=16_384).contains(&self.projection_dim.unwrap_or(0)) {
+            return fault("projection_dim", "must lie between 1 and 16,384");
+        }
         if !matches!(self.hidden_act.as_str(), "quick_gelu" | "gelu") {
             return fault("hidden_act", "must be quick_gelu or gelu");
         }
         Ok(())
+    }
+
+    /// Whether the pooled text is projected, as in the second encoder of Stable Diffusion XL.
+    fn projects(&self) -> bool {
+        self.architectures.iter().any(|class| class == "CLIPTextModelWithProjection")
     }
 }
 
@@ -122,12 +133,25 @@ impl Layer {
     }
 }
 
+/// What a text encoder gives.
+pub struct TextOutput {
+    /// After the last norm, `[batch, length, width]`.
+    pub last_hidden_state: Tensor,
+    /// Before the last layer, without a norm, `[batch, length, width]`: what Stable Diffusion XL attends to.
+    pub penultimate: Tensor,
+    /// Of the token that ends the text, `[batch, width]`, projected where the class projects.
+    pub pooled: Tensor,
+}
+
 /// The text encoder.
 pub struct TextEncoder {
     token_embedding: Tensor,
+    /// Vectors of words that were learned beside the vocabulary, and the first of their tokens.
+    learned: Option<(u32, Tensor)>,
     position_embedding: Tensor,
     layers: Vec<Layer>,
     final_layer_norm: LayerNorm,
+    text_projection: Option<Linear>,
     config: TextConfig,
 }
 
@@ -136,6 +160,13 @@ impl TextEncoder {
     pub fn new(config: TextConfig, weights: &Weights) -> Result<Self> {
         // transformers wrote this prefix up to version 4, and leaves it out from 5 on.
         let bare = weights.holds("final_layer_norm.weight");
+        let text_projection = match config.projection_dim {
+            Some(width) if config.projects() => {
+                let weights = weights.pp("text_projection");
+                Some(Linear::without_bias(config.hidden_size, width, &weights)?)
+            }
+            _ => None,
+        };
         let weights = if bare { weights.clone() } else { weights.pp("text_model") };
         let embeddings = weights.pp("embeddings");
         let width = config.hidden_size;
@@ -152,6 +183,7 @@ impl TextEncoder {
             .collect::<Result<_>>()?;
         Ok(Self {
             token_embedding,
+            learned: None,
             position_embedding,
             layers,
             final_layer_norm: LayerNorm::new(
@@ -159,6 +191,7 @@ impl TextEncoder {
                 config.layer_norm_eps,
                 &weights.pp("final_layer_norm"),
             )?,
+            text_projection,
             config,
         })
     }
@@ -168,18 +201,87 @@ impl TextEncoder {
         &self.config
     }
 
+    /// Gives the tokens from `first` on the vectors `rows` `[tokens, width]`, in place of those learned
+    /// before; none takes them away. The vocabulary's own stay as they are.
+    ///
+    /// # Errors
+    /// Where the vectors have another width.
+    pub fn learn(&mut self, first: u32, rows: Option<Tensor>) -> Result<()> {
+        if let Some(rows) = &rows
+            && rows.dims2()?.1 != self.config.hidden_size
+        {
+            bail!("vectors of {:?}, not of {} numbers", rows.dims(), self.config.hidden_size);
+        }
+        self.learned = rows.map(|rows| (first, rows));
+        Ok(())
+    }
+
+    /// Tokens `[n]` to their vectors `[n, width]`.
+    fn embed(&self, tokens: &Tensor) -> Result<Tensor> {
+        let Some((first, learned)) = &self.learned else {
+            return self.token_embedding.index_select(tokens, 0);
+        };
+        let learned = learned.to_dtype(self.token_embedding.dtype())?;
+        let rows =
+            tokens.to_vec1::<u32>()?.into_iter().map(|token| match token.checked_sub(*first) {
+                Some(row) => learned.get(row as usize),
+                None => self.token_embedding.get(token as usize),
+            });
+        Tensor::stack(&rows.collect::<Result<Vec<_>>>()?, 0)
+    }
+
     /// Tokens `[batch, length]` to embeddings `[batch, length, width]` after the last norm.
     pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
+        self.final_layer_norm.forward(&self.layers(tokens)?.1)
+    }
+
+    /// All that the encoder says of tokens `[batch, length]`.
+    pub fn encode(&self, tokens: &Tensor) -> Result<TextOutput> {
+        let (penultimate, last) = self.layers(tokens)?;
+        let last_hidden_state = self.final_layer_norm.forward(&last)?;
+        let ends = self.ends(tokens)?;
+        let mut pooled = Vec::with_capacity(ends.len());
+        for (text, end) in ends.into_iter().enumerate() {
+            pooled.push(last_hidden_state.narrow(0, text, 1)?.narrow(1, end, 1)?.squeeze(1)?);
+        }
+        let mut pooled = Tensor::cat(&pooled, 0)?;
+        if let Some(projection) = &self.text_projection {
+            pooled = projection.forward(&pooled)?;
+        }
+        Ok(TextOutput { last_hidden_state, penultimate, pooled })
+    }
+
+    /// Before and after the last layer.
+    fn layers(&self, tokens: &Tensor) -> Result<(Tensor, Tensor)> {
         let (batch, length) = tokens.dims2()?;
+        let longest = self.config.max_position_embeddings;
+        if length > longest {
+            bail!("a text of {length} tokens, and the encoder takes {longest}");
+        }
         let width = self.config.hidden_size;
-        let x = self.token_embedding.index_select(&tokens.flatten_all()?, 0)?;
-        let x = x.reshape((batch, length, width))?;
+        let x = self.embed(&tokens.flatten_all()?)?.reshape((batch, length, width))?;
         let mut x = x.broadcast_add(&self.position_embedding.narrow(0, 0, length)?)?;
+        let mut penultimate = x.clone();
         let mask = causal_mask(length, x.dtype(), x.device())?;
         for layer in &self.layers {
-            x = layer.forward(&x, &mask, &self.config)?;
+            penultimate = x;
+            x = layer.forward(&penultimate, &mask, &self.config)?;
         }
-        self.final_layer_norm.forward(&x)
+        Ok((penultimate, x))
+    }
+
+    /// Where each text ends. The first models were written down with 2 for the ending token, whatever it
+    /// was: for them transformers takes the largest token.
+    fn ends(&self, tokens: &Tensor) -> Result<Vec<usize>> {
+        let rows: Vec<Vec<u32>> = tokens.to_dtype(DType::U32)?.to_vec2()?;
+        let end = self.config.eos_token_id.unwrap_or(2);
+        Ok(rows
+            .iter()
+            .map(|row| {
+                let sought = if end == 2 { row.iter().max() } else { Some(&end) };
+                row.iter().position(|token| Some(token) == sought).unwrap_or(0)
+            })
+            .collect())
     }
 }
 

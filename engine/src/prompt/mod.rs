@@ -5,7 +5,11 @@
 
 mod deidentification;
 mod structured;
+pub mod weights;
 
-pub use crate::terms::{Finding, ViewPosition, finding, findings, view_position, view_positions};
+pub use crate::terms::{
+    Described, DescribedFinding, Finding, ViewPosition, finding, findings, view_position,
+    view_positions,
+};
 pub use deidentification::strip_marks;
 pub use structured::{LONGEST_TEXT, PromptError, StructuredPrompt};

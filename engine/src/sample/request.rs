@@ -1,7 +1,9 @@
 //! What one image is made from.
 
+use super::conditioning::TextOptions;
 use super::error::SampleError;
 use crate::dicom::Frame;
+use crate::noise::SchedulerConfig;
 
 /// What one image is made from. The same request gives the same values, whatever is made beside it.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +23,14 @@ pub struct Request {
     pub guidance_rescale: f64,
     /// Height and width in pixels; absent, the model's own.
     pub size: Option<(usize, usize)>,
+    /// The scheduler, in place of the model's own.
+    pub scheduler: Option<SchedulerConfig>,
     /// What the sampling starts from.
     pub start: Start,
+    /// Condition images, each through a network of the pipeline.
+    pub controls: Vec<Control>,
+    /// How the prompts are read.
+    pub text: TextOptions,
 }
 
 impl Default for Request {
@@ -35,7 +43,10 @@ impl Default for Request {
             guidance_scale: 1.0,
             guidance_rescale: 0.0,
             size: None,
+            scheduler: None,
             start: Start::Noise,
+            controls: Vec::new(),
+            text: TextOptions::default(),
         }
     }
 }
@@ -63,6 +74,26 @@ pub enum Start {
         strength: f64,
     },
 }
+
+/// A condition image and how it acts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Control {
+    /// Which of the pipeline's control networks, counted from 0.
+    pub network: usize,
+    /// The condition, drawn as that network was taught; resized where its size is another.
+    pub image: Frame,
+    /// Strength, 0 (nothing) to 4.
+    pub weight: f64,
+    /// The share of the steps before which it does not act.
+    pub start: f64,
+    /// The share of the steps after which it acts no more.
+    pub end: f64,
+}
+
+/// The strongest weight of a control.
+const STRONGEST_CONTROL: f64 = 4.0;
+/// Controls that act together.
+const MOST_CONTROLS: usize = 8;
 
 /// Denoising steps that one image may take.
 pub const MOST_STEPS: usize = 1000;
@@ -99,6 +130,25 @@ impl Request {
                     "is empty: white (0.5 and above) is what is made anew",
                 )?;
             }
+        }
+        hold(self.controls.len() <= MOST_CONTROLS, "control", "must be 8 at most")?;
+        for control in &self.controls {
+            check_picture("control", &control.image)?;
+            hold(
+                control.image.pixels.iter().any(|value| *value > 0.0),
+                "control",
+                "is empty: lines and areas are white on black",
+            )?;
+            hold(
+                (0.0..=STRONGEST_CONTROL).contains(&control.weight),
+                "control",
+                "the weight must lie between 0 and 4",
+            )?;
+            hold(
+                control.start >= 0.0 && control.end <= 1.0 && control.start < control.end,
+                "control",
+                "the range must lie between 0 and 1 and end after it starts",
+            )?;
         }
         Ok(())
     }

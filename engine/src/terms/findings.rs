@@ -110,7 +110,8 @@ pub fn finding_by_code(snomed: &str) -> Option<&'static Finding> {
     FINDINGS.iter().find(|finding| finding.snomed == Some(snomed))
 }
 
-fn normalised(word: &str) -> String {
+/// In lower case, `_`, `-` and runs of spaces as one space.
+pub(super) fn normalised(word: &str) -> String {
     word.to_lowercase()
         .split(|c: char| c.is_whitespace() || c == '_' || c == '-')
         .filter(|part| !part.is_empty())
