@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy
 import torch
 
-from makers import bundles, captions, schedulers
+from makers import bundles, captions, schedulers, speech
 
 # In this order: `bundles` writes the tokenizer that others read.
-MAKERS = [bundles, schedulers, captions]
+MAKERS = [bundles, schedulers, captions, speech]
 
 
 def main() -> None:

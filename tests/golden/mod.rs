@@ -7,6 +7,7 @@
 mod captions;
 mod networks;
 mod schedulers;
+mod speech;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
