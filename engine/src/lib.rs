@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 1 | [`device`], [`files`], [`kernel`], [`terms`] |
 //! | 2 | [`nn`], [`noise`], [`dicom`], [`prompt`] |
-//! | 3 | [`model`] |
+//! | 3 | [`model`], [`speech`] |
 //! | 4 | [`adapter`], [`data`] |
 //! | 5 | [`sample`] |
 //! | 6 | [`train`] |
@@ -26,6 +26,7 @@ pub mod noise;
 pub mod prompt;
 pub mod sample;
 pub mod serve;
+pub mod speech;
 pub mod terms;
 pub mod train;
 

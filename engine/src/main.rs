@@ -37,6 +37,8 @@ enum Command {
     Generate(commands::generate::Arguments),
     /// Train a part of a model, or an adapter.
     Train(commands::train::Arguments),
+    /// Write down a spoken request, and what it asks for.
+    Transcribe(commands::transcribe::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Command::Model(command) => commands::model::run(command, &output),
         Command::Generate(arguments) => commands::generate::run(&arguments, &output),
         Command::Train(arguments) => commands::train::run(&arguments, &output),
+        Command::Transcribe(arguments) => commands::transcribe::run(&arguments, &output),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy
 import torch
 
-from makers import bundles, captions, pipelines, schedulers
+from makers import bundles, captions, pipelines, schedulers, speech
 
 # In this order: `bundles` writes the tokenizer that others read.
-MAKERS = [bundles, schedulers, captions, pipelines]
+MAKERS = [bundles, schedulers, captions, pipelines, speech]
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ mod captions;
 mod networks;
 mod pipelines;
 mod schedulers;
+mod speech;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

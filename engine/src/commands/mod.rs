@@ -6,5 +6,6 @@ pub(crate) mod generate;
 pub(crate) mod model;
 mod output;
 pub(crate) mod train;
+pub(crate) mod transcribe;
 
 pub(crate) use output::Output;

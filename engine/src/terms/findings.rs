@@ -31,6 +31,13 @@ const fn coded(
     Finding { slug, name, snomed: Some(snomed), meaning, synonyms }
 }
 
+impl Finding {
+    /// Every word for it, in lower case: its name, then its synonyms.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.synonyms.iter().copied())
+    }
+}
+
 /// The finding that excludes every other.
 pub const NORMAL: &str = "normal";
 
