@@ -4,6 +4,7 @@
 
 mod api;
 mod flows;
+mod fuzz;
 mod golden;
 mod harness;
 mod layers;

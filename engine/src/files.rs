@@ -70,6 +70,17 @@ impl PendingFolder {
     }
 }
 
+/// Gives the finished folder `from` the name `target`, on the same file system: flushes all that it holds,
+/// and renames it in one step.
+///
+/// # Errors
+/// Where `target` is a folder that holds something, and whatever the system says.
+pub fn publish_folder(from: &Path, target: &Path) -> io::Result<()> {
+    flush(from)?;
+    fs::rename(from, target)?;
+    flush_folder(parent(target))
+}
+
 /// Writes a whole file and flushes it to the disk, under the name given: for files within a
 /// [`PendingFolder`].
 ///

@@ -6,19 +6,22 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 1 | [`device`], [`files`], [`kernel`], [`terms`] |
-//! | 2 | [`nn`], [`noise`], [`dicom`], [`prompt`] |
-//! | 3 | [`model`] |
+//! | 2 | [`nn`], [`noise`], [`dicom`], [`prompt`], [`hub`] |
+//! | 3 | [`control`], [`model`], [`speech`] |
 //! | 4 | [`adapter`], [`data`] |
 //! | 5 | [`sample`] |
-//! | 6 | [`train`] |
+//! | 6 | [`check`], [`train`] |
 //! | 7 | [`serve`] |
 //! | 8 | the command line, `main` |
 
 pub mod adapter;
+pub mod check;
+pub mod control;
 pub mod data;
 pub mod device;
 pub mod dicom;
 pub mod files;
+pub mod hub;
 pub mod kernel;
 pub mod model;
 pub mod nn;
@@ -26,6 +29,7 @@ pub mod noise;
 pub mod prompt;
 pub mod sample;
 pub mod serve;
+pub mod speech;
 pub mod terms;
 pub mod train;
 

@@ -30,6 +30,9 @@ enum Command {
     /// Build and inspect data sets.
     #[command(subcommand)]
     Dataset(commands::dataset::Command),
+    /// Read adapters, and write them in other forms.
+    #[command(subcommand)]
+    Adapter(commands::adapter::Command),
     /// Make, read and check models.
     #[command(subcommand)]
     Model(commands::model::Command),
@@ -37,23 +40,25 @@ enum Command {
     Generate(commands::generate::Arguments),
     /// Train a part of a model, or an adapter.
     Train(commands::train::Arguments),
+    /// Write down a spoken request, and what it asks for.
+    Transcribe(commands::transcribe::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let output = Output::new(arguments.json);
-    let done = match arguments.command {
-        Command::Dicom(command) => commands::dicom::run(command, &output),
-        Command::Dataset(command) => commands::dataset::run(command, &output),
+    let done = |done: anyhow::Result<()>| done.map(|()| ExitCode::SUCCESS);
+    let code = match arguments.command {
+        Command::Dicom(command) => done(commands::dicom::run(command, &output)),
+        Command::Dataset(command) => done(commands::dataset::run(command, &output)),
+        Command::Adapter(command) => done(commands::adapter::run(command, &output)),
         Command::Model(command) => commands::model::run(command, &output),
-        Command::Generate(arguments) => commands::generate::run(&arguments, &output),
-        Command::Train(arguments) => commands::train::run(&arguments, &output),
+        Command::Generate(arguments) => done(commands::generate::run(&arguments, &output)),
+        Command::Train(arguments) => done(commands::train::run(&arguments, &output)),
+        Command::Transcribe(arguments) => done(commands::transcribe::run(&arguments, &output)),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output.error(&error);
-            ExitCode::FAILURE
-        }
-    }
+    code.unwrap_or_else(|error| {
+        output.error(&error);
+        ExitCode::FAILURE
+    })
 }

@@ -42,6 +42,18 @@ async fn orders_that_cannot_be_carried_out() {
     )
     .await;
     check(&[("prompt", json!({ "findings": ["normal"], "mood": "happy" }))], "prompt").await;
+    let described = |key: &str, value: Value| {
+        let mut finding = json!({ "finding": "mass", "place": "left" });
+        finding[key] = value;
+        [("prompt", json!({ "findings": [finding] }))]
+    };
+    check(&described("place", json!("elbow")), "prompt.findings").await;
+    check(&described("severity", json!("awful")), "prompt.findings").await;
+    check(&described("weight", json!(99)), "prompt.findings").await;
+    check(&described("colour", json!("red")), "prompt.findings").await;
+    check(&[("prompt", json!({ "style": "baroque" }))], "prompt.style").await;
+    check(&[("prompt", json!({ "text": "(opacity:99)" }))], "prompt.text").await;
+    check(&[("negative", json!("(devices:99)"))], "negative").await;
     check(&[("negative", json!("y".repeat(2001)))], "negative").await;
     check(&[("adapter_id", json!("nothing-of-this-name"))], "adapter_id").await;
     check(&[("colour", json!("red"))], "colour").await;
@@ -64,6 +76,23 @@ async fn a_body_that_is_no_json() {
         assert!(status == 400 || status == 422, "{body}: {status}");
         crate::harness::problem::problem(answer, status).await;
     }
+}
+
+#[tokio::test]
+async fn an_order_with_place_severity_and_words_that_nobody_knows() {
+    let own = shared().await.server.user(&["clinician"]).await;
+    let finding = json!({ "finding": "effusion", "place": "left", "severity": "mild" });
+    let prompt = json!({ "findings": [finding, "mass"], "style": "portable", "text": "胸片" });
+    let body = json!({ "prompt": prompt, "steps": 1, "seed": 1 });
+    let (status, record) = own.post("/generations", &body).await;
+    assert_eq!(status, 202, "{record}");
+    let request = &record["request"];
+    assert_eq!(request["prompt"]["findings"], json!([finding, "mass"]));
+    let sentence = "chest radiograph, portable technique, mild left effusion, mass, 胸片";
+    assert_eq!(request["sentence"], sentence);
+    let note = &request["notes"][0];
+    assert_eq!(note["field"], "prompt");
+    assert!(note["unknown"].as_array().unwrap().contains(&json!("胸片")), "{note}");
 }
 
 #[tokio::test]

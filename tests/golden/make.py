@@ -15,10 +15,23 @@ from pathlib import Path
 import numpy
 import torch
 
-from makers import bundles, captions, pipelines, schedulers
+from makers import (
+    adapters,
+    bundles,
+    captions,
+    networks,
+    pipelines,
+    prompts,
+    references,
+    samplers,
+    schedulers,
+    speech,
+    vision,
+)
 
-# In this order: `bundles` writes the tokenizer that others read.
-MAKERS = [bundles, schedulers, captions, pipelines]
+# In this order: `bundles` writes the tokenizer that others read, `pipelines` the models of `adapters` and
+# `vision`.
+MAKERS = [bundles, networks, schedulers, samplers, captions, prompts, pipelines, adapters, references, vision, speech]
 
 
 def main() -> None:

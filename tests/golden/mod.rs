@@ -4,10 +4,17 @@
 //! `sd2` and those in `pipelines` are bundles that diffusers wrote; `ours` is one that the engine wrote
 //! and diffusers read.
 
+mod adapters;
 mod captions;
+mod full;
 mod networks;
 mod pipelines;
+mod prompts;
+mod references;
 mod schedulers;
+mod speech;
+mod variants;
+mod vision;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +28,10 @@ impl Golden {
     fn open(folder: &str) -> Self {
         let path = folder_of(folder).join("expected.safetensors");
         Self(candle_core::safetensors::load(path, &Device::Cpu).unwrap())
+    }
+
+    fn find(&self, name: &str) -> Option<&Tensor> {
+        self.0.get(name)
     }
 
     fn get(&self, name: &str) -> &Tensor {

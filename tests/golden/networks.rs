@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use skiagraph_engine::device::CancelToken;
-use skiagraph_engine::model::Bundle;
+use skiagraph_engine::model::{Bundle, Part};
 use skiagraph_engine::sample::{Pipeline, Request, generate};
 
 use super::{Golden, folder_of};
@@ -49,7 +49,7 @@ fn autoencoders_encode_and_decode_as_diffusers_does() {
 fn text_encoders_embed_as_transformers_does() {
     for kind in BUNDLES {
         let golden = Golden::open(kind);
-        let (text, _) = bundle(kind).text_encoder(false, &Device::Cpu).unwrap();
+        let (text, _) = bundle(kind).text_encoder(Part::TextEncoder, false, &Device::Cpu).unwrap();
         let tokens = golden.get("text.tokens").to_dtype(DType::U32).unwrap();
         golden.check(kind, "text.hidden", &text.forward(&tokens).unwrap(), TOLERANCE);
     }

@@ -90,6 +90,12 @@ fn dicom_rs_outside_its_room() {
 }
 
 #[test]
+fn http_outside_the_hub() {
+    check("engine/src/model/a.rs", "use reqwest::blocking::get;", "speaks HTTP outside");
+    check_sound("engine/src/hub/a.rs", "fn f() { reqwest::blocking::get(\"\"); }");
+}
+
+#[test]
 fn the_ladder_of_the_backend() {
     check(
         "backend/src/models/a.rs",

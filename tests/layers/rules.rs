@@ -44,7 +44,6 @@ const FORBIDDEN_DEPENDENCIES: [(&str, &[&str]); 5] = [
             "hyper*",
             "jsonwebtoken",
             "object_store",
-            "reqwest",
             "sea-orm*",
             "skiagraph",
             "skiagraph-migrations",
@@ -228,6 +227,10 @@ fn named_outside_their_room(path: &str, known: &[Vec<String>]) -> Vec<String> {
     };
     if !path.starts_with("engine/src/dicom/") && names_crate(&|first| first.starts_with("dicom_")) {
         faults.push(format!("{path}: names dicom-rs outside engine/src/dicom"));
+    }
+    let engine = path.starts_with("engine/src/");
+    if engine && !path.starts_with("engine/src/hub/") && names_crate(&|first| first == "reqwest") {
+        faults.push(format!("{path}: speaks HTTP outside engine/src/hub"));
     }
     let main = path == "backend/src/main.rs" || path.starts_with("backend/src/commands/");
     if !main && names_crate(&|first| first == "skiagraph_migrations") {

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 
 import type { TrainEvent } from '../src/api/types';
-import { sentence, switched } from '../src/areas/clinician/sentence';
+import { described, sentence, switched } from '../src/areas/clinician/sentence';
 import { fileOf } from '../src/areas/engineer/dropped';
 import { curve, keepOf, secondsLeft, smoothed } from '../src/areas/engineer/loss';
 import { Window, windows } from '../src/components/windowing';
 import { areasOf, homeOf, match } from '../src/router';
 
 const vocabulary = ['normal', 'pneumonia', 'effusion', 'edema'].map((slug) => ({ slug, name: slug, snomed: null }));
-const prompt = { findings: [], age_group: null, sex: null, view_position: null, text: null };
+const prompt = { findings: [], age_group: null, sex: null, view_position: null, style: null, text: null };
 
 describe('the sentence', () => {
   it('has the form of the engine’s own', () => {
@@ -23,6 +23,24 @@ describe('the sentence', () => {
     expect(sentence({ ...prompt, view_position: 'AP', age_group: 'child', sex: 'male' }, vocabulary)).toBe(
       'chest radiograph, AP view, child, male',
     );
+  });
+
+  it('says place, severity, weight and style as the engine does', () => {
+    const findings = [
+      { finding: 'edema', place: 'bilateral', severity: 'mild' },
+      { finding: 'effusion', place: 'left_base' },
+      { finding: 'effusion', place: 'right_base', weight: 1.3 },
+    ];
+    expect(sentence({ ...prompt, findings, style: 'portable' }, vocabulary)).toBe(
+      'chest radiograph, portable technique, (effusion in the right base:1.3), effusion in the left base, mild bilateral edema',
+    );
+  });
+
+  it('keeps a finding a word until more is said of it', () => {
+    const more = described(['edema', 'effusion'], 1, { place: 'left' });
+    expect(more).toEqual(['edema', { finding: 'effusion', place: 'left' }]);
+    expect(described(more, 1, { place: undefined })).toEqual(['edema', 'effusion']);
+    expect(switched(more, 'effusion')).toEqual(['edema']);
   });
 
   it('lets normal exclude the others', () => {

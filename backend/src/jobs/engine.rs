@@ -164,6 +164,7 @@ pub(super) fn image_request(
             })
             .into_iter()
             .collect(),
+        ..GenerateRequest::default()
     }
 }
 
@@ -173,6 +174,7 @@ fn structured(prompt: &Prompt) -> StructuredPrompt {
         age_group: prompt.age_group.as_deref().and_then(AgeGroup::parse),
         sex: prompt.sex.as_deref().and_then(Sex::parse),
         view_position: prompt.view_position.clone(),
+        style: prompt.style.clone(),
         text: prompt.text.clone(),
     }
 }

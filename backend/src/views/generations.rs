@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 use skiagraph_engine::dicom::{AgeGroup, Sex};
-use skiagraph_engine::prompt::StructuredPrompt;
+use skiagraph_engine::prompt::{StructuredPrompt, weights};
 use utoipa::ToSchema;
 
 use super::checks::Checks;
@@ -63,6 +63,7 @@ fn sentence(prompt: &Prompt, checks: &mut Checks) -> String {
         age_group: age_group.flatten(),
         sex: sex.flatten(),
         view_position: prompt.view_position.clone(),
+        style: prompt.style.clone(),
         text: prompt.text.clone(),
     };
     structured.sentence().unwrap_or_else(|error| {
@@ -83,11 +84,11 @@ impl NewGeneration {
         let mut checks = Checks::new();
         let sentence = sentence(&self.prompt, &mut checks);
         if let Some(negative) = &self.negative {
-            checks.holds(
-                negative.chars().nth(limits::TEXT).is_none(),
-                "negative",
-                &format!("longer than {} characters", limits::TEXT),
-            );
+            if negative.chars().nth(limits::TEXT).is_some() {
+                checks.fault("negative", format!("longer than {} characters", limits::TEXT));
+            } else if let Err(error) = weights::parse(negative, "negative") {
+                checks.fault(error.field, error.cause);
+            }
         }
         let steps = self.steps.unwrap_or_else(|| i64::from(default_steps));
         let guidance_scale = self.guidance_scale.unwrap_or(default_guidance_scale);
@@ -111,6 +112,7 @@ impl NewGeneration {
             count,
             adapter_scale: self.adapter_id.is_some().then(|| self.adapter_scale.unwrap_or(1.0)),
             adapter_id: self.adapter_id,
+            notes: Vec::new(),
         };
         checks.finish(request)
     }

@@ -119,16 +119,71 @@ pub struct Provenance {
     pub model: String,
     /// SHA-256 of the model's weights, hexadecimal.
     pub model_sha256: String,
-    /// Adapters by name, and the scale of each.
-    pub adapters: Vec<(String, f32)>,
+    /// The adapters that acted, in their order.
+    pub adapters: Vec<AdapterUse>,
     /// The seed of the noise.
     pub seed: u64,
+    /// How the seed becomes noise.
+    pub random_generator: String,
     /// Denoising steps.
     pub steps: u32,
     /// Strength of guidance.
     pub guidance_scale: f32,
+    /// How far guidance was brought back to the spread of the unguided prediction, 0 to 1.
+    pub guidance_rescale: f32,
     /// The scheduler's name.
     pub scheduler: String,
+    /// The scheduler's whole configuration.
+    #[schema(value_type = Object)]
+    pub scheduler_config: serde_json::Value,
+    /// What was led away from.
+    pub negative_prompt: String,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// The share of the steps that was taken from an initial image; absent, it began with noise.
+    pub strength: Option<f64>,
+    /// The pictures that went in.
+    pub inputs: Vec<InputUse>,
+}
+
+/// An adapter that acted on an image.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdapterUse {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its weights, hexadecimal.
+    pub sha256: String,
+    /// 0 is nothing, 1 as trained.
+    pub scale: f32,
+}
+
+/// A picture that went into an image.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InputUse {
+    /// `init`, `mask` or `control`.
+    pub role: String,
+    /// SHA-256 of its pixels, hexadecimal.
+    pub sha256: String,
+    /// For a control, which network read it, and how.
+    pub control: Option<ControlUse>,
+}
+
+/// How a condition image acted.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ControlUse {
+    /// SHA-256 of the network's weights, hexadecimal.
+    pub network_sha256: String,
+    /// Its strength.
+    pub weight: f64,
+    /// The share of the steps before which it did not act.
+    pub start: f64,
+    /// The share of the steps after which it acted no more.
+    pub end: f64,
 }
 
 /// What a run says while it works.
@@ -243,7 +298,13 @@ mod tests {
             view_positions: counts(),
         });
         check::<Provenance>(&dicom::Provenance {
-            adapters: vec![("a".to_owned(), 0.5)],
+            adapters: vec![dicom::AdapterUse { scale: 0.5, ..dicom::AdapterUse::default() }],
+            scheduler_config: serde_json::json!({ "beta_end": 0.5 }),
+            strength: Some(0.5),
+            inputs: vec![dicom::InputUse {
+                control: Some(dicom::ControlUse { weight: 0.5, ..dicom::ControlUse::default() }),
+                ..dicom::InputUse::default()
+            }],
             ..dicom::Provenance::default()
         });
     }

@@ -1,12 +1,36 @@
-//! Adapters: small weights that customise a frozen model, as files with configuration and card.
+//! Adapters: small weights that customise a frozen model.
+//!
+//! Read from and written to the forms of PEFT, diffusers and kohya's sd-scripts; LoRA, DoRA, LoHa and
+//! LoKr, and words with embeddings of their own. What a file holds becomes a change a layer; fitting a model is a question of its own, so that
+//! an adapter is read once and put on whatever model it fits.
 
+mod attach;
 mod card;
+mod change;
+mod config;
+mod embedding;
 mod error;
+mod fit;
+mod header;
+mod image_projection;
+mod ip;
+mod kohya;
 mod lora;
+mod names;
+mod read;
+mod save;
+mod summary;
+mod tensors;
 
 #[cfg(test)]
 mod tests;
 
+pub use attach::{Networks, attach};
 pub use card::AdapterCard;
+pub use embedding::Embedding;
 pub use error::AdapterError;
-pub use lora::{Lora, LoraConfig, attach};
+pub use ip::IpAdapter;
+pub use lora::LoraConfig;
+pub use names::{Component, Form};
+pub use read::{Adapter, weights_sha256};
+pub use summary::{Summary, summarise};

@@ -1,6 +1,8 @@
 //! A fresh adapter changes nothing, a saved one computes what the trained one did.
 #![allow(clippy::unwrap_used)]
 
+mod files;
+
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
@@ -26,48 +28,63 @@ fn difference(a: &Tensor, b: &Tensor) -> f32 {
     (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
 }
 
+/// Writes weights, configuration and card of a trained adapter.
+fn save(
+    folder: &std::path::Path,
+    config: &LoraConfig,
+    variables: &BTreeMap<String, candle_core::Var>,
+) {
+    let values: BTreeMap<_, _> =
+        variables.iter().map(|(name, value)| (name.clone(), value.as_tensor().clone())).collect();
+    let card = AdapterCard { base_sha256: "abc".into(), ..AdapterCard::default() };
+    config.save(folder, &values, &card).unwrap();
+}
+
 #[test]
 fn a_lora_adds_its_scaled_product() {
     let weights = Weights::from_seed(1, DType::F32, &Device::Cpu);
     let layer = Linear::new(6, 4, &weights.pp("block.to_q")).unwrap();
+    let networks = Networks::unet(&weights);
     let x = random((5, 6));
     let base = layer.forward(&x).unwrap();
-    let (lora, variables) = Lora::fresh(config(2), &weights, 2, &Device::Cpu).unwrap();
-    attach(&weights, &[(&lora, 1.0)]);
-    assert!(same(&layer.forward(&x).unwrap(), &base), "a fresh adapter changes nothing");
+    let (lora, variables) = config(2).fresh(&weights, 2, &Device::Cpu).unwrap();
+    for merged in [false, true] {
+        attach(&networks, &[(&lora, 1.0)], merged).unwrap();
+        assert!(same(&layer.forward(&x).unwrap(), &base), "a fresh adapter changes nothing");
+    }
 
     let b = &variables["base_model.model.block.to_q.lora_B.weight"];
     b.set(&random((4, 2))).unwrap();
     let a = variables["base_model.model.block.to_q.lora_A.weight"].as_tensor();
-    // Merged equals unmerged at alpha ≠ rank: W + 0.5 · α/r · B A.
-    let merged = (b.matmul(a).unwrap() * (0.5 * 3.0 / 2.0)).unwrap();
-    let expected = (&base + x.matmul(&merged.t().unwrap()).unwrap()).unwrap();
-    attach(&weights, &[(&lora, 0.5)]);
-    assert!(difference(&layer.forward(&x).unwrap(), &expected) < 1e-5);
+    // W + 0.5 · α/r · B A, at alpha ≠ rank.
+    let product = (b.matmul(a).unwrap() * (0.5 * 3.0 / 2.0)).unwrap();
+    let expected = (&base + x.matmul(&product.t().unwrap()).unwrap()).unwrap();
+    for merged in [false, true] {
+        attach(&networks, &[(&lora, 0.5)], merged).unwrap();
+        assert!(difference(&layer.forward(&x).unwrap(), &expected) < 1e-5, "merged: {merged}");
+        attach(&networks, &[(&lora, 0.0)], merged).unwrap();
+        assert!(same(&layer.forward(&x).unwrap(), &base), "a scale of nothing changes nothing");
+        attach(&networks, &[], merged).unwrap();
+        assert!(same(&layer.forward(&x).unwrap(), &base), "taken off, bit by bit");
+    }
 
     let folder = tempfile::tempdir().unwrap();
-    let values: BTreeMap<_, _> =
-        variables.iter().map(|(name, value)| (name.clone(), value.as_tensor().clone())).collect();
-    let card = AdapterCard { base_sha256: "abc".into(), ..AdapterCard::default() };
-    Lora::save(folder.path(), &config(2), &values, &card).unwrap();
-    let (read, _) = Lora::open(folder.path(), "abc", &weights, &Device::Cpu).unwrap();
-    attach(&weights, &[(&read, 0.5)]);
+    save(folder.path(), &config(2), &variables);
+    let read = Adapter::open(folder.path()).unwrap();
+    read.check(&networks, "abc").unwrap();
+    attach(&networks, &[(&read, 0.5)], false).unwrap();
     assert!(difference(&layer.forward(&x).unwrap(), &expected) < 1e-2, "half precision on disk");
-    attach(&weights, &[]);
-    assert!(same(&layer.forward(&x).unwrap(), &base), "detached");
-
-    let error = Lora::open(folder.path(), "other", &weights, &Device::Cpu).err().unwrap();
-    assert!(error.to_string().contains("other weights"));
+    let error = read.check(&networks, "other").unwrap_err();
+    assert!(error.to_string().contains("other weights"), "{error}");
 }
 
 #[test]
 fn what_cannot_be_adapted_is_refused() {
     let weights = Weights::from_seed(1, DType::F32, &Device::Cpu);
     Linear::new(6, 4, &weights.pp("block.to_q")).unwrap();
-    let error = Lora::fresh(config(5), &weights, 2, &Device::Cpu).err().unwrap();
+    let error = config(5).fresh(&weights, 2, &Device::Cpu).err().unwrap();
     assert!(error.to_string().contains("rank"));
     let none = LoraConfig { target_modules: vec!["to_x".into()], ..config(2) };
-    assert!(
-        Lora::fresh(none, &weights, 2, &Device::Cpu).err().unwrap().to_string().contains("to_x")
-    );
+    let error = none.fresh(&weights, 2, &Device::Cpu).err().unwrap();
+    assert!(error.to_string().contains("to_x"));
 }

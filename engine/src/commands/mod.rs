@@ -1,10 +1,13 @@
 //! One file a group of subcommands.
 
+pub(crate) mod adapter;
+pub(crate) mod bring;
 pub(crate) mod dataset;
 pub(crate) mod dicom;
 pub(crate) mod generate;
 pub(crate) mod model;
 mod output;
 pub(crate) mod train;
+pub(crate) mod transcribe;
 
 pub(crate) use output::Output;

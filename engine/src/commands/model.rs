@@ -1,15 +1,17 @@
 //! `skiagraph-engine model`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::bail;
 use candle_core::Device;
 use clap::{Subcommand, ValueEnum};
+use skiagraph_engine::check::check;
 use skiagraph_engine::model::{Bundle, write_tiny};
 use skiagraph_engine::prompt::findings;
 use skiagraph_engine::sample::Pipeline;
 
-use super::Output;
+use super::{Output, bring};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -25,11 +27,31 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 0)]
         seed: u64,
     },
-    /// Load every part of a model, and say what it is.
+    /// Make a model of a folder in diffusers' layout, or of a checkpoint in one safetensors file.
+    ///
+    /// Every weight is looked at before anything is at its place; pickles are refused.
+    Import(bring::Import),
+    /// Fetch a model from the Hugging Face hub, or from a mirror of it.
+    ///
+    /// Files are held against their hashes. What a pull that was cut off left is kept, and the same
+    /// command goes on from there. HF_TOKEN opens repositories that are not open to everybody.
+    Pull(bring::Pull),
+    /// Load every part of a model and say what it is; or hold its parts against the numbers of the
+    /// original library.
+    ///
+    /// With a reference file: prints, by part, the largest deviation relative to the expected output's
+    /// largest value. Ends with 1 where one is above the tolerance, with 2 where file or folder cannot
+    /// be used. The folder then needs to hold the parts that the file covers, and no card.
     Check {
         /// The model's folder.
         #[arg(long)]
         model: PathBuf,
+        /// Inputs and expected outputs, as safetensors.
+        #[arg(long)]
+        reference: Option<PathBuf>,
+        /// The largest deviation.
+        #[arg(long, default_value_t = 1e-4, value_parser = tolerance)]
+        tolerance: f64,
     },
 }
 
@@ -40,8 +62,25 @@ pub(crate) enum Preset {
     Tiny,
 }
 
-pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
+fn tolerance(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(value) if f64::is_finite(value) && value >= 0.0 => Ok(value),
+        Ok(_) | Err(_) => Err("must be a number, 0 or more".into()),
+    }
+}
+
+/// The check ran, and a part deviates.
+const DEVIATES: u8 = 1;
+/// The check could not run.
+const UNUSABLE: u8 = 2;
+
+pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Check { model, reference: Some(reference), tolerance } => {
+            return Ok(hold(&model, &reference, tolerance, output)?.into());
+        }
+        Command::Import(arguments) => bring::import(&arguments, output)?,
+        Command::Pull(arguments) => bring::pull(&arguments, output)?,
         Command::Init { preset: Preset::Tiny, out, seed } => {
             if out.exists() {
                 bail!("{} exists already", out.display());
@@ -51,9 +90,9 @@ pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
                 .map(|finding| format!("chest radiograph, {}", finding.name))
                 .collect();
             write_tiny(&out, &texts, seed)?;
-            output.result("model", &Bundle::open(&out)?.card(), &out.display().to_string())
+            output.result("model", &Bundle::open(&out)?.card(), &out.display().to_string())?;
         }
-        Command::Check { model } => {
+        Command::Check { model, reference: None, tolerance: _ } => {
             let bundle = Bundle::open(&model)?;
             Pipeline::load(&bundle, &Device::Cpu)?;
             let card = bundle.card();
@@ -68,7 +107,50 @@ pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
                 card.licence,
                 card.attribution.join("\n"),
             );
-            output.result("model", card, &words)
+            output.result("model", card, &words)?;
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Holds a model against a reference file; the code with which the program ends.
+fn hold(model: &Path, reference: &Path, tolerance: f64, output: &Output) -> anyhow::Result<u8> {
+    match check(model, reference, tolerance, &Device::Cpu) {
+        Ok(report) => {
+            output.result("check", &report, &report.table())?;
+            Ok(if report.ok { 0 } else { DEVIATES })
+        }
+        Err(error) => {
+            output.error(&error.into());
+            Ok(UNUSABLE)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_programs_end_says_what_a_check_found() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
+        let reference = golden.join("references/sd1.safetensors");
+        let desk = tempfile::tempdir().unwrap();
+        let mut numbers = candle_core::safetensors::load(&reference, &Device::Cpu).unwrap();
+        numbers.retain(|name, _| name.starts_with("text/"));
+        let output = Output::new(true);
+        let mut code = |change: f64| {
+            let name = "text/out/last_hidden_state";
+            let changed = numbers[name].affine(1.0, change).unwrap();
+            numbers.insert(name.into(), changed);
+            let path = desk.path().join("reference.safetensors");
+            candle_core::safetensors::save(&numbers, &path).unwrap();
+            hold(&golden.join("sd1"), &path, 1e-4, &output).unwrap()
+        };
+        assert_eq!(code(0.0), 0);
+        assert_eq!(code(0.01), DEVIATES);
+        assert_eq!(code(f64::NAN), UNUSABLE);
+        assert_eq!(hold(&desk.path().join("gone"), &reference, 1e-4, &output).unwrap(), UNUSABLE);
     }
 }

@@ -162,10 +162,11 @@ fn describe(header: &Header, options: &BuildOptions) -> Result<Described, String
         .and_then(crate::terms::view_position)
         .map(|view| view.code.to_owned());
     let caption = StructuredPrompt {
-        findings: header.findings.clone(),
+        findings: header.described.clone(),
         age_group,
         sex: header.sex,
         view_position: view_position.clone(),
+        style: None,
         text: None,
     }
     .sentence()

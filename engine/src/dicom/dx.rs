@@ -7,7 +7,7 @@ use dicom_dictionary_std::{tags, uids};
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 
 use super::DicomError;
-use crate::terms::{Finding, Sex, ViewPosition};
+use crate::terms::{Described, Finding, Severity, Sex, ViewPosition};
 
 /// Under which name this program writes objects (0002,0013); at most 16 characters.
 const IMPLEMENTATION: &str = concat!("SKIAGRAPH_", env!("CARGO_PKG_VERSION"));
@@ -15,7 +15,7 @@ const IMPLEMENTATION: &str = concat!("SKIAGRAPH_", env!("CARGO_PKG_VERSION"));
 const IMPLEMENTATION_CLASS: &str = "2.25.184099836766086107825602577334714295142";
 
 /// Designator for findings that SNOMED CT has no exact word for (PS3.16 8.2: private, begins 99).
-const OWN_SCHEME: &str = "99SKIAGRAPH";
+pub(super) const OWN_SCHEME: &str = "99SKIAGRAPH";
 
 /// Stored values, row by row.
 pub(super) enum Stored {
@@ -41,7 +41,7 @@ pub(super) struct Dx<'a> {
     pub(super) patient_age: Option<String>,
     pub(super) sex: Option<Sex>,
     pub(super) view: Option<&'static ViewPosition>,
-    pub(super) findings: Vec<&'static Finding>,
+    pub(super) findings: Vec<Described>,
     pub(super) columns: u16,
     pub(super) rows: u16,
     pub(super) stored: Stored,
@@ -93,6 +93,23 @@ pub(super) fn code(value: &str, scheme: &str, meaning: &str) -> InMemDicomObject
     item.text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, scheme);
     item.text(tags::CODE_MEANING, VR::LO, meaning);
     item.0
+}
+
+/// The code of a finding that SNOMED CT has no exact word for: a Short String's 16 characters.
+pub(super) fn own_code(finding: &Finding) -> String {
+    finding.slug.to_uppercase().chars().take(16).collect()
+}
+
+/// Side (PS3.16 CID 244), region and severity (CID 3716) of a finding, for the Modifier Code Sequence
+/// (0040,A195) of its code: the class has no place of its own for them, and may be extended by
+/// standard attributes (PS3.2 3.11.3).
+fn modifiers(described: &Described) -> Vec<InMemDicomObject> {
+    let place = described.place;
+    let laterality = place.map(|place| place.laterality.snomed());
+    let region = place.and_then(|place| place.region);
+    let severity = described.severity.map(Severity::snomed);
+    let codes = [laterality, region, severity].into_iter().flatten();
+    codes.map(|(value, meaning)| code(value, "SCT", meaning)).collect()
 }
 
 impl Dx<'_> {
@@ -161,15 +178,20 @@ impl Dx<'_> {
         if self.findings.is_empty() {
             return;
         }
-        let names: Vec<&str> = self.findings.iter().map(|finding| finding.name).collect();
+        let names: Vec<String> = self.findings.iter().map(Described::words).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         e.texts(tags::ADMITTING_DIAGNOSES_DESCRIPTION, VR::LO, &names);
-        let codes = self.findings.iter().map(|finding| match finding.snomed {
-            Some(value) => code(value, "SCT", finding.meaning),
-            None => code(
-                &finding.slug.to_uppercase()[..finding.slug.len().min(16)],
-                OWN_SCHEME,
-                finding.meaning,
-            ),
+        let codes = self.findings.iter().map(|described| {
+            let finding = described.finding;
+            let mut item = Elements(match finding.snomed {
+                Some(value) => code(value, "SCT", finding.meaning),
+                None => code(&own_code(finding), OWN_SCHEME, finding.meaning),
+            });
+            let modifiers = modifiers(described);
+            if !modifiers.is_empty() {
+                item.sequence(tags::MODIFIER_CODE_SEQUENCE, modifiers);
+            }
+            item.0
         });
         e.sequence(tags::ADMITTING_DIAGNOSES_CODE_SEQUENCE, codes.collect());
     }

@@ -5,8 +5,11 @@ use dicom_dictionary_std::{tags, uids};
 use dicom_object::{DefaultDicomObject, InMemDicomObject};
 
 use super::attributes::{integer, items, text, texts};
+use super::dx::{OWN_SCHEME, own_code};
 use super::{DicomError, Header};
-use crate::terms::{Sex, finding, finding_by_code};
+use crate::terms::{
+    self, Described, Finding, NORMAL, Severity, Sex, finding, finding_by_code, place_of,
+};
 
 /// Pixels of the largest radiograph that is read; the largest mammograms have 30 million.
 const MOST_PIXELS: u64 = 64 << 20;
@@ -39,6 +42,13 @@ pub(super) fn header(object: &DefaultDicomObject) -> Result<Header, DicomError> 
         ));
     }
     let (rows, columns) = size(object)?;
+    let described = described(object);
+    let mut findings: Vec<String> = Vec::new();
+    for one in &described {
+        if !findings.iter().any(|name| name == one.finding.name) {
+            findings.push(one.finding.name.to_owned());
+        }
+    }
     Ok(Header {
         sop_class_uid,
         sop_instance_uid: get(tags::SOP_INSTANCE_UID)
@@ -53,7 +63,8 @@ pub(super) fn header(object: &DefaultDicomObject) -> Result<Header, DicomError> 
         view_position: get(tags::VIEW_POSITION),
         laterality: get(tags::IMAGE_LATERALITY).or_else(|| get(tags::LATERALITY)),
         body_part: get(tags::BODY_PART_EXAMINED),
-        findings: findings(object),
+        findings,
+        described: described.iter().map(Described::named).collect(),
         rows,
         columns,
         bits_stored: integer(object, tags::BITS_STORED)
@@ -134,28 +145,58 @@ fn age_string(age: &str) -> Option<f32> {
     }
 }
 
-/// Findings by their SNOMED CT codes, then by the words of the description; in the words of the
-/// vocabulary. Diagnoses that the vocabulary does not know are left out.
-fn findings(object: &InMemDicomObject) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    let mut add = |name: &str| {
-        if !found.iter().any(|other| other == name) {
-            found.push(name.to_owned());
-        }
-    };
+/// Findings by their codes with the codes' modifiers, then by the words of the description; in the
+/// words of the vocabulary, each once at each place. Diagnoses that the vocabulary does not know are
+/// left out.
+fn described(object: &InMemDicomObject) -> Vec<Described> {
+    let mut found: Vec<Described> = Vec::new();
     for item in items(object, tags::ADMITTING_DIAGNOSES_CODE_SEQUENCE) {
-        let known = match text(item, tags::CODING_SCHEME_DESIGNATOR).as_deref() {
-            Some("SCT") => text(item, tags::CODE_VALUE).and_then(|code| finding_by_code(&code)),
+        let value = text(item, tags::CODE_VALUE);
+        let known = match (text(item, tags::CODING_SCHEME_DESIGNATOR).as_deref(), value) {
+            (Some("SCT"), Some(value)) => finding_by_code(&value),
+            (Some(OWN_SCHEME), Some(value)) => {
+                terms::findings().iter().find(|finding| own_code(finding) == value)
+            }
             _ => None,
         };
         if let Some(finding) = known {
-            add(finding.name);
+            let described = modified(finding, item);
+            let same = |other: &Described| {
+                other.finding == described.finding && other.place == described.place
+            };
+            if !found.iter().any(same) {
+                found.push(described);
+            }
         }
     }
     for word in texts(object, tags::ADMITTING_DIAGNOSES_DESCRIPTION) {
-        if let Some(finding) = finding(&word) {
-            add(finding.name);
+        if let Some(finding) = finding(&word)
+            && !found.iter().any(|other| other.finding == finding)
+        {
+            found.push(finding.into());
         }
     }
     found
+}
+
+/// A finding with the side, region and severity that its code's modifiers say, where the vocabulary
+/// knows them; `normal` has none.
+fn modified(finding: &'static Finding, item: &InMemDicomObject) -> Described {
+    let mut described = Described::from(finding);
+    if finding.slug == NORMAL {
+        return described;
+    }
+    let codes: Vec<String> = items(item, tags::MODIFIER_CODE_SEQUENCE)
+        .iter()
+        .filter(|code| text(code, tags::CODING_SCHEME_DESIGNATOR).as_deref() == Some("SCT"))
+        .filter_map(|code| text(code, tags::CODE_VALUE))
+        .collect();
+    described.severity = codes.iter().find_map(|code| Severity::of_code(code));
+    let region = |code: &str| {
+        let mut regions = terms::places().iter().filter_map(|place| place.region);
+        regions.any(|(known, _)| known == code)
+    };
+    let region = codes.iter().map(String::as_str).find(|code| region(code));
+    described.place = codes.iter().find_map(|code| place_of(code, region));
+    described
 }

@@ -11,6 +11,7 @@ mod header;
 mod lookup;
 mod pixels;
 mod png;
+mod provenance;
 mod radiograph;
 mod read;
 mod rle;
@@ -26,7 +27,10 @@ mod tests;
 pub use crate::terms::{AgeGroup, Sex};
 pub use error::DicomError;
 pub use png::{png_with_provenance, render_png};
+pub use provenance::{
+    AdapterUse, ControlUse, InputUse, Provenance, SyntheticDescription, read_provenance,
+};
 pub use radiograph::{Frame, Header, Radiograph};
 pub use read::{inspect, read, read_file};
-pub use synthetic::{Provenance, SyntheticDescription, write_synthetic};
+pub use synthetic::write_synthetic;
 pub use wrap::{Columns, WrapError, WrapOptions, WrapSummary, wrap};

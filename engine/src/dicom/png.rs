@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{DicomError, Frame, SyntheticDescription};
+use super::provenance::{KEYWORD, SyntheticDescription};
+use super::{DicomError, Frame};
 
 /// IPTC's word for an image that a trained model made; readers of photo metadata know it.
 const DIGITAL_SOURCE: &str =
@@ -18,8 +19,8 @@ pub fn render_png(frame: &Frame, window: Option<(f32, f32)>) -> Result<Vec<u8>, 
 }
 
 /// An 8-bit greyscale PNG of a synthetic frame that carries its provenance in `iTXt` chunks:
-/// `Synthetic`, `Description` (the prompt), `Provenance` (JSON), and an XMP packet with IPTC's
-/// digital source type.
+/// `Synthetic`, `Description` (the prompt), `Provenance` (the whole description as JSON, which
+/// [`super::read_provenance`] gives back), and an XMP packet with IPTC's digital source type.
 ///
 /// # Errors
 /// [`DicomError::Write`] for an empty frame.
@@ -27,8 +28,7 @@ pub fn png_with_provenance(
     frame: &Frame,
     description: &SyntheticDescription,
 ) -> Result<Vec<u8>, DicomError> {
-    let provenance =
-        serde_json::to_string(&description.provenance).map_err(|error| failed(&error))?;
+    let provenance = description.to_json()?;
     let packet = format!(
         "<?xpacket begin=\"\u{feff}\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\
          <x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\
@@ -45,7 +45,7 @@ pub fn png_with_provenance(
             ("Synthetic", Cow::from("YES")),
             ("Software", Cow::from(format!("Skiagraph {}", crate::VERSION))),
             ("Description", Cow::from(&description.prompt)),
-            ("Provenance", Cow::from(provenance)),
+            (KEYWORD, Cow::from(provenance)),
             ("XML:com.adobe.xmp", Cow::from(packet)),
         ],
     )

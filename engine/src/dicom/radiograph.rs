@@ -4,7 +4,7 @@ use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma};
 use serde::{Deserialize, Serialize};
 
-use crate::terms::Sex;
+use crate::terms::{DescribedFinding, Sex};
 
 /// Calibrated pixels, row by row from the top left.
 ///
@@ -89,6 +89,9 @@ pub struct Header {
     pub body_part: Option<String>,
     /// Findings in the words of [`crate::terms::findings`], lower case.
     pub findings: Vec<String>,
+    /// The same findings with the places and severities that their codes' modifiers say.
+    #[serde(default)]
+    pub described: Vec<DescribedFinding>,
     /// Rows (0028,0010).
     pub rows: u32,
     /// Columns (0028,0011).

@@ -45,7 +45,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Header, DicomError> {
     Ok(header)
 }
 
-fn parse(bytes: &[u8]) -> Result<DefaultDicomObject, DicomError> {
+pub(super) fn parse(bytes: &[u8]) -> Result<DefaultDicomObject, DicomError> {
     scan::scan(bytes)?;
     dicom_object::from_reader(bytes)
         .map_err(|error| DicomError::Damaged { cause: pixels::innermost(&error) })

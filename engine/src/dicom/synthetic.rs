@@ -3,11 +3,11 @@
 use chrono::Utc;
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
-use serde::{Deserialize, Serialize};
 
 use super::dx::{Dx, Elements, Stored, code, encode};
+use super::provenance::{CREATOR, DESCRIPTION, PRIVATE_CREATOR, Provenance, SyntheticDescription};
 use super::{DicomError, Frame, uid};
-use crate::terms::{AgeGroup, Sex, finding, view_position};
+use crate::terms::view_position;
 
 /// Bits of a synthetic object's pixels: what a detector gives, and more than an eye can tell apart.
 const BITS: u16 = 12;
@@ -19,46 +19,6 @@ const PRODUCT: &str = "Skiagraph";
 const SHORT_TEXT: usize = 1_024;
 /// The longest Long String.
 const LONG_STRING: usize = 64;
-
-/// Where a synthetic image comes from: enough to make it again.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Provenance {
-    /// The program that made it.
-    pub program: String,
-    /// The program's version.
-    pub version: String,
-    /// The model's name.
-    pub model: String,
-    /// SHA-256 of the model's weights, in hexadecimal.
-    pub model_sha256: String,
-    /// Adapters by name, and the scale of each.
-    pub adapters: Vec<(String, f32)>,
-    /// The seed of the noise.
-    pub seed: u64,
-    /// Denoising steps.
-    pub steps: u32,
-    /// Strength of classifier-free guidance.
-    pub guidance_scale: f32,
-    /// The scheduler's name.
-    pub scheduler: String,
-}
-
-/// What a synthetic image shows, and where it comes from.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct SyntheticDescription {
-    /// Child or adult, as asked for.
-    pub age_group: Option<AgeGroup>,
-    /// Sex, as asked for.
-    pub sex: Option<Sex>,
-    /// A code of View Position, as asked for.
-    pub view_position: Option<String>,
-    /// Findings, as asked for.
-    pub findings: Vec<String>,
-    /// The sentence that the model was given.
-    pub prompt: String,
-    /// Model, seed and settings.
-    pub provenance: Provenance,
-}
 
 /// Writes a DX object – For Presentation: 12 bits in 16, Synthetic Data YES (PS3.3 C.12.1), the
 /// synthesizing equipment with its settings among the contributing equipment (C.12.1.1.5), and a
@@ -94,12 +54,12 @@ pub fn write_synthetic(
     let findings = description
         .findings
         .iter()
-        .map(|word| {
-            finding(word).ok_or_else(|| {
+        .map(|entry| {
+            entry.resolve().map_err(|fault| {
                 DicomError::attribute(
                     "AdmittingDiagnosesDescription",
                     "0008,1080",
-                    "not a known finding",
+                    fault.to_string(),
                 )
             })
         })
@@ -152,6 +112,8 @@ pub fn write_synthetic(
         tags::CONTRIBUTING_EQUIPMENT_SEQUENCE,
         vec![equipment(description, &format!("{date}{time}+0000")).0],
     );
+    elements.text(PRIVATE_CREATOR, VR::LO, CREATOR);
+    elements.text(DESCRIPTION, VR::UT, &description.to_json()?);
     encode(elements)
 }
 
@@ -187,26 +149,18 @@ fn equipment(description: &SyntheticDescription, at: &str) -> Elements {
 }
 
 fn contribution(description: &SyntheticDescription) -> String {
-    let Provenance {
-        program,
-        version,
-        model,
-        model_sha256,
-        adapters,
-        seed,
-        steps,
-        guidance_scale,
-        scheduler,
-    } = &description.provenance;
+    let Provenance { program, version, model, model_sha256, seed, .. } = &description.provenance;
+    let Provenance { steps, guidance_scale, scheduler, adapters, inputs, .. } =
+        &description.provenance;
     let mut text = format!(
         "program={program} {version}; model={model}; model_sha256={model_sha256}; seed={seed}; \
          steps={steps}; guidance_scale={guidance_scale}; scheduler={scheduler}"
     );
-    for (name, scale) in adapters {
-        text.push_str("; adapter=");
-        text.push_str(name);
-        text.push('@');
-        text.push_str(&scale.to_string());
+    for adapter in adapters {
+        text.push_str(&format!("; adapter={}@{}", adapter.name, adapter.scale));
+    }
+    for input in inputs {
+        text.push_str(&format!("; {}={}", input.role, input.sha256));
     }
     if let Some(age_group) = description.age_group {
         text.push_str("; age_group=");

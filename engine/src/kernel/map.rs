@@ -1,13 +1,25 @@
 //! Weights mapped from disk.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
-use candle_core::Result;
 use candle_core::safetensors::MmapedSafetensors;
+use candle_core::{Result, bail};
+
+/// Bytes of a safetensors header, at most. The header of Stable Diffusion XL in one file has half a
+/// megabyte; what is longer is no header, and would ask for memory before a tensor is read.
+pub const LONGEST_HEADER: u64 = 16 << 20;
 
 /// Maps a safetensors file into memory: tensors are read from the page cache when they are asked
 /// for, and nothing is copied before.
+///
+/// # Errors
+/// Where the file is none, its header is longer than the file or than [`LONGEST_HEADER`], or the
+/// header lies: offsets that overlap, leave holes or lie outside, sizes that are not those of shape
+/// and number type.
 pub fn map_weights(path: &Path) -> Result<MmapedSafetensors> {
+    check(path)?;
     // SAFETY: the mapping is read-only. Bundles are written under a temporary name and renamed, so
     // a file that is mapped is never truncated or written in place by this program; whoever edits
     // a model file in place under a running server breaks the contract of the bundle folder.
@@ -15,4 +27,54 @@ pub fn map_weights(path: &Path) -> Result<MmapedSafetensors> {
     unsafe {
         MmapedSafetensors::new(path)
     }
+}
+
+/// Maps the files of a model that was cut into several, as one.
+///
+/// # Errors
+/// As [`map_weights`].
+pub fn map_shards<P: AsRef<Path>>(paths: &[P]) -> Result<MmapedSafetensors> {
+    for path in paths {
+        check(path.as_ref())?;
+    }
+    // SAFETY: as in `map_weights`.
+    #[allow(unsafe_code)]
+    unsafe {
+        MmapedSafetensors::multi(paths)
+    }
+}
+
+/// Looks at a file's first eight bytes before anything is mapped.
+fn check(path: &Path) -> Result<()> {
+    // Asked first: opening a pipe would wait for its other end.
+    if !std::fs::metadata(path)?.is_file() {
+        bail!("is no file");
+    }
+    let mut file = File::open(path)?;
+    let mut start = Vec::with_capacity(8);
+    Read::by_ref(&mut file).take(8).read_to_end(&mut start)?;
+    match header_length(&start, file.metadata()?.len()) {
+        Ok(_) => Ok(()),
+        Err(cause) => bail!("{cause}"),
+    }
+}
+
+/// The length of the header of a safetensors file of `length` bytes that begins with `start`.
+///
+/// # Errors
+/// Where the header cannot be as long as it says.
+pub fn header_length(start: &[u8], length: u64) -> std::result::Result<u64, String> {
+    let Some(count) = start.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes)) else {
+        return Err("is too short to be a safetensors file".into());
+    };
+    if count > length.saturating_sub(8) {
+        return Err(format!(
+            "is no safetensors file, or a truncated one: its header should have {count} bytes, and \
+             the file has {length}"
+        ));
+    }
+    if count > LONGEST_HEADER {
+        return Err(format!("its header has {count} bytes, and {LONGEST_HEADER} are read at most"));
+    }
+    Ok(count)
 }

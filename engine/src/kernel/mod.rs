@@ -18,7 +18,7 @@ mod tests;
 
 pub use activation::{geglu, silu};
 pub use conv::conv2d;
-pub use map::map_weights;
+pub use map::{LONGEST_HEADER, header_length, map_shards, map_weights};
 pub use norm::{group_norm, layer_norm};
 pub use optimiser::{AdamW, AdamWStep};
 pub use softmax::softmax;

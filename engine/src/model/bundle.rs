@@ -3,48 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+use super::disk::{read_json, read_text, save_weights, sha256_file, write_json};
+use super::part::{Part, check_shards};
 use super::{
-    ModelCard, ModelError, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig, Vae, VaeConfig,
+    ControlNet, ControlNetConfig, ModelCard, ModelError, T2iAdapter, T2iAdapterConfig, TextConfig,
+    TextEncoder, Tokenizer, Unet, UnetConfig, Vae, VaeConfig,
 };
-use crate::files;
-use crate::kernel::map_weights;
-use crate::nn::Weights;
-use crate::noise::ScheduleConfig;
+use crate::kernel::map_shards;
+use crate::nn::{Cut, Stored, Weights};
+use crate::noise::{ScheduleConfig, SchedulerConfig};
 
-/// A network of a bundle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// The autoencoder.
-    Vae,
-    /// The denoising network.
-    Unet,
-    /// The text encoder.
-    TextEncoder,
-}
-
-impl Part {
-    /// Folder of the part.
-    pub fn folder(self) -> &'static str {
-        match self {
-            Self::Vae => "vae",
-            Self::Unet => "unet",
-            Self::TextEncoder => "text_encoder",
-        }
-    }
-
-    /// File name of the weights, as diffusers and transformers call it.
-    pub fn weights_file(self) -> &'static str {
-        match self {
-            Self::Vae | Self::Unet => "diffusion_pytorch_model.safetensors",
-            Self::TextEncoder => "model.safetensors",
-        }
-    }
-}
+#[cfg(test)]
+mod tests;
 
 /// A model folder that was opened: its card and configurations are read, its weights are not.
 #[derive(Debug, Clone)]
@@ -54,27 +29,88 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Opens `folder`. The card is required; the hash of the weights is computed.
+    /// Opens `folder`: a model in diffusers' layout. Without a `card.json`, a card is made up from what
+    /// the configurations say, with the licence as unknown. The hash of the weights is computed.
+    ///
+    /// # Errors
+    /// Where it is no folder, holds neither a card nor a UNet, or a card or a configuration is damaged.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
+        let mut bundle = Self::glance(folder)?;
+        bundle.card.weights_sha256 = bundle.hash()?;
+        Ok(bundle)
+    }
+
+    /// Opens `folder` without computing the hash of its weights, which reads all of them.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn glance(folder: &Path) -> Result<Self, ModelError> {
         if !folder.is_dir() {
             return Err(ModelError::file(folder, "is not a model folder"));
         }
-        let mut card: ModelCard = read_json(&folder.join("card.json"))?;
-        let bundle = Self { folder: folder.to_owned(), card: card.clone() };
-        card.weights_sha256 = bundle.hash()?;
-        Ok(Self { card, ..bundle })
+        let path = folder.join("card.json");
+        let card = if path.exists() { read_json(&path)? } else { ModelCard::made_up(folder)? };
+        Ok(Self { folder: folder.to_owned(), card })
     }
 
-    /// SHA-256 over the hashes of the weight files, in the order vae, unet, text encoder.
+    /// Opens what there is in `folder`, perhaps a single part: nothing is asked of it but to be a
+    /// folder. Its card is empty where it has none.
+    ///
+    /// # Errors
+    /// Where it is no folder, or has a card that cannot be read.
+    pub fn of_parts(folder: &Path) -> Result<Self, ModelError> {
+        if !folder.is_dir() {
+            return Err(ModelError::file(folder, "is not a model folder"));
+        }
+        let path = folder.join("card.json");
+        let card = if path.exists() { read_json(&path)? } else { ModelCard::default() };
+        Ok(Self { folder: folder.to_owned(), card })
+    }
+
+    /// SHA-256 over the hashes of the weight files, in the order vae, unet, text encoders.
     fn hash(&self) -> Result<String, ModelError> {
         let mut hash = Sha256::new();
-        for part in [Part::Vae, Part::Unet, Part::TextEncoder] {
-            let path = self.weights_path(part);
-            if path.exists() {
-                hash.update(sha256_file(&path)?.as_bytes());
+        for part in Part::BASE {
+            if self.has(part) {
+                for file in part.weight_files(&self.part_folder(part))? {
+                    hash.update(sha256_file(&file)?.as_bytes());
+                }
             }
         }
         Ok(hex::encode(hash.finalize()))
+    }
+
+    /// SHA-256 of a part's weights, over the hashes of its files, in hexadecimal; of a single file, its own.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn part_hash(&self, part: Part) -> Result<String, ModelError> {
+        let files = part.weight_files(&self.part_folder(part))?;
+        if let [file] = &files[..] {
+            return sha256_file(file);
+        }
+        let mut hash = Sha256::new();
+        for file in files {
+            hash.update(sha256_file(&file)?.as_bytes());
+        }
+        Ok(hex::encode(hash.finalize()))
+    }
+
+    /// Whether the bundle has weights or a configuration of a part.
+    pub fn has(&self, part: Part) -> bool {
+        let folder = self.part_folder(part);
+        folder.join("config.json").exists() || part.weight_files(&folder).is_ok()
+    }
+
+    /// The folder of a part.
+    pub fn part_folder(&self, part: Part) -> PathBuf {
+        let folder = self.folder.join(part.folder());
+        // A folder of one part alone is that part.
+        if !folder.exists() && part.stands_alone_in(&self.folder) {
+            self.folder.clone()
+        } else {
+            folder
+        }
     }
 
     /// The folder.
@@ -87,13 +123,28 @@ impl Bundle {
         &self.card
     }
 
-    /// The weights of a part.
-    pub fn weights_path(&self, part: Part) -> PathBuf {
-        self.folder.join(part.folder()).join(part.weights_file())
+    /// The configuration of a part.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is not of this form.
+    pub fn config<T: DeserializeOwned>(&self, part: Part) -> Result<T, ModelError> {
+        read_json(&self.part_folder(part).join("config.json"))
     }
 
-    fn config<T: DeserializeOwned>(&self, part: Part) -> Result<T, ModelError> {
-        read_json(&self.folder.join(part.folder()).join("config.json"))
+    /// Maps the weight files of a part, under the names of today.
+    ///
+    /// # Errors
+    /// Where there are none, or they are damaged.
+    pub fn stored(&self, part: Part) -> Result<Stored, ModelError> {
+        let folder = self.part_folder(part);
+        let files = part.weight_files(&folder)?;
+        let place = files.first().filter(|_| files.len() == 1).unwrap_or(&folder);
+        if files.len() > 1 {
+            check_shards(&files)?;
+        }
+        let mapped = map_shards(&files).map_err(|cause| ModelError::file(place, cause))?;
+        Stored::renamed(mapped, |name| vec![todays_name(part, name)])
+            .map_err(|cause| ModelError::file(place, cause))
     }
 
     /// Maps the weights of a part.
@@ -103,9 +154,45 @@ impl Bundle {
         trainable: bool,
         device: &Device,
     ) -> Result<Weights, ModelError> {
-        let path = self.weights_path(part);
-        let file = map_weights(&path).map_err(|cause| ModelError::file(&path, cause))?;
-        Ok(Weights::from_file(file, trainable, DType::F32, device))
+        Ok(Weights::from_file(self.stored(part)?, trainable, DType::F32, device))
+    }
+
+    /// Ends the loading of a part: the error names its folder.
+    fn finish(&self, part: Part, weights: &Weights) -> Result<(), ModelError> {
+        weights.finish().map_err(|cause| ModelError::file(self.part_folder(part), cause))
+    }
+
+    /// Looks at every weight of a part without loading it: the network that its configuration describes
+    /// must find each under its name, in its shape and with numbers in it, and no other.
+    ///
+    /// # Errors
+    /// Names every weight that does not fit.
+    pub fn verify(&self, part: Part) -> Result<(), ModelError> {
+        let weights = Weights::to_verify(self.stored(part)?);
+        match part {
+            Part::Vae => drop(Vae::new(self.vae_config()?, &weights)?),
+            Part::Unet => {
+                let config: UnetConfig = self.config(part)?;
+                config.validate()?;
+                drop(Unet::new(config, &weights)?);
+            }
+            Part::TextEncoder | Part::TextEncoder2 => {
+                let config: TextConfig = self.config(part)?;
+                config.validate()?;
+                drop(TextEncoder::new(config, &weights)?);
+            }
+            Part::ControlNet(_) => {
+                let config: ControlNetConfig = self.config(part)?;
+                config.validate()?;
+                drop(ControlNet::new(config, &weights)?);
+            }
+            Part::T2iAdapter => {
+                let config: T2iAdapterConfig = self.config(part)?;
+                config.validate()?;
+                drop(T2iAdapter::new(config, &weights)?);
+            }
+        }
+        self.finish(part, &weights)
     }
 
     /// The autoencoder's configuration.
@@ -119,7 +206,7 @@ impl Bundle {
     pub fn vae(&self, device: &Device) -> Result<Vae, ModelError> {
         let weights = self.weights(Part::Vae, false, device)?;
         let network = Vae::new(self.vae_config()?, &weights)?;
-        weights.finish()?;
+        self.finish(Part::Vae, &weights)?;
         Ok(network)
     }
 
@@ -129,35 +216,81 @@ impl Bundle {
         config.validate()?;
         let weights = self.weights(Part::Unet, trainable, device)?;
         let network = Unet::new(config, &weights)?;
-        weights.finish()?;
+        self.finish(Part::Unet, &weights)?;
         Ok((network, weights))
     }
 
-    /// Loads the text encoder, with its weights.
+    /// Loads a text encoder, with its weights.
     pub fn text_encoder(
         &self,
+        part: Part,
         trainable: bool,
         device: &Device,
     ) -> Result<(TextEncoder, Weights), ModelError> {
-        let config: TextConfig = self.config(Part::TextEncoder)?;
+        let config: TextConfig = self.config(part)?;
         config.validate()?;
-        let weights = self.weights(Part::TextEncoder, trainable, device)?;
+        let weights = self.weights(part, trainable, device)?;
         let network = TextEncoder::new(config, &weights)?;
-        weights.finish()?;
+        self.finish(part, &weights)?;
         Ok((network, weights))
     }
 
-    /// Loads the tokenizer.
-    pub fn tokenizer(&self) -> Result<Tokenizer, ModelError> {
-        Tokenizer::open(&self.folder.join("tokenizer"))
+    /// Loads a text encoder's tokenizer.
+    pub fn tokenizer(&self, part: Part) -> Result<Tokenizer, ModelError> {
+        let folder = if part == Part::TextEncoder2 { "tokenizer_2" } else { "tokenizer" };
+        Tokenizer::open(&self.folder.join(folder))
     }
 
-    /// The noise schedule.
+    /// Loads a ControlNet.
+    pub fn controlnet(&self, index: u8, device: &Device) -> Result<ControlNet, ModelError> {
+        let part = Part::ControlNet(index);
+        let config: ControlNetConfig = self.config(part)?;
+        config.validate()?;
+        let weights = self.weights(part, false, device)?;
+        let network = ControlNet::new(config, &weights)?;
+        self.finish(part, &weights)?;
+        Ok(network)
+    }
+
+    /// Loads a T2I-Adapter.
+    pub fn t2i_adapter(&self, device: &Device) -> Result<T2iAdapter, ModelError> {
+        let config: T2iAdapterConfig = self.config(Part::T2iAdapter)?;
+        config.validate()?;
+        let weights = self.weights(Part::T2iAdapter, false, device)?;
+        let network = T2iAdapter::new(config, &weights)?;
+        self.finish(Part::T2iAdapter, &weights)?;
+        Ok(network)
+    }
+
+    /// Whether an empty negative prompt is zeros in place of the embedding of no words, as Stable Diffusion
+    /// XL was taught (`force_zeros_for_empty_prompt` of `model_index.json`, true unless it says otherwise).
+    pub fn zeros_for_no_words(&self) -> Result<bool, ModelError> {
+        let path = self.folder.join("model_index.json");
+        if !path.exists() {
+            return Ok(true);
+        }
+        let index: serde_json::Value = read_json(&path)?;
+        let said = index.get("force_zeros_for_empty_prompt");
+        Ok(said.and_then(serde_json::Value::as_bool).unwrap_or(true))
+    }
+
+    /// The scheduler.
+    ///
+    /// # Errors
+    /// Where there is none, or the engine cannot follow it; the field is named.
+    pub fn scheduler(&self) -> Result<SchedulerConfig, ModelError> {
+        let path = self.folder.join("scheduler").join("scheduler_config.json");
+        let text = read_text(&path)?;
+        SchedulerConfig::parse(&text).map_err(|cause| ModelError::file(path, cause))
+    }
+
+    /// The noise schedule of a training.
+    ///
+    /// # Errors
+    /// As [`Self::scheduler`], and where it is none to train under.
     pub fn schedule(&self) -> Result<ScheduleConfig, ModelError> {
         let path = self.folder.join("scheduler").join("scheduler_config.json");
-        let config: ScheduleConfig = read_json(&path)?;
-        config.validate().map_err(|cause| ModelError::file(path, cause))?;
-        Ok(config)
+        self.scheduler()?.schedule().map_err(|cause| ModelError::file(path, cause))
     }
 
     /// Writes a part's configuration and weights; the weights in half precision.
@@ -197,58 +330,18 @@ impl Bundle {
     }
 }
 
-/// Reads a JSON file; the error names the file.
-pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
-    let text = std::fs::read(path).map_err(|cause| ModelError::file(path, cause))?;
-    serde_json::from_slice(&text).map_err(|cause| ModelError::file(path, cause))
-}
-
-/// Writes a value as readable JSON, atomically.
-pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), ModelError> {
-    let text =
-        serde_json::to_string_pretty(value).map_err(|cause| ModelError::file(path, cause))?;
-    files::replace(path, format!("{text}\n").as_bytes())
-        .map_err(|cause| ModelError::file(path, cause))
-}
-
-/// Writes `weights` as safetensors in `dtype`, atomically.
-pub fn save_weights(
-    path: &Path,
-    weights: &BTreeMap<String, Tensor>,
-    dtype: DType,
-) -> Result<(), ModelError> {
-    let converted = weights
-        .iter()
-        .map(|(name, tensor)| Ok((name.clone(), tensor.to_dtype(dtype)?.contiguous()?)))
-        .collect::<candle_core::Result<Vec<_>>>()?;
-    let bytes =
-        safetensors::serialize(converted, None).map_err(|cause| ModelError::file(path, cause))?;
-    files::replace(path, &bytes).map_err(|cause| ModelError::file(path, cause))
-}
-
-/// SHA-256 of a file, in hexadecimal.
-pub fn sha256_file(path: &Path) -> Result<String, ModelError> {
-    let fault = |cause| ModelError::file(path, cause);
-    let mut file = std::fs::File::open(path).map_err(fault)?;
-    let mut hash = Sha256::new();
-    std::io::copy(&mut file, &mut HashWriter(&mut hash)).map_err(fault)?;
-    Ok(hex::encode(hash.finalize()))
-}
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl std::io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
+/// The name that diffusers has today for a weight of a part: up to version 0.12 it wrote the
+/// autoencoder's attention under names of its own, as Stable Diffusion 1.5 still has them.
+fn todays_name(part: Part, name: &str) -> (String, Cut) {
+    const OLD: [(&str, &str); 4] =
+        [("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0")];
+    if part == Part::Vae
+        && let Some((path, layer)) = name.rsplit_once(".attentions.0.")
+        && let Some((layer, kind)) = layer.split_once('.')
+        && let Some((_, today)) = OLD.iter().find(|(old, _)| *old == layer)
+    {
+        let cut = if kind == "weight" { Cut::Flat } else { Cut::Whole };
+        return (format!("{path}.attentions.0.{today}.{kind}"), cut);
     }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The variables' values, detached, by name.
-pub fn values(variables: &BTreeMap<String, Var>) -> BTreeMap<String, Tensor> {
-    variables.iter().map(|(name, variable)| (name.clone(), variable.as_detached_tensor())).collect()
+    (name.to_owned(), Cut::Whole)
 }

@@ -5,22 +5,48 @@
 
 mod bundle;
 mod card;
+mod clip;
+mod controlnet;
+mod disk;
 mod error;
+mod image_processor;
+mod import;
+mod part;
 mod preset;
+mod single;
+mod supported;
+mod t2i_adapter;
 mod text;
 mod tokenizer;
 mod transformer;
 mod unet;
+mod unet_blocks;
+mod unet_config;
 mod vae;
+mod vae_tiles;
+mod vision;
 
 #[cfg(test)]
 mod tests;
 
-pub use bundle::{Bundle, Part, read_json, save_weights, sha256_file, values, write_json};
+pub use bundle::Bundle;
 pub use card::ModelCard;
+pub use controlnet::{ControlNet, ControlNetConfig};
+pub use disk::{
+    metadata_of, read_json, read_text, safetensors_metadata, save_weights, sha256_file, values,
+    write_json,
+};
 pub use error::ModelError;
+pub use image_processor::ImageProcessor;
+pub use import::{ImportOptions, Imported, adopt, choose, import};
+pub use part::Part;
 pub use preset::write_tiny;
-pub use text::{TextConfig, TextEncoder};
-pub use tokenizer::{Encoded, Tokenizer};
-pub use unet::{Unet, UnetConfig};
+pub use single::{SingleFile, Wishes};
+pub use t2i_adapter::{T2iAdapter, T2iAdapterConfig};
+pub use text::{TextConfig, TextEncoder, TextOutput};
+pub use tokenizer::{Encoded, Tokenizer, Unit, Units};
+pub use unet::{CrossAttention, Unet};
+pub use unet_blocks::{Added, Residuals, UnetInput};
+pub use unet_config::{PerLevel, Sides, UnetConfig};
 pub use vae::{Vae, VaeConfig};
+pub use vision::{VisionConfig, VisionEncoder, VisionOutput};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::{DType, Device};
 
-use super::unet::PerLevel;
+use super::unet_config::{PerLevel, Sides};
 use super::{
     Bundle, ModelCard, ModelError, Part, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig, Vae,
     VaeConfig, values,
@@ -31,17 +31,21 @@ pub fn write_tiny(folder: &Path, texts: &[String], seed: u64) -> Result<(), Mode
         sample_size: 32,
         mid_block_add_attention: true,
         patch_size: 2,
+        use_quant_conv: true,
+        use_post_quant_conv: true,
+        shift_factor: None,
+        rest: Default::default(),
     };
     let unet_config = UnetConfig {
         class_name: "UNet2DConditionModel".into(),
-        sample_size: 8,
+        sample_size: Some(Sides::Square(8)),
         in_channels: 4,
         out_channels: 4,
         block_out_channels: vec![16, 32],
         down_block_types: vec!["CrossAttnDownBlock2D".into(), "DownBlock2D".into()],
         up_block_types: vec!["UpBlock2D".into(), "CrossAttnUpBlock2D".into()],
-        layers_per_block: 1,
-        cross_attention_dim: 16,
+        layers_per_block: PerLevel::One(1),
+        cross_attention_dim: PerLevel::One(16),
         attention_head_dim: PerLevel::One(2),
         norm_num_groups: 8,
         norm_eps: 1e-5,
@@ -49,6 +53,13 @@ pub fn write_tiny(folder: &Path, texts: &[String], seed: u64) -> Result<(), Mode
         use_linear_projection: true,
         flip_sin_to_cos: true,
         freq_shift: 0.0,
+        reverse_transformer_layers_per_block: None,
+        mid_block_type: Some("UNetMidBlock2DCrossAttn".into()),
+        addition_embed_type: None,
+        addition_time_embed_dim: None,
+        projection_class_embeddings_input_dim: None,
+        time_cond_proj_dim: None,
+        rest: Default::default(),
     };
     let tokenizer = Tokenizer::train(texts, 600)?;
     let text_config = TextConfig {
@@ -62,6 +73,7 @@ pub fn write_tiny(folder: &Path, texts: &[String], seed: u64) -> Result<(), Mode
         hidden_act: "quick_gelu".into(),
         layer_norm_eps: 1e-5,
         eos_token_id: Some(tokenizer.end_token()),
+        projection_dim: None,
     };
     let fresh = || Weights::from_seed(seed, DType::F32, &device);
     let weights = fresh();

@@ -1,10 +1,11 @@
 //! The text encoder, in the layout of transformers' `CLIPTextModel` (Radford et al., arXiv 2103.00020).
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
+use super::clip::{Activation, Layer, LayerSizes};
 use super::error::ModelError;
-use crate::nn::{Init, LayerNorm, Linear, Weights, attend};
+use crate::nn::{Init, LayerNorm, Linear, Weights};
 
 /// `text_encoder/config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub struct TextConfig {
     /// The token that ends and pads a text.
     #[serde(default)]
     pub eos_token_id: Option<u32>,
+    /// Width of the projected text, where the class projects (`CLIPTextModelWithProjection`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection_dim: Option<usize>,
 }
 
 fn architectures() -> Vec<String> {
@@ -70,64 +74,53 @@ impl TextConfig {
         if !(2..=8192).contains(&self.max_position_embeddings) {
             return fault("max_position_embeddings", "must lie between 2 and 8192");
         }
-        if !matches!(self.hidden_act.as_str(), "quick_gelu" | "gelu") {
+        if self.projects() && !(1..=16_384).contains(&self.projection_dim.unwrap_or(0)) {
+            return fault("projection_dim", "must lie between 1 and 16,384");
+        }
+        if Activation::named(&self.hidden_act).is_none() {
             return fault("hidden_act", "must be quick_gelu or gelu");
         }
         Ok(())
     }
-}
 
-#[expect(clippy::struct_field_names, reason = "the names of the checkpoint")]
-struct Layer {
-    layer_norm1: LayerNorm,
-    q_proj: Linear,
-    k_proj: Linear,
-    v_proj: Linear,
-    out_proj: Linear,
-    layer_norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
-}
-
-impl Layer {
-    fn new(config: &TextConfig, weights: &Weights) -> Result<Self> {
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let attention = weights.pp("self_attn");
-        let mlp = weights.pp("mlp");
-        Ok(Self {
-            layer_norm1: LayerNorm::new(width, config.layer_norm_eps, &weights.pp("layer_norm1"))?,
-            q_proj: Linear::new(width, width, &attention.pp("q_proj"))?,
-            k_proj: Linear::new(width, width, &attention.pp("k_proj"))?,
-            v_proj: Linear::new(width, width, &attention.pp("v_proj"))?,
-            out_proj: Linear::new(width, width, &attention.pp("out_proj"))?,
-            layer_norm2: LayerNorm::new(width, config.layer_norm_eps, &weights.pp("layer_norm2"))?,
-            fc1: Linear::new(width, inner, &mlp.pp("fc1"))?,
-            fc2: Linear::new(inner, width, &mlp.pp("fc2"))?,
+    fn layer(&self) -> Result<LayerSizes> {
+        let Some(activation) = Activation::named(&self.hidden_act) else {
+            bail!("hidden_act must be quick_gelu or gelu");
+        };
+        Ok(LayerSizes {
+            width: self.hidden_size,
+            inner: self.intermediate_size,
+            heads: self.num_attention_heads,
+            epsilon: self.layer_norm_eps,
+            activation,
         })
     }
 
-    fn forward(&self, x: &Tensor, mask: &Tensor, config: &TextConfig) -> Result<Tensor> {
-        let y = self.layer_norm1.forward(x)?;
-        let (q, k, v) =
-            (self.q_proj.forward(&y)?, self.k_proj.forward(&y)?, self.v_proj.forward(&y)?);
-        let y = attend(&q, &k, &v, config.num_attention_heads, Some(mask))?;
-        let x = (x + self.out_proj.forward(&y)?)?;
-        let y = self.fc1.forward(&self.layer_norm2.forward(&x)?)?;
-        let y = if config.hidden_act == "quick_gelu" {
-            (&y * candle_nn::ops::sigmoid(&(&y * 1.702)?)?)?
-        } else {
-            y.gelu_erf()?
-        };
-        x + self.fc2.forward(&y)?
+    /// Whether the pooled text is projected, as in the second encoder of Stable Diffusion XL.
+    fn projects(&self) -> bool {
+        self.architectures.iter().any(|class| class == "CLIPTextModelWithProjection")
     }
+}
+
+/// What a text encoder gives.
+pub struct TextOutput {
+    /// After the last norm, `[batch, length, width]`.
+    pub last_hidden_state: Tensor,
+    /// Before the last layer, without a norm, `[batch, length, width]`: what Stable Diffusion XL attends to.
+    pub penultimate: Tensor,
+    /// Of the token that ends the text, `[batch, width]`, projected where the class projects.
+    pub pooled: Tensor,
 }
 
 /// The text encoder.
 pub struct TextEncoder {
     token_embedding: Tensor,
+    /// Vectors of words that were learned beside the vocabulary, and the first of their tokens.
+    learned: Option<(u32, Tensor)>,
     position_embedding: Tensor,
     layers: Vec<Layer>,
     final_layer_norm: LayerNorm,
+    text_projection: Option<Linear>,
     config: TextConfig,
 }
 
@@ -136,6 +129,13 @@ impl TextEncoder {
     pub fn new(config: TextConfig, weights: &Weights) -> Result<Self> {
         // transformers wrote this prefix up to version 4, and leaves it out from 5 on.
         let bare = weights.holds("final_layer_norm.weight");
+        let text_projection = match config.projection_dim {
+            Some(width) if config.projects() => {
+                let weights = weights.pp("text_projection");
+                Some(Linear::without_bias(config.hidden_size, width, &weights)?)
+            }
+            _ => None,
+        };
         let weights = if bare { weights.clone() } else { weights.pp("text_model") };
         let embeddings = weights.pp("embeddings");
         let width = config.hidden_size;
@@ -147,11 +147,13 @@ impl TextEncoder {
             (config.max_position_embeddings, width),
             init,
         )?;
+        let sizes = config.layer()?;
         let layers = (0..config.num_hidden_layers)
-            .map(|index| Layer::new(&config, &weights.pp("encoder.layers").pp(index)))
+            .map(|index| Layer::new(sizes, &weights.pp("encoder.layers").pp(index)))
             .collect::<Result<_>>()?;
         Ok(Self {
             token_embedding,
+            learned: None,
             position_embedding,
             layers,
             final_layer_norm: LayerNorm::new(
@@ -159,6 +161,7 @@ impl TextEncoder {
                 config.layer_norm_eps,
                 &weights.pp("final_layer_norm"),
             )?,
+            text_projection,
             config,
         })
     }
@@ -168,18 +171,87 @@ impl TextEncoder {
         &self.config
     }
 
+    /// Gives the tokens from `first` on the vectors `rows` `[tokens, width]`, in place of those learned
+    /// before; none takes them away. The vocabulary's own stay as they are.
+    ///
+    /// # Errors
+    /// Where the vectors have another width.
+    pub fn learn(&mut self, first: u32, rows: Option<Tensor>) -> Result<()> {
+        if let Some(rows) = &rows
+            && rows.dims2()?.1 != self.config.hidden_size
+        {
+            bail!("vectors of {:?}, not of {} numbers", rows.dims(), self.config.hidden_size);
+        }
+        self.learned = rows.map(|rows| (first, rows));
+        Ok(())
+    }
+
+    /// Tokens `[n]` to their vectors `[n, width]`.
+    fn embed(&self, tokens: &Tensor) -> Result<Tensor> {
+        let Some((first, learned)) = &self.learned else {
+            return self.token_embedding.index_select(tokens, 0);
+        };
+        let learned = learned.to_dtype(self.token_embedding.dtype())?;
+        let rows =
+            tokens.to_vec1::<u32>()?.into_iter().map(|token| match token.checked_sub(*first) {
+                Some(row) => learned.get(row as usize),
+                None => self.token_embedding.get(token as usize),
+            });
+        Tensor::stack(&rows.collect::<Result<Vec<_>>>()?, 0)
+    }
+
     /// Tokens `[batch, length]` to embeddings `[batch, length, width]` after the last norm.
     pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
+        self.final_layer_norm.forward(&self.layers(tokens)?.1)
+    }
+
+    /// All that the encoder says of tokens `[batch, length]`.
+    pub fn encode(&self, tokens: &Tensor) -> Result<TextOutput> {
+        let (penultimate, last) = self.layers(tokens)?;
+        let last_hidden_state = self.final_layer_norm.forward(&last)?;
+        let ends = self.ends(tokens)?;
+        let mut pooled = Vec::with_capacity(ends.len());
+        for (text, end) in ends.into_iter().enumerate() {
+            pooled.push(last_hidden_state.narrow(0, text, 1)?.narrow(1, end, 1)?.squeeze(1)?);
+        }
+        let mut pooled = Tensor::cat(&pooled, 0)?;
+        if let Some(projection) = &self.text_projection {
+            pooled = projection.forward(&pooled)?;
+        }
+        Ok(TextOutput { last_hidden_state, penultimate, pooled })
+    }
+
+    /// Before and after the last layer.
+    fn layers(&self, tokens: &Tensor) -> Result<(Tensor, Tensor)> {
         let (batch, length) = tokens.dims2()?;
+        let longest = self.config.max_position_embeddings;
+        if length > longest {
+            bail!("a text of {length} tokens, and the encoder takes {longest}");
+        }
         let width = self.config.hidden_size;
-        let x = self.token_embedding.index_select(&tokens.flatten_all()?, 0)?;
-        let x = x.reshape((batch, length, width))?;
+        let x = self.embed(&tokens.flatten_all()?)?.reshape((batch, length, width))?;
         let mut x = x.broadcast_add(&self.position_embedding.narrow(0, 0, length)?)?;
+        let mut penultimate = x.clone();
         let mask = causal_mask(length, x.dtype(), x.device())?;
         for layer in &self.layers {
-            x = layer.forward(&x, &mask, &self.config)?;
+            penultimate = x;
+            x = layer.forward(&penultimate, Some(&mask))?;
         }
-        self.final_layer_norm.forward(&x)
+        Ok((penultimate, x))
+    }
+
+    /// Where each text ends. The first models were written down with 2 for the ending token, whatever it
+    /// was: for them transformers takes the largest token.
+    fn ends(&self, tokens: &Tensor) -> Result<Vec<usize>> {
+        let rows: Vec<Vec<u32>> = tokens.to_dtype(DType::U32)?.to_vec2()?;
+        let end = self.config.eos_token_id.unwrap_or(2);
+        Ok(rows
+            .iter()
+            .map(|row| {
+                let sought = if end == 2 { row.iter().max() } else { Some(&end) };
+                row.iter().position(|token| Some(token) == sought).unwrap_or(0)
+            })
+            .collect())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::nn::{Attention, Conv2d, GroupNorm, LayerNorm, Linear, Weights, geglu};
+use crate::nn::{Attention, Conv2d, GroupNorm, ImageContext, LayerNorm, Linear, Weights, geglu};
 
 /// Sizes of a transformer.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +13,15 @@ pub(super) struct Sizes {
     pub(super) groups: usize,
     pub(super) linear: bool,
     pub(super) layers: usize,
+}
+
+/// What a network's cross-attentions see.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// `[batch, tokens, width]`.
+    pub(super) text: &'a Tensor,
+    /// For each cross-attention in the order of [`Transformer::number`]; none where no image goes along.
+    pub(super) images: &'a [Vec<ImageContext>],
 }
 
 struct FeedForward {
@@ -28,6 +37,8 @@ struct Block {
     attn2: Attention,
     norm3: LayerNorm,
     ff: FeedForward,
+    /// Which cross-attention of its network it has.
+    number: usize,
 }
 
 impl Block {
@@ -47,12 +58,15 @@ impl Block {
                 project: Linear::new(channels, 8 * channels, &weights.pp("ff.net.0.proj"))?,
                 out: Linear::new(4 * channels, channels, &weights.pp("ff.net.2"))?,
             },
+            number: 0,
         })
     }
 
-    fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, context: Context) -> Result<Tensor> {
         let x = (self.attn1.forward(&self.norm1.forward(x)?, None)? + x)?;
-        let x = (self.attn2.forward(&self.norm2.forward(&x)?, Some(context))? + x)?;
+        let images = context.images.get(self.number).map_or(&[][..], Vec::as_slice);
+        let y = self.norm2.forward(&x)?;
+        let x = (self.attn2.forward_with(&y, Some(context.text), images)? + x)?;
         let y = geglu(&self.ff.project.forward(&self.norm3.forward(&x)?)?)?;
         self.ff.out.forward(&y)? + x
     }
@@ -82,6 +96,7 @@ pub(super) struct Transformer {
     proj_in: Projection,
     transformer_blocks: Vec<Block>,
     proj_out: Projection,
+    sizes: Sizes,
 }
 
 impl Transformer {
@@ -93,11 +108,24 @@ impl Transformer {
                 .map(|index| Block::new(sizes, &weights.pp("transformer_blocks").pp(index)))
                 .collect::<Result<_>>()?,
             proj_out: Projection::new(sizes, &weights.pp("proj_out"))?,
+            sizes,
         })
     }
 
-    /// `x` `[batch, channels, h, w]` and `context` `[batch, tokens, width]` to the shape of `x`.
-    pub(super) fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+    pub(super) fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
+    /// Numbers the cross-attentions from `next` on, and moves it behind the last.
+    pub(super) fn number(&mut self, next: &mut usize) {
+        for block in &mut self.transformer_blocks {
+            block.number = *next;
+            *next += 1;
+        }
+    }
+
+    /// `x` `[batch, channels, h, w]`, same shape.
+    pub(super) fn forward(&self, x: &Tensor, context: Context) -> Result<Tensor> {
         let (batch, channels, height, width) = x.dims4()?;
         let to_sequence = |y: &Tensor| -> Result<Tensor> {
             y.reshape((batch, channels, height * width))?.transpose(1, 2)?.contiguous()

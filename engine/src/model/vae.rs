@@ -5,6 +5,8 @@ use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::error::ModelError;
+use super::supported::{self, Rest};
+use super::vae_tiles::Tiles;
 use crate::nn::{Attention, Conv2d, GroupNorm, ResnetBlock, Weights};
 
 /// `vae/config.json`.
@@ -37,6 +39,18 @@ pub struct VaeConfig {
     /// most and hold least.
     #[serde(default = "one")]
     pub patch_size: usize,
+    /// Whether a 1 × 1 convolution follows the encoder.
+    #[serde(default = "yes")]
+    pub use_quant_conv: bool,
+    /// Whether a 1 × 1 convolution precedes the decoder.
+    #[serde(default = "yes")]
+    pub use_post_quant_conv: bool,
+    /// Taken from the latent before it is scaled.
+    #[serde(default)]
+    pub shift_factor: Option<f64>,
+    /// What else the file says.
+    #[serde(flatten)]
+    pub rest: Rest,
 }
 
 fn class_name() -> String {
@@ -60,6 +74,7 @@ impl VaeConfig {
     /// # Errors
     /// Where no network can be built from the values.
     pub fn validate(&self) -> std::result::Result<(), ModelError> {
+        supported::check("vae", &self.rest, &supported::vae())?;
         let fault = |field, cause: &str| {
             Err(ModelError::Config { part: "vae", field, cause: cause.to_owned() })
         };
@@ -307,8 +322,8 @@ impl Decoder {
 /// The autoencoder.
 pub struct Vae {
     encoder: Encoder,
-    quant_conv: Conv2d,
-    post_quant_conv: Conv2d,
+    quant_conv: Option<Conv2d>,
+    post_quant_conv: Option<Conv2d>,
     decoder: Decoder,
     config: VaeConfig,
 }
@@ -317,10 +332,17 @@ impl Vae {
     /// Builds the network from its weights.
     pub fn new(config: VaeConfig, weights: &Weights) -> Result<Self> {
         let latent = config.latent_channels;
+        let point = |width, weights: &Weights| Conv2d::new(width, width, 1, 1, 0, weights);
         Ok(Self {
             encoder: Encoder::new(&config, &weights.pp("encoder"))?,
-            quant_conv: Conv2d::new(2 * latent, 2 * latent, 1, 1, 0, &weights.pp("quant_conv"))?,
-            post_quant_conv: Conv2d::new(latent, latent, 1, 1, 0, &weights.pp("post_quant_conv"))?,
+            quant_conv: config
+                .use_quant_conv
+                .then(|| point(2 * latent, &weights.pp("quant_conv")))
+                .transpose()?,
+            post_quant_conv: config
+                .use_post_quant_conv
+                .then(|| point(latent, &weights.pp("post_quant_conv")))
+                .transpose()?,
             decoder: Decoder::new(&config, &weights.pp("decoder"))?,
             config,
         })
@@ -334,19 +356,58 @@ impl Vae {
     /// Mean and log variance of the latent's distribution, `[batch, latent, h/c, w/c]` each, of
     /// images `[batch, channels, h, w]` between −1 and 1; not scaled.
     pub fn encode(&self, image: &Tensor) -> Result<(Tensor, Tensor)> {
+        self.distribution(&self.moments(image)?)
+    }
+
+    /// As [`Self::encode`], tile by tile where a side is longer than in training: the memory does not
+    /// grow with the image.
+    pub fn encode_tiled(&self, image: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (side, unit) = (self.config.sample_size, self.config.compression());
+        let tiles = Tiles { side, out_side: side / unit };
+        let moments = tiles.each(image, &|tile| self.moments(tile))?;
+        self.distribution(&moments)
+    }
+
+    /// Images between about −1 and 1 of unscaled latents.
+    pub fn decode(&self, latent: &Tensor) -> Result<Tensor> {
+        let y = match &self.post_quant_conv {
+            Some(conv) => self.decoder.forward(&conv.forward(latent)?)?,
+            None => self.decoder.forward(latent)?,
+        };
+        unfold(&y, self.config.patch_size)
+    }
+
+    /// As [`Self::decode`], tile by tile where a side is longer than in training.
+    pub fn decode_tiled(&self, latent: &Tensor) -> Result<Tensor> {
+        let (side, unit) = (self.config.sample_size, self.config.compression());
+        Tiles { side: side / unit, out_side: side }.each(latent, &|tile| self.decode(tile))
+    }
+
+    /// The latent that diffusion sees of one that the encoder gave.
+    pub fn scaled(&self, latent: &Tensor) -> Result<Tensor> {
+        let shift = self.config.shift_factor.unwrap_or(0.0);
+        latent.affine(self.config.scaling_factor, -shift * self.config.scaling_factor)
+    }
+
+    /// The inverse of [`Self::scaled`].
+    pub fn unscaled(&self, latent: &Tensor) -> Result<Tensor> {
+        (latent / self.config.scaling_factor)? + self.config.shift_factor.unwrap_or(0.0)
+    }
+
+    fn moments(&self, image: &Tensor) -> Result<Tensor> {
         let moments = self.encoder.forward(&fold(image, self.config.patch_size)?)?;
-        let moments = self.quant_conv.forward(&moments)?;
+        match &self.quant_conv {
+            Some(conv) => conv.forward(&moments),
+            None => Ok(moments),
+        }
+    }
+
+    fn distribution(&self, moments: &Tensor) -> Result<(Tensor, Tensor)> {
         let latent = self.config.latent_channels;
         Ok((
             moments.narrow(1, 0, latent)?,
             moments.narrow(1, latent, latent)?.clamp(-30f32, 20f32)?,
         ))
-    }
-
-    /// Images between about −1 and 1 of unscaled latents.
-    pub fn decode(&self, latent: &Tensor) -> Result<Tensor> {
-        let y = self.decoder.forward(&self.post_quant_conv.forward(latent)?)?;
-        unfold(&y, self.config.patch_size)
     }
 }
 

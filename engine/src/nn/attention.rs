@@ -6,6 +6,18 @@ use super::linear::Linear;
 use super::weights::Weights;
 use crate::kernel;
 
+/// An image that a cross-attention sees beside its context, through keys and values of its own: decoupled
+/// cross-attention (Ye et al., arXiv 2308.06721, section 3.2.2).
+#[derive(Debug, Clone)]
+pub struct ImageContext {
+    /// `[batch, tokens, inner]`.
+    pub keys: Tensor,
+    /// `[batch, tokens, inner]`.
+    pub values: Tensor,
+    /// What is seen of the image is added to what is seen of the context this many times.
+    pub scale: f64,
+}
+
 /// Attention from a query sequence to a context (Vaswani et al., arXiv 1706.03762).
 pub struct Attention {
     to_q: Linear,
@@ -38,11 +50,25 @@ impl Attention {
 
     /// `x` `[batch, n, width]` attends to `context` `[batch, m, context width]`, or to itself.
     pub fn forward(&self, x: &Tensor, context: Option<&Tensor>) -> Result<Tensor> {
+        self.forward_with(x, context, &[])
+    }
+
+    /// As [`Self::forward`], with `images` beside the context.
+    pub fn forward_with(
+        &self,
+        x: &Tensor,
+        context: Option<&Tensor>,
+        images: &[ImageContext],
+    ) -> Result<Tensor> {
         let context = context.unwrap_or(x);
         let q = self.to_q.forward(x)?;
         let k = self.to_k.forward(context)?;
         let v = self.to_v.forward(context)?;
-        self.to_out.forward(&attend(&q, &k, &v, self.heads, None)?)
+        let mut y = attend(&q, &k, &v, self.heads, None)?;
+        for ImageContext { keys, values, scale } in images {
+            y = (y + (attend(&q, keys, values, self.heads, None)? * *scale)?)?;
+        }
+        self.to_out.forward(&y)
     }
 }
 

@@ -2,14 +2,12 @@
 
 use candle_core::{Result, Tensor};
 
-use super::delta::DeltaSlot;
+use super::delta::{Base, DeltaSlot, Operation};
 use super::weights::{Init, Weights};
 use crate::kernel;
 
-/// A convolution with square kernel, plus the deltas of its slot.
+/// A convolution with square kernel, as the layer's slot changes it.
 pub struct Conv2d {
-    weight: Tensor,
-    bias: Tensor,
     stride: usize,
     padding: usize,
     slot: DeltaSlot,
@@ -25,30 +23,31 @@ impl Conv2d {
         padding: usize,
         weights: &Weights,
     ) -> Result<Self> {
-        let fan_in = input * kernel * kernel;
-        Ok(Self {
-            weight: weights.get("weight", (output, input, kernel, kernel), Init::FanIn(fan_in))?,
-            bias: weights.get("bias", output, Init::FanIn(fan_in))?,
-            stride,
-            padding,
-            slot: weights.slot(),
-        })
+        let init = Init::FanIn(input * kernel * kernel);
+        Self::build([output, input, kernel, kernel], stride, padding, init, weights)
     }
 
     /// A convolution that answers zero until it is trained.
     pub fn zeroed(input: usize, output: usize, kernel: usize, weights: &Weights) -> Result<Self> {
-        Ok(Self {
-            weight: weights.get("weight", (output, input, kernel, kernel), Init::Zeros)?,
-            bias: weights.get("bias", output, Init::Zeros)?,
-            stride: 1,
-            padding: kernel / 2,
-            slot: weights.slot(),
-        })
+        Self::build([output, input, kernel, kernel], 1, kernel / 2, Init::Zeros, weights)
+    }
+
+    fn build(
+        shape: [usize; 4],
+        stride: usize,
+        padding: usize,
+        init: Init,
+        weights: &Weights,
+    ) -> Result<Self> {
+        let weight = weights.get("weight", &shape, init)?;
+        let bias = Some(weights.get("bias", shape[0], init)?);
+        let operation = Operation::Convolution { stride, padding };
+        Ok(Self { stride, padding, slot: weights.slot(Base { weight, bias, operation }) })
     }
 
     /// `[batch, in, h, w]` to `[batch, out, h', w']`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = kernel::conv2d(x, &self.weight, Some(&self.bias), self.stride, self.padding)?;
-        self.slot.apply(x, y)
+        self.slot
+            .forward(x, |weight, bias| kernel::conv2d(x, weight, bias, self.stride, self.padding))
     }
 }

@@ -10,21 +10,87 @@ pub trait Delta: Send + Sync {
     fn forward(&self, x: &Tensor) -> Result<Tensor>;
 }
 
-/// A place in a layer for any number of deltas. Clones share the place.
-#[derive(Clone, Default)]
-pub struct DeltaSlot(Arc<RwLock<Vec<Arc<dyn Delta>>>>);
+/// What a layer does with its weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// `x Wᵀ`, with a weight `[out, in]`.
+    Linear,
+    /// A convolution with a weight `[out, in, kernel, kernel]`.
+    Convolution {
+        /// Pixels from one answer to the next.
+        stride: usize,
+        /// Zeros around the map.
+        padding: usize,
+    },
+}
+
+/// A layer as the checkpoint has it. Nobody changes it: what changes a layer stands in its slot.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// `[out, in]` or `[out, in, kernel, kernel]`.
+    pub weight: Tensor,
+    /// `[out]`.
+    pub bias: Option<Tensor>,
+    /// What is done with them.
+    pub operation: Operation,
+}
+
+/// What stands in a slot.
+enum Change {
+    /// Deltas that act beside the base; none changes nothing.
+    Beside(Vec<Arc<dyn Delta>>),
+    /// A weight and a bias that act in place of the base's.
+    Instead(Tensor, Option<Tensor>),
+}
+
+/// A layer's base, and a place for what changes it. Clones share the place.
+#[derive(Clone)]
+pub struct DeltaSlot {
+    base: Arc<Base>,
+    change: Arc<RwLock<Change>>,
+}
 
 impl DeltaSlot {
-    /// Puts `deltas` in the slot, in place of those that were there.
-    pub fn fill(&self, deltas: Vec<Arc<dyn Delta>>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = deltas;
+    /// An empty slot of a layer.
+    pub(super) fn new(base: Base) -> Self {
+        let change = Change::Beside(Vec::new());
+        Self { base: Arc::new(base), change: Arc::new(RwLock::new(change)) }
     }
 
-    /// `y` plus what every delta makes of `x`.
-    pub(super) fn apply(&self, x: &Tensor, mut y: Tensor) -> Result<Tensor> {
-        for delta in self.0.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            y = (y + delta.forward(x)?)?;
+    /// The layer as the checkpoint has it, whatever stands in the slot.
+    pub fn base(&self) -> &Base {
+        &self.base
+    }
+
+    /// Puts `deltas` in the slot, in place of all that stood there. None leave the base alone.
+    pub fn fill(&self, deltas: Vec<Arc<dyn Delta>>) {
+        self.put(Change::Beside(deltas));
+    }
+
+    /// Lets `weight` and `bias`, in the base's shapes, act in place of the base's, which are kept.
+    pub fn replace(&self, weight: Tensor, bias: Option<Tensor>) {
+        self.put(Change::Instead(weight, bias));
+    }
+
+    fn put(&self, change: Change) {
+        *self.change.write().unwrap_or_else(PoisonError::into_inner) = change;
+    }
+
+    /// The layer's answer for `x`, where `layer` computes it from a weight and a bias.
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        layer: impl FnOnce(&Tensor, Option<&Tensor>) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        match &*self.change.read().unwrap_or_else(PoisonError::into_inner) {
+            Change::Beside(deltas) => {
+                let mut y = layer(&self.base.weight, self.base.bias.as_ref())?;
+                for delta in deltas {
+                    y = (y + delta.forward(x)?)?;
+                }
+                Ok(y)
+            }
+            Change::Instead(weight, bias) => layer(weight, bias.as_ref()),
         }
-        Ok(y)
     }
 }

@@ -2,13 +2,11 @@
 
 use candle_core::{Result, Tensor};
 
-use super::delta::DeltaSlot;
+use super::delta::{Base, DeltaSlot, Operation};
 use super::weights::{Init, Weights};
 
-/// `x Wᵀ + b`, plus the deltas of its slot.
+/// `x Wᵀ + b`, as the layer's slot changes it.
 pub struct Linear {
-    weight: Tensor,
-    bias: Option<Tensor>,
     slot: DeltaSlot,
 }
 
@@ -16,30 +14,33 @@ impl Linear {
     /// A layer with a bias, `weight` `[out, in]` and `bias` `[out]`.
     pub fn new(input: usize, output: usize, weights: &Weights) -> Result<Self> {
         let bias = weights.get("bias", output, Init::FanIn(input))?;
-        Ok(Self { bias: Some(bias), ..Self::without_bias(input, output, weights)? })
+        Self::build(input, output, Some(bias), weights)
     }
 
     /// A layer without a bias.
     pub fn without_bias(input: usize, output: usize, weights: &Weights) -> Result<Self> {
-        Ok(Self {
-            weight: weights.get("weight", (output, input), Init::FanIn(input))?,
-            bias: None,
-            slot: weights.slot(),
-        })
+        Self::build(input, output, None, weights)
+    }
+
+    fn build(input: usize, output: usize, bias: Option<Tensor>, weights: &Weights) -> Result<Self> {
+        let weight = weights.get("weight", (output, input), Init::FanIn(input))?;
+        Ok(Self { slot: weights.slot(Base { weight, bias, operation: Operation::Linear }) })
     }
 
     /// `[…, in]` to `[…, out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (output, input) = self.weight.dims2()?;
-        let rows = x.reshape(((), input))?;
-        let mut y = rows.matmul(&self.weight.t()?)?;
-        if let Some(bias) = &self.bias {
-            y = y.broadcast_add(bias)?;
-        }
-        let mut dims = x.dims().to_vec();
-        if let Some(last) = dims.last_mut() {
-            *last = output;
-        }
-        self.slot.apply(x, y.reshape(dims)?)
+        self.slot.forward(x, |weight, bias| {
+            let (output, input) = weight.dims2()?;
+            let rows = x.reshape(((), input))?;
+            let mut y = rows.matmul(&weight.t()?)?;
+            if let Some(bias) = bias {
+                y = y.broadcast_add(bias)?;
+            }
+            let mut dims = x.dims().to_vec();
+            if let Some(last) = dims.last_mut() {
+                *last = output;
+            }
+            y.reshape(dims)
+        })
     }
 }

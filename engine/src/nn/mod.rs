@@ -6,9 +6,11 @@
 mod attention;
 mod conv;
 mod delta;
+mod finite;
 mod linear;
 mod norm;
 mod resnet;
+mod stored;
 mod time;
 mod weights;
 
@@ -16,11 +18,13 @@ mod weights;
 mod tests;
 
 pub use crate::kernel::{geglu, silu, softmax};
-pub use attention::{Attention, attend};
+pub use attention::{Attention, ImageContext, attend};
 pub use conv::Conv2d;
-pub use delta::{Delta, DeltaSlot};
+pub use delta::{Base, Delta, DeltaSlot, Operation};
+pub use finite::all_finite;
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};
 pub use resnet::ResnetBlock;
+pub use stored::{Cut, Place, Stored};
 pub use time::{TimestepEmbedding, timestep_embedding};
 pub use weights::{Init, Weights};

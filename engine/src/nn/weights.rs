@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
 use rand::SeedableRng;
 use rand::distr::{Distribution, Uniform};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use super::delta::DeltaSlot;
+use super::delta::{Base, DeltaSlot};
+use super::stored::Stored;
 
 /// How a weight starts where no file gives it.
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +26,14 @@ pub enum Init {
 }
 
 enum Source {
-    File(MmapedSafetensors),
+    File(Stored),
     Seed(u64),
 }
 
 struct Inner {
     source: Source,
+    /// Whether weights are looked at, and zeros handed out in their place.
+    dry: bool,
     trainable: bool,
     dtype: DType,
     device: Device,
@@ -56,20 +58,35 @@ pub struct Weights {
 
 impl Weights {
     fn new(source: Source, trainable: bool, dtype: DType, device: &Device) -> Self {
-        let inner =
-            Inner { source, trainable, dtype, device: device.clone(), state: Mutex::default() };
+        let (dry, device, state) = (false, device.clone(), Mutex::default());
+        let inner = Inner { source, dry, trainable, dtype, device, state };
         Self { inner: Arc::new(inner), path: String::new() }
     }
 
-    /// Weights from a mapped file, converted to `dtype` as they are taken; variables where
+    /// Mapped weights that are looked at and not taken: every name, shape and number is checked, and the
+    /// network that is built from them is of zeros that need no memory. [`Self::finish`] tells what is
+    /// wrong.
+    pub fn to_verify(file: impl Into<Stored>) -> Self {
+        let inner = Inner {
+            source: Source::File(file.into()),
+            dry: true,
+            trainable: false,
+            dtype: DType::F32,
+            device: Device::Cpu,
+            state: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner), path: String::new() }
+    }
+
+    /// Weights from mapped files, converted to `dtype` as they are taken; variables where
     /// `trainable`.
     pub fn from_file(
-        file: MmapedSafetensors,
+        file: impl Into<Stored>,
         trainable: bool,
         dtype: DType,
         device: &Device,
     ) -> Self {
-        Self::new(Source::File(file), trainable, dtype, device)
+        Self::new(Source::File(file.into()), trainable, dtype, device)
     }
 
     /// Fresh trainable weights. The same seed and path give the same values, in whatever order
@@ -98,38 +115,37 @@ impl Weights {
     /// Whether a file gives the weight `name`; fresh weights come from none.
     pub fn holds(&self, name: &str) -> bool {
         match &self.inner.source {
-            Source::File(file) => file.get(&self.full(name)).is_ok(),
+            Source::File(file) => file.holds(&self.full(name)),
             Source::Seed(_) => false,
         }
     }
 
     /// The weight `name` in `shape`.
     ///
-    /// A weight that the file lacks, or has in another shape, comes back as zeros and is reported by
-    /// [`Self::finish`], so that one error lists them all.
+    /// A weight that the file lacks, has in another shape or with numbers that are none comes back as
+    /// zeros and is reported by [`Self::finish`], so that one error lists them all.
     pub fn get(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Tensor> {
         let (shape, full) = (shape.into(), self.full(name));
         let (dtype, device) = (self.inner.dtype, &self.inner.device);
         let value = match &self.inner.source {
             Source::Seed(seed) => fresh(*seed, &full, &shape, init, device)?.to_dtype(dtype)?,
             Source::File(file) => {
-                let found = file.get(&full).ok().map(|view| view.shape().to_vec());
-                if found.as_deref() == Some(shape.dims()) {
-                    file.load(&full, device)?.to_dtype(dtype)?
-                } else {
-                    let fault = match found {
-                        None => format!("missing: {full}"),
-                        Some(found) => {
-                            format!("shape of {full}: {found:?}, not {:?}", shape.dims())
-                        }
-                    };
+                let fault = match file.shape(&full) {
+                    None => Some(format!("missing: {full}")),
+                    Some(found) if found != shape.dims() => {
+                        Some(format!("shape of {full}: {found:?}, not {:?}", shape.dims()))
+                    }
+                    Some(_) => file.damage(&full),
+                };
+                if fault.is_some() || self.inner.dry {
                     let mut state = self.state();
-                    state.faults.push(fault);
+                    state.faults.extend(fault);
                     state.shapes.insert(full, shape.dims().to_vec());
                     // One zero seen everywhere: a configuration that promises what the file does
                     // not hold asks for no memory.
                     return Tensor::zeros((), dtype, device)?.broadcast_as(&shape);
                 }
+                file.load(&full, device)?.to_dtype(dtype)?
             }
         };
         let mut state = self.state();
@@ -143,9 +159,9 @@ impl Weights {
         Ok(tensor)
     }
 
-    /// Opens the slot through which a delta reaches the layer at this path.
-    pub fn slot(&self) -> DeltaSlot {
-        let slot = DeltaSlot::default();
+    /// Opens the slot through which an adapter reaches the layer at this path.
+    pub fn slot(&self, base: Base) -> DeltaSlot {
+        let slot = DeltaSlot::new(base);
         self.state().slots.insert(self.path.clone(), slot.clone());
         slot
     }
@@ -165,30 +181,59 @@ impl Weights {
         self.state().variables.clone()
     }
 
-    /// Ends loading: fails where a key was missing, had another shape, or was in the file and not
-    /// asked for, and lists every one.
+    /// Ends loading: fails where a key was missing, had another shape, held NaN or infinity, or was in
+    /// the file and not asked for. One error counts them all and names the first of each kind.
     pub fn finish(&self) -> Result<()> {
         let mut state = self.state();
         let mut faults = std::mem::take(&mut state.faults);
         if let Source::File(file) = &self.inner.source {
-            for (name, _) in file.tensors() {
-                if !state.shapes.contains_key(&name) {
-                    faults.push(format!("unexpected: {name}"));
-                }
-            }
+            let unexpected = file
+                .names()
+                .filter(|name| !state.shapes.contains_key(*name) && !is_counter(name))
+                .map(|name| format!("unexpected: {name}"));
+            faults.extend(unexpected);
         }
         if faults.is_empty() {
             return Ok(());
         }
         faults.sort();
-        let shown = faults.len().min(20);
+        let mut counts = Vec::new();
+        let mut shown = Vec::new();
+        for (kind, words) in KINDS {
+            let of_kind: Vec<&String> =
+                faults.iter().filter(|fault| fault.starts_with(kind)).collect();
+            if !of_kind.is_empty() {
+                counts.push(format!("{} {words}", of_kind.len()));
+                shown.extend(of_kind.iter().take(MOST_NAMED).map(|fault| fault.as_str()));
+            }
+            if of_kind.len() > MOST_NAMED {
+                shown.push("…");
+            }
+        }
         bail!(
-            "the weights do not fit the network ({} faults): {}{}",
+            "the weights do not fit the network ({} faults: {}): {}",
             faults.len(),
-            faults[..shown].join("; "),
-            if shown < faults.len() { "; …" } else { "" }
+            counts.join(", "),
+            shown.join("; ")
         )
     }
+}
+
+/// How a fault of each kind begins, and what it is called where faults are counted.
+const KINDS: [(&str, &str); 5] = [
+    ("missing", "missing"),
+    ("unexpected", "unexpected"),
+    ("shape of", "of another shape"),
+    ("number type of", "of another number type"),
+    ("not finite", "not finite"),
+];
+/// Faults of one kind that an error names.
+const MOST_NAMED: usize = 40;
+
+/// Whether a stored tensor is a table of positions 0, 1, 2 …, which transformers wrote into its files
+/// up to version 4.30, and no network learns.
+fn is_counter(name: &str) -> bool {
+    name == "position_ids" || name.ends_with(".position_ids")
 }
 
 fn fresh(seed: u64, name: &str, shape: &Shape, init: Init, device: &Device) -> Result<Tensor> {

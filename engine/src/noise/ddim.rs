@@ -2,73 +2,68 @@
 
 use candle_core::{Result, Tensor};
 
-use super::schedule::{Prediction, Schedule};
+use super::config::SchedulerConfig;
+use super::sampler::{Sampler, Stepped, parts, sum};
+use super::schedule::Prediction;
+use super::source::NoiseSource;
+use super::table::Table;
 
 /// A deterministic sampler.
-#[derive(Debug, Clone)]
-pub struct Ddim {
-    schedule: Schedule,
-    timesteps: Vec<usize>,
+pub(super) struct Ddim {
+    table: Table,
+    timesteps: Vec<f64>,
+    visited: Vec<usize>,
     stride: usize,
+    prediction: Prediction,
+    clip: Option<f32>,
+    final_alpha: f64,
 }
 
 impl Ddim {
-    /// A sampling in `steps` steps.
-    pub fn new(schedule: Schedule, steps: usize) -> Self {
-        let timesteps = schedule.timesteps(steps);
-        let stride = schedule.len() / timesteps.len();
-        Self { schedule, timesteps, stride }
+    pub(super) fn new(config: &SchedulerConfig, steps: usize) -> std::result::Result<Self, String> {
+        let table = Table::new(config)?;
+        let visited = config.whole_timesteps(steps);
+        let to_one = config.flag("set_alpha_to_one", true)?;
+        Ok(Self {
+            final_alpha: if to_one { 1.0 } else { table.alpha_cumprod(0) },
+            timesteps: visited.iter().map(|timestep| *timestep as f64).collect(),
+            stride: config.num_train_timesteps / steps,
+            prediction: config.prediction,
+            clip: config.clip(true)?,
+            visited,
+            table,
+        })
     }
+}
 
-    /// The timesteps in the order that they are visited.
-    pub fn timesteps(&self) -> &[usize] {
+impl Sampler for Ddim {
+    fn timesteps(&self) -> &[f64] {
         &self.timesteps
     }
 
-    /// `clean` `[1, …]` under `noise`, as a sampling has it that begins at step `index`.
-    pub fn add_noise(&self, clean: &Tensor, noise: &Tensor, index: usize) -> Result<Tensor> {
-        self.schedule.add_noise(clean, noise, &[self.timesteps[index]])
-    }
-
-    /// The clean sample and the noise that the network's `prediction` at step `index` speaks of.
-    fn parts(
-        &self,
+    fn step(
+        &mut self,
         prediction: &Tensor,
         index: usize,
         sample: &Tensor,
-    ) -> Result<(Tensor, Tensor)> {
-        let alpha = self.schedule.alpha_cumprod(self.timesteps[index]);
+        _noise: &mut dyn NoiseSource,
+    ) -> Result<Stepped> {
+        let timestep = self.visited[index];
+        let alpha = self.table.alpha_cumprod(timestep);
+        let previous = match timestep.checked_sub(self.stride) {
+            Some(previous) => self.table.alpha_cumprod(previous),
+            None => self.final_alpha,
+        };
         let (signal, scale) = (alpha.sqrt(), (1.0 - alpha).sqrt());
-        let (clean, noise) = match self.schedule.config().prediction_type {
-            Prediction::Epsilon => {
-                (((sample - (prediction * scale)?)? / signal)?, prediction.clone())
-            }
-            Prediction::Sample => {
-                (prediction.clone(), ((sample - (prediction * signal)?)? / scale)?)
-            }
-            Prediction::VPrediction => (
-                ((sample * signal)? - (prediction * scale)?)?,
-                ((prediction * signal)? + (sample * scale)?)?,
-            ),
-        };
-        let clean =
-            if self.schedule.config().clip_sample { clean.clamp(-1f32, 1f32)? } else { clean };
-        Ok((clean, noise))
+        let (mut clean, noise) = parts(self.prediction, prediction, sample, signal, scale)?;
+        if let Some(range) = self.clip {
+            clean = clean.clamp(-range, range)?;
+        }
+        let sample = sum(&[(previous.sqrt(), &clean), ((1.0 - previous).sqrt(), &noise)])?;
+        Ok(Stepped { sample, clean })
     }
 
-    /// The picture so far: the clean sample that the network sees at step `index`, `[batch, …]`.
-    pub fn clean(&self, prediction: &Tensor, index: usize, sample: &Tensor) -> Result<Tensor> {
-        Ok(self.parts(prediction, index, sample)?.0)
-    }
-
-    /// One step: `sample` at step `index` of the visit, with the network's `prediction`, both
-    /// `[batch, …]`, to the sample at the next.
-    pub fn step(&self, prediction: &Tensor, index: usize, sample: &Tensor) -> Result<Tensor> {
-        let previous = match self.timesteps[index].checked_sub(self.stride) {
-            Some(previous) => self.schedule.alpha_cumprod(previous),
-            None => self.schedule.final_alpha_cumprod(),
-        };
-        let (clean, noise) = self.parts(prediction, index, sample)?;
-        (clean * previous.sqrt())? + (noise * (1.0 - previous).sqrt())?
+    fn add_noise(&self, clean: &Tensor, noise: &Tensor, index: usize) -> Result<Tensor> {
+        self.table.noisy(clean, noise, self.visited[index])
     }
 }

@@ -186,11 +186,6 @@ impl Schedule {
         self.alphas_cumprod[timestep]
     }
 
-    /// ᾱ before the first timestep.
-    pub(super) fn final_alpha_cumprod(&self) -> f64 {
-        if self.config.set_alpha_to_one { 1.0 } else { self.alphas_cumprod[0] }
-    }
-
     /// A factor for each sample, shaped to multiply `like` `[batch, …]`.
     fn factors(
         &self,
@@ -239,32 +234,6 @@ impl Schedule {
             Prediction::Epsilon => clamped / snr.max(1e-12),
             Prediction::Sample => clamped.max(1.0),
             Prediction::VPrediction => (clamped + 1.0) / (snr + 1.0),
-        }
-    }
-
-    /// The timesteps of a sampling in `steps` steps, from noise to image.
-    pub fn timesteps(&self, steps: usize) -> Vec<usize> {
-        let count = self.len();
-        let steps = steps.clamp(1, count);
-        match self.config.timestep_spacing {
-            Spacing::Leading => {
-                let ratio = count / steps;
-                (0..steps)
-                    .rev()
-                    .map(|i| (i * ratio + self.config.steps_offset).min(count - 1))
-                    .collect()
-            }
-            Spacing::Trailing => {
-                let ratio = count as f64 / steps as f64;
-                (0..steps)
-                    .map(|i| (count as f64 - i as f64 * ratio).round_ties_even() as usize - 1)
-                    .collect()
-            }
-            Spacing::Linspace => {
-                let last = (count - 1) as f64;
-                let gap = if steps == 1 { 0.0 } else { last / (steps - 1) as f64 };
-                (0..steps).rev().map(|i| (i as f64 * gap).round_ties_even() as usize).collect()
-            }
         }
     }
 }

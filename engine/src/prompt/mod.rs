@@ -4,8 +4,14 @@
 //! model is asked in the words in which it was taught.
 
 mod deidentification;
+mod spoken;
 mod structured;
+pub mod weights;
 
-pub use crate::terms::{Finding, ViewPosition, finding, findings, view_position, view_positions};
+pub use crate::terms::{
+    Described, DescribedFinding, Finding, ViewPosition, finding, findings, view_position,
+    view_positions,
+};
 pub use deidentification::strip_marks;
+pub use spoken::spoken;
 pub use structured::{LONGEST_TEXT, PromptError, StructuredPrompt};

@@ -1,5 +1,6 @@
 //! What can keep a request from its image.
 
+use super::conditioning::ConditionError;
 use crate::model::ModelError;
 
 /// An error of a sampling.
@@ -33,5 +34,17 @@ impl SampleError {
     /// An error about a field of the request.
     pub(super) fn invalid(field: &'static str, cause: impl Into<String>) -> Self {
         Self::Invalid { field, cause: cause.into() }
+    }
+}
+
+impl From<ConditionError> for SampleError {
+    fn from(error: ConditionError) -> Self {
+        match error {
+            ConditionError::Prompt(error) => {
+                Self::Invalid { field: error.field, cause: error.cause }
+            }
+            ConditionError::Model(error) => Self::Model(error),
+            ConditionError::Tensor(error) => Self::Tensor(error),
+        }
     }
 }

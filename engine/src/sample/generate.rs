@@ -2,22 +2,25 @@
 
 use candle_core::{Result, Tensor};
 
+use super::control::Controls;
 use super::error::SampleError;
 use super::guidance::Guidance;
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipeline, Told};
 use super::random::Seeded;
 use super::request::Request;
 use super::start::begin;
 use crate::device::CancelToken;
 use crate::dicom::Frame;
-use crate::noise::{Ddim, NoiseSource};
+use crate::model::{Added, UnetInput};
+use crate::noise::NoiseSource;
 
 /// A finished step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// Which, counted from 1.
     pub number: usize,
-    /// Steps in all; an image to start from leaves fewer than were asked for.
+    /// Steps in all, which are calls of the network: some schedulers need more than they have steps, and an
+    /// image to start from leaves fewer.
     pub of: usize,
     /// The picture so far, now and then.
     pub preview: Option<Frame>,
@@ -79,53 +82,75 @@ pub(super) fn denoise(
     request.check()?;
     let size = pipeline.size(request)?;
     let guidance = Guidance { scale: request.guidance_scale, rescale: request.guidance_rescale };
-    let context = if guidance.asks_twice() {
-        pipeline.context(&[&request.negative, &request.prompt])?
-    } else {
-        pipeline.context(&[&request.prompt])?
-    };
-    let sampler = Ddim::new(pipeline.schedule.clone(), request.steps);
-    let begun = begin(pipeline, request, size, &sampler, noise)?;
+    let told = pipeline.told(request, guidance.asks_twice(), size)?;
+    let mut sampler = pipeline.sampler(request)?;
+    let controls = Controls::new(pipeline, request, size)?;
+    let begun = begin(pipeline, request, size, sampler.as_ref(), noise)?;
     let (mut sample, first) = (begun.sample, begun.index);
-    let of = sampler.timesteps().len() - first;
+    let timesteps = sampler.timesteps().to_vec();
+    let of = timesteps.len() - first;
     let every = if previews == 0 { usize::MAX } else { of.div_ceil(previews + 1) };
-    for (index, timestep) in sampler.timesteps().iter().enumerate().skip(first) {
+    for (index, timestep) in timesteps.iter().enumerate().skip(first) {
         if cancel.is_cancelled() {
             return Err(SampleError::Cancelled);
         }
+        let number = index - first;
+        let shown = sampler.scale_model_input(&sample, index)?;
+        let question = Question { timestep: *timestep, number, of };
         let beside = begun.beside.as_ref();
-        let prediction = predict(pipeline, &sample, *timestep, &context, beside, guidance)?;
-        let number = index - first + 1;
+        let prediction = predict(pipeline, &shown, question, &told, &controls, beside, guidance)?;
+        let stepped = sampler.step(&prediction, index, &sample, noise)?;
+        sample = match &begun.kept {
+            Some(kept) => kept.put_back(&stepped.sample, sampler.as_ref(), index + 1)?,
+            None => stepped.sample,
+        };
+        let number = number + 1;
         let preview = (number % every == 0 && number < of)
-            .then(|| {
-                let clean = sampler.clean(&prediction, index, &sample)?;
-                Pipeline::frame(&pipeline.decode(&clean)?)
-            })
+            .then(|| Pipeline::frame(&pipeline.decode(&stepped.clean)?))
             .transpose()?;
-        sample = sampler.step(&prediction, index, &sample)?;
-        if let Some(kept) = &begun.kept {
-            sample = kept.put_back(&sample, &sampler, index + 1)?;
-        }
         on_step(Step { number, of, preview });
     }
     Ok(sample)
 }
 
-/// The network's prediction for `sample` `[1, c, h, w]`, led away from the negative.
+/// Where in a sampling the network is asked.
+#[derive(Clone, Copy)]
+struct Question {
+    timestep: f64,
+    number: usize,
+    of: usize,
+}
+
+/// The network's prediction for `shown` `[1, c, h, w]`, led away from the negative.
 fn predict(
     pipeline: &Pipeline,
-    sample: &Tensor,
-    timestep: usize,
-    context: &Tensor,
+    shown: &Tensor,
+    question: Question,
+    told: &Told,
+    controls: &Controls,
     beside: Option<&Tensor>,
     guidance: Guidance,
 ) -> Result<Tensor> {
-    let batch = context.dim(0)?;
-    let input = match beside {
-        Some(beside) => Tensor::cat(&[sample, beside], 1)?,
-        None => sample.clone(),
+    let batch = told.context.dim(0)?;
+    let each = |one: &Tensor| Tensor::cat(&vec![one; batch], 0);
+    let sample = each(shown)?;
+    let timesteps = vec![question.timestep; batch];
+    let added = told.added.as_ref().map(|(text_embeds, time_ids)| Added { text_embeds, time_ids });
+    let images = told.images.as_deref();
+    let asked = UnetInput { added, images, ..UnetInput::new(&sample, &timesteps, &told.context) };
+    // ControlNets see the noisy latent alone, whatever the network sees beside it.
+    let residuals = controls.residuals(&asked, question.number, question.of)?;
+    let features = controls.features(batch, question.number, question.of)?;
+    let widened = match beside {
+        Some(beside) => Some(Tensor::cat(&[&sample, &each(beside)?], 1)?),
+        None => None,
     };
-    let input = Tensor::cat(&vec![input; batch], 0)?;
-    let predictions = pipeline.unet.forward(&input, &vec![timestep as f64; batch], context)?;
+    let asked = UnetInput {
+        sample: widened.as_ref().unwrap_or(&sample),
+        residuals: residuals.as_ref(),
+        features: features.as_deref(),
+        ..asked
+    };
+    let predictions = pipeline.unet().predict(&asked)?;
     if batch == 1 { Ok(predictions) } else { guidance.lead(&predictions) }
 }

@@ -1,8 +1,11 @@
 //! The denoise loop: THE way from a prompt to an image, for the API, the command line and validation.
 
+mod conditioning;
+mod control;
 mod error;
 mod generate;
 mod guidance;
+mod image_prompt;
 mod pipeline;
 mod random;
 mod request;
@@ -11,8 +14,14 @@ mod start;
 #[cfg(test)]
 mod tests;
 
+pub use conditioning::{
+    Chunk, Chunked, ConditionError, Conditioning, Emphasis, States, TextNotes, TextOptions, Tower,
+    chunks, condition,
+};
+pub use control::ControlNetwork;
 pub use error::SampleError;
 pub use generate::{Step, generate, render};
-pub use pipeline::Pipeline;
-pub use random::Seeded;
-pub use request::{MOST_STEPS, Request, Start};
+pub use image_prompt::ImagePrompt;
+pub use pipeline::{Pipeline, TextReader};
+pub use random::{RANDOM_GENERATOR, Seeded};
+pub use request::{Control, MOST_STEPS, Request, Start};

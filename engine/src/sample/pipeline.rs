@@ -1,23 +1,67 @@
 //! The parts of a bundle, loaded and ready.
 
+use std::path::Path;
+
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::conditioning::{
+    ConditionError, States, TextNotes, TextOptions, Tower, chunks, condition,
+};
+use super::control::ControlNetwork;
 use super::error::SampleError;
+use super::image_prompt::ImageReader;
 use super::request::{LONGEST_SIDE, Request};
-use crate::adapter::{Lora, attach};
+use crate::adapter::{Adapter, AdapterError, Networks, attach};
 use crate::dicom::Frame;
-use crate::model::{Bundle, ModelError, TextEncoder, Tokenizer, Unet, Vae};
-use crate::nn::Weights;
-use crate::noise::{NoiseSource, Schedule};
+use crate::model::{Bundle, ModelError, Part, TextEncoder, Tokenizer, Unet, Vae};
+use crate::nn::{ImageContext, Weights};
+use crate::noise::{NoiseSource, Sampler, SchedulerConfig};
+
+/// What the network is told: of one sample, or of two, the negative first.
+pub(super) struct Told {
+    /// `[1 or 2, tokens, width]`
+    pub(super) context: Tensor,
+    /// The pooled text `[1 or 2, width]` and the sizes `[1 or 2, 6]`, for Stable Diffusion XL.
+    pub(super) added: Option<(Tensor, Tensor)>,
+    /// What the cross-attentions see of image prompts.
+    pub(super) images: Option<Vec<Vec<ImageContext>>>,
+}
+
+/// Beyond this many pixels the autoencoder works tile by tile: its memory grows with the area.
+const UNTILED: usize = 1024 * 1024;
+
+/// A text encoder with its tokenizer.
+struct Words {
+    encoder: TextEncoder,
+    tokenizer: Tokenizer,
+    weights: Weights,
+}
+
+impl Words {
+    fn load(bundle: &Bundle, part: Part, device: &Device) -> std::result::Result<Self, ModelError> {
+        let (encoder, weights) = bundle.text_encoder(part, false, device)?;
+        Ok(Self { encoder, tokenizer: bundle.tokenizer(part)?, weights })
+    }
+
+    fn window(&self) -> usize {
+        self.encoder.config().max_position_embeddings
+    }
+}
 
 /// A loaded model.
 pub struct Pipeline {
-    pub(super) unet: Unet,
-    pub(super) text: TextEncoder,
-    pub(super) vae: Vae,
-    pub(super) tokenizer: Tokenizer,
-    pub(super) schedule: Schedule,
-    pub(super) device: Device,
+    unet: Unet,
+    words: Words,
+    /// The second encoder of Stable Diffusion XL.
+    second: Option<Words>,
+    vae: Vae,
+    controls: Vec<ControlNetwork>,
+    control_hashes: Vec<String>,
+    image_reader: Option<ImageReader>,
+    scheduler: SchedulerConfig,
+    image_size: usize,
+    zeros_for_no_words: bool,
+    device: Device,
     unet_weights: Weights,
 }
 
@@ -28,51 +72,272 @@ impl Pipeline {
     /// Where a part is missing or damaged, or the parts do not fit each other.
     pub fn load(bundle: &Bundle, device: &Device) -> std::result::Result<Self, ModelError> {
         let (unet, unet_weights) = bundle.unet(false, device)?;
-        let (text, _) = bundle.text_encoder(false, device)?;
-        let (vae, tokenizer) = (bundle.vae(device)?, bundle.tokenizer()?);
-        check(bundle, &unet, &text, &vae, &tokenizer)?;
-        Ok(Self {
-            unet,
-            text,
-            vae,
-            tokenizer,
-            schedule: Schedule::new(bundle.schedule()?),
+        let words = Words::load(bundle, Part::TextEncoder, device)?;
+        let second = bundle
+            .has(Part::TextEncoder2)
+            .then(|| Words::load(bundle, Part::TextEncoder2, device))
+            .transpose()?;
+        let mut pipeline = Self {
+            vae: bundle.vae(device)?,
+            controls: Vec::new(),
+            control_hashes: Vec::new(),
+            image_reader: None,
+            scheduler: bundle.scheduler()?,
+            image_size: bundle.card().image_size,
+            zeros_for_no_words: bundle.zeros_for_no_words()?,
             device: device.clone(),
+            unet,
+            words,
+            second,
             unet_weights,
-        })
-    }
-
-    /// The UNet's weights, which adapters are opened against.
-    pub fn unet_weights(&self) -> &Weights {
-        &self.unet_weights
-    }
-
-    /// Puts `adapters`, each with its scale, on the UNet in place of those before; the base stays
-    /// loaded.
-    pub fn adapt(&self, adapters: &[(&Lora, f32)]) {
-        attach(&self.unet_weights, adapters);
-    }
-
-    /// Tokens of `text` beyond the encoder's window, which the model will not see.
-    pub fn tokens_left_out(&self, text: &str) -> std::result::Result<usize, ModelError> {
-        let length = self.text.config().max_position_embeddings;
-        Ok(self.tokenizer.encode(text, length)?.left_out)
-    }
-
-    /// Embeddings of `texts`, `[texts, tokens, width]`.
-    pub(super) fn context(&self, texts: &[&str]) -> std::result::Result<Tensor, ModelError> {
-        let length = self.text.config().max_position_embeddings;
-        let mut tokens = Vec::with_capacity(texts.len() * length);
-        for text in texts {
-            tokens.extend(self.tokenizer.encode(text, length)?.tokens);
+        };
+        pipeline.check(bundle)?;
+        for part in (0..u8::MAX).map(Part::ControlNet).take_while(|part| bundle.has(*part)) {
+            pipeline.control(bundle, part)?;
         }
-        let tokens = Tensor::from_vec(tokens, (texts.len(), length), &self.device)?;
-        Ok(self.text.forward(&tokens)?)
+        if bundle.has(Part::T2iAdapter) {
+            pipeline.control(bundle, Part::T2iAdapter)?;
+        }
+        Ok(pipeline)
+    }
+
+    /// Loads a control network – a ControlNet or a T2I-Adapter – from a folder of its own, after those that
+    /// are there.
+    ///
+    /// # Errors
+    /// Where the folder holds neither, it is damaged, or it is for another network.
+    pub fn add_control(&mut self, folder: &Path) -> std::result::Result<(), ModelError> {
+        let bundle = Bundle::of_parts(folder)?;
+        let found =
+            [Part::ControlNet(0), Part::T2iAdapter].into_iter().find(|part| bundle.has(*part));
+        let Some(part) = found else {
+            let cause = "holds neither a ControlNet nor a T2I-Adapter in the diffusers layout";
+            return Err(ModelError::file(folder, cause));
+        };
+        self.control(&bundle, part)
+    }
+
+    /// Loads an IP-Adapter from `file`, with the image encoder in `encoder_folder`, in place of the one before:
+    /// requests may then bring image prompts. The network stays as it is.
+    ///
+    /// # Errors
+    /// Where either is missing or damaged, or is for another network or another encoder.
+    pub fn load_ip_adapter(
+        &mut self,
+        encoder_folder: &Path,
+        file: &Path,
+    ) -> std::result::Result<(), AdapterError> {
+        let reader = ImageReader::load(encoder_folder, file, &self.unet, &self.device)?;
+        self.image_reader = Some(reader);
+        Ok(())
+    }
+
+    /// SHA-256 over the hashes of the IP-Adapter's and the image encoder's weights, in hexadecimal.
+    pub fn image_reader_hash(&self) -> Option<&str> {
+        self.image_reader.as_ref().map(ImageReader::sha256)
+    }
+
+    /// What the network sees of the request's image prompts; nothing where there are none.
+    fn images(
+        &self,
+        request: &Request,
+        twice: bool,
+    ) -> std::result::Result<Option<Vec<Vec<ImageContext>>>, SampleError> {
+        if request.image_prompts.is_empty() {
+            return Ok(None);
+        }
+        let Some(reader) = &self.image_reader else {
+            let cause = "needs an IP-Adapter and an image encoder beside the model";
+            return Err(SampleError::invalid("image_prompt", cause));
+        };
+        Ok(Some(reader.read(&request.image_prompts, twice)?))
+    }
+
+    fn control(&mut self, bundle: &Bundle, part: Part) -> std::result::Result<(), ModelError> {
+        let network = if let Part::ControlNet(index) = part {
+            let network = bundle.controlnet(index, &self.device)?;
+            let (its, ours) = (&network.config().network, self.unet.config());
+            if its.block_out_channels != ours.block_out_channels
+                || its.cross_attention_dim != ours.cross_attention_dim
+            {
+                let cause =
+                    "is for another network: block_out_channels or cross_attention_dim differ";
+                return Err(ModelError::file(bundle.part_folder(part), cause));
+            }
+            ControlNetwork::ControlNet(network)
+        } else {
+            ControlNetwork::T2iAdapter(bundle.t2i_adapter(&self.device)?)
+        };
+        self.control_hashes.push(bundle.part_hash(part)?);
+        self.controls.push(network);
+        Ok(())
+    }
+
+    /// Parts that each load may still come from different models.
+    fn check(&self, bundle: &Bundle) -> std::result::Result<(), ModelError> {
+        let fault = |part, field, cause: String| Err(ModelError::Config { part, field, cause });
+        let (unet, vae) = (self.unet.config(), self.vae.config());
+        let latent = vae.latent_channels;
+        // A network that paints into images sees a mask and the masked image's latent as well.
+        if ![latent, 2 * latent + 1].contains(&unet.in_channels) {
+            let cause = format!("is {}, and the latent has {latent}", unet.in_channels);
+            return fault("unet", "in_channels", cause);
+        }
+        if unet.out_channels != latent {
+            let cause = format!("is {}, and the latent has {latent}", unet.out_channels);
+            return fault("unet", "out_channels", cause);
+        }
+        let mut width = 0;
+        for (part, words) in std::iter::once(("text_encoder", &self.words))
+            .chain(self.second.as_ref().map(|words| ("text_encoder_2", words)))
+        {
+            let (text, largest) = (words.encoder.config(), words.tokenizer.largest_token());
+            width += text.hidden_size;
+            if largest as usize >= text.vocab_size {
+                let cause =
+                    format!("is {}, and the tokenizer's largest token {largest}", text.vocab_size);
+                return fault(part, "vocab_size", cause);
+            }
+        }
+        let levels = unet.block_out_channels.len();
+        if let Some(context) =
+            (0..levels).map(|level| unet.context_width(level)).find(|context| *context != width)
+        {
+            let cause = format!("is {context}, and the text encoder's hidden_size {width}");
+            return fault("unet", "cross_attention_dim", cause);
+        }
+        if unet.adds_text_and_sizes() && self.second.is_none() {
+            let cause = "needs a second text encoder (text_encoder_2)".to_owned();
+            return fault("unet", "addition_embed_type", cause);
+        }
+        let (size, unit) = (self.image_size, vae.compression());
+        if size == 0 || size > LONGEST_SIDE || !size.is_multiple_of(unit) {
+            let cause = format!(
+                "image_size is {size}, and must be a multiple of {unit}, the autoencoder's \
+                 compression, up to {LONGEST_SIDE}"
+            );
+            return Err(ModelError::file(bundle.folder().join("card.json"), cause));
+        }
+        Ok(())
+    }
+
+    /// The model's own scheduler.
+    pub fn scheduler(&self) -> &SchedulerConfig {
+        &self.scheduler
+    }
+
+    /// The sampler of a request.
+    pub(super) fn sampler(
+        &self,
+        request: &Request,
+    ) -> std::result::Result<Box<dyn Sampler>, SampleError> {
+        let config = request.scheduler.as_ref().unwrap_or(&self.scheduler);
+        config.sampler(request.steps).map_err(|cause| SampleError::invalid("scheduler", cause))
+    }
+
+    /// The control networks, in the order in which requests count them.
+    pub(super) fn controls(&self) -> &[ControlNetwork] {
+        &self.controls
+    }
+
+    /// SHA-256 of each control network's weights, in hexadecimal.
+    pub fn control_hashes(&self) -> &[String] {
+        &self.control_hashes
+    }
+
+    pub(super) fn unet(&self) -> &Unet {
+        &self.unet
+    }
+
+    /// The networks that adapters change.
+    pub fn networks(&self) -> Networks<'_> {
+        Networks {
+            unet: &self.unet_weights,
+            text_encoder: Some(&self.words.weights),
+            text_encoder_2: self.second.as_ref().map(|words| &words.weights),
+        }
+    }
+
+    /// Puts `adapters`, each with its scale, on the model in place of those before; the base stays
+    /// loaded. `merged` trades memory for speed.
+    ///
+    /// # Errors
+    /// Where an adapter does not fit. The model is then as it was.
+    pub fn adapt(
+        &self,
+        adapters: &[(&Adapter, f32)],
+        merged: bool,
+    ) -> std::result::Result<(), AdapterError> {
+        attach(&self.networks(), adapters, merged)
+    }
+
+    /// Reads prompts as this pipeline does, without its networks.
+    pub fn reader(&self) -> TextReader {
+        TextReader {
+            tokenizer: self.words.tokenizer.clone(),
+            window: self.words.window(),
+            options: TextOptions::default(),
+        }
+    }
+
+    /// What the network is told of the request's prompts, and of its negative one where `twice`, first.
+    pub(super) fn told(
+        &self,
+        request: &Request,
+        twice: bool,
+        (height, width): (usize, usize),
+    ) -> std::result::Result<Told, SampleError> {
+        let images = self.images(request, twice)?;
+        let mut texts = vec![request.prompt.as_str()];
+        if twice {
+            texts.insert(0, &request.negative);
+        }
+        let Some(second) = &self.second else {
+            let encode = |tokens: &Tensor| {
+                Ok(States { hidden: self.words.encoder.forward(tokens)?, pooled: None })
+            };
+            let tower = Tower {
+                tokenizer: &self.words.tokenizer,
+                window: self.words.window(),
+                encode: &encode,
+            };
+            let context = condition(&[tower], &texts, &request.text, &self.device)?.context;
+            return Ok(Told { context, added: None, images });
+        };
+        // Stable Diffusion XL attends to what both encoders say before their last layers.
+        let first = |tokens: &Tensor| {
+            let output = self.words.encoder.encode(tokens)?;
+            Ok(States { hidden: output.penultimate, pooled: None })
+        };
+        let last = |tokens: &Tensor| {
+            let output = second.encoder.encode(tokens)?;
+            Ok(States { hidden: output.penultimate, pooled: Some(output.pooled) })
+        };
+        let towers = [
+            Tower { tokenizer: &self.words.tokenizer, window: self.words.window(), encode: &first },
+            Tower { tokenizer: &second.tokenizer, window: second.window(), encode: &last },
+        ];
+        let said = condition(&towers, &texts, &request.text, &self.device)?;
+        let (mut context, pooled) = (said.context, said.pooled);
+        let Some(mut pooled) = pooled else {
+            return Ok(Told { context, added: None, images });
+        };
+        if twice && request.negative.is_empty() && self.zeros_for_no_words {
+            // XL was taught that no words are zeros, not the embedding of an empty text.
+            let keep = Tensor::new(&[0f32, 1.0], &self.device)?.to_dtype(context.dtype())?;
+            context = context.broadcast_mul(&keep.reshape((2, 1, 1))?)?;
+            pooled = pooled.broadcast_mul(&keep.reshape((2, 1))?)?;
+        }
+        // Original size, crop, target size: an image that was made for its size and not cropped.
+        let (height, width) = (height as f32, width as f32);
+        let sizes = [height, width, 0.0, 0.0, height, width].repeat(texts.len());
+        let sizes = Tensor::from_vec(sizes, (texts.len(), 6), &self.device)?;
+        Ok(Told { context, added: Some((pooled, sizes)), images })
     }
 
     /// Sides of the square image that the model makes unless asked for another, in pixels.
     pub fn image_size(&self) -> usize {
-        self.vae.config().sample_size
+        self.image_size
     }
 
     /// Whether the network takes a mask and a masked image beside the latent.
@@ -105,23 +370,39 @@ impl Pipeline {
         Tensor::zeros(shape, DType::F32, &self.device)
     }
 
+    /// A frame at the size asked for, between 0 and 1, `[1, 1, h, w]`.
+    pub(super) fn grey(&self, frame: &Frame, height: usize, width: usize) -> Result<Tensor> {
+        let frame = frame.resized(width as u32, height as u32);
+        Tensor::from_vec(frame.pixels, (1, 1, height, width), &self.device)
+    }
+
     /// A frame as the autoencoder takes it, between −1 and 1, `[1, channels, h, w]`.
     pub(super) fn picture(&self, frame: &Frame, height: usize, width: usize) -> Result<Tensor> {
-        let frame = frame.resized(width as u32, height as u32);
-        let grey = Tensor::from_vec(frame.pixels, (1, 1, height, width), &self.device)?;
-        Tensor::cat(&vec![grey.affine(2.0, -1.0)?; self.vae.config().in_channels], 1)
+        let grey = self.grey(frame, height, width)?.affine(2.0, -1.0)?;
+        Tensor::cat(&vec![grey; self.vae.config().in_channels], 1)
     }
 
     /// A scaled latent of an image `[1, channels, h, w]`, drawn from the encoder's distribution.
     pub(super) fn encode(&self, image: &Tensor, noise: &mut dyn NoiseSource) -> Result<Tensor> {
-        let (mean, log_variance) = self.vae.encode(image)?;
+        let (mean, log_variance) = if image.dim(2)? * image.dim(3)? > UNTILED {
+            self.vae.encode_tiled(image)?
+        } else {
+            self.vae.encode(image)?
+        };
         let draw = noise.next(&mean)?;
-        (mean + (draw * (log_variance * 0.5)?.exp()?)?)? * self.vae.config().scaling_factor
+        self.vae.scaled(&(mean + (draw * (log_variance * 0.5)?.exp()?)?)?)
     }
 
     /// The image of a scaled latent, about 0 … 1, `[1, channels, h, w]`.
     pub(super) fn decode(&self, latent: &Tensor) -> Result<Tensor> {
-        self.vae.decode(&(latent / self.vae.config().scaling_factor)?)?.affine(0.5, 0.5)
+        let latent = self.vae.unscaled(latent)?;
+        let unit = self.vae.config().compression();
+        let image = if latent.dim(2)? * latent.dim(3)? * unit * unit > UNTILED {
+            self.vae.decode_tiled(&latent)?
+        } else {
+            self.vae.decode(&latent)?
+        };
+        image.affine(0.5, 0.5)
     }
 
     /// Grey values of an image `[1, channels, h, w]`; colour is averaged.
@@ -133,46 +414,26 @@ impl Pipeline {
     }
 }
 
-/// Parts that each load may still come from different models.
-fn check(
-    bundle: &Bundle,
-    unet: &Unet,
-    text: &TextEncoder,
-    vae: &Vae,
-    tokenizer: &Tokenizer,
-) -> std::result::Result<(), ModelError> {
-    let fault = |part, field, cause: String| Err(ModelError::Config { part, field, cause });
-    let (unet, text, vae) = (unet.config(), text.config(), vae.config());
-    let latent = vae.latent_channels;
-    // A network that paints into images sees a mask and the masked image's latent as well.
-    if ![latent, 2 * latent + 1].contains(&unet.in_channels) {
-        let cause = format!("is {}, and the latent has {latent}", unet.in_channels);
-        return fault("unet", "in_channels", cause);
+/// Reads prompts as a pipeline does.
+#[derive(Clone)]
+pub struct TextReader {
+    tokenizer: Tokenizer,
+    window: usize,
+    options: TextOptions,
+}
+
+impl TextReader {
+    /// What of `text` the model will not see, or not know.
+    ///
+    /// # Errors
+    /// Where its emphasis cannot be read.
+    pub fn notes(&self, text: &str) -> std::result::Result<TextNotes, ConditionError> {
+        Ok(chunks(&self.tokenizer, text, self.window, &self.options)?.notes)
     }
-    if unet.out_channels != latent {
-        let cause = format!("is {}, and the latent has {latent}", unet.out_channels);
-        return fault("unet", "out_channels", cause);
+}
+
+impl std::fmt::Debug for TextReader {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        formatter.debug_struct("TextReader").field("window", &self.window).finish_non_exhaustive()
     }
-    if unet.cross_attention_dim != text.hidden_size {
-        let (context, width) = (unet.cross_attention_dim, text.hidden_size);
-        let cause = format!("is {context}, and the text encoder's hidden_size {width}");
-        return fault("unet", "cross_attention_dim", cause);
-    }
-    if tokenizer.largest_token() as usize >= text.vocab_size {
-        let cause = format!(
-            "is {}, and the tokenizer's largest token {}",
-            text.vocab_size,
-            tokenizer.largest_token()
-        );
-        return fault("text_encoder", "vocab_size", cause);
-    }
-    if bundle.card().image_size != vae.sample_size {
-        let cause = format!(
-            "image_size is {}, and the autoencoder's sample_size {}",
-            bundle.card().image_size,
-            vae.sample_size
-        );
-        return Err(ModelError::file(bundle.folder().join("card.json"), cause));
-    }
-    Ok(())
 }

@@ -7,8 +7,11 @@ use rand_chacha::ChaCha8Rng;
 use crate::device::normal;
 use crate::noise::NoiseSource;
 
-/// Draws of one seed, in the order in which they are asked for: ChaCha8 as `rand_chacha` seeds it from
-/// 64 bits, turned into normal numbers by Box and Muller's method.
+/// Name of the random generator, for provenance: ChaCha8 as `rand_chacha` seeds it from 64 bits, turned
+/// into normal numbers by Box and Muller's method.
+pub const RANDOM_GENERATOR: &str = "chacha8-box-muller";
+
+/// Draws of one seed, in the order in which they are asked for.
 pub struct Seeded(ChaCha8Rng);
 
 impl Seeded {

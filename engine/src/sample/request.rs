@@ -1,7 +1,10 @@
 //! What one image is made from.
 
+use super::conditioning::TextOptions;
 use super::error::SampleError;
+use super::image_prompt::ImagePrompt;
 use crate::dicom::Frame;
+use crate::noise::SchedulerConfig;
 
 /// What one image is made from. The same request gives the same values, whatever is made beside it.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +24,16 @@ pub struct Request {
     pub guidance_rescale: f64,
     /// Height and width in pixels; absent, the model's own.
     pub size: Option<(usize, usize)>,
+    /// The scheduler, in place of the model's own.
+    pub scheduler: Option<SchedulerConfig>,
     /// What the sampling starts from.
     pub start: Start,
+    /// Condition images, each through a network of the pipeline.
+    pub controls: Vec<Control>,
+    /// Images that show what is wanted, where the pipeline has an IP-Adapter.
+    pub image_prompts: Vec<ImagePrompt>,
+    /// How the prompts are read.
+    pub text: TextOptions,
 }
 
 impl Default for Request {
@@ -35,7 +46,11 @@ impl Default for Request {
             guidance_scale: 1.0,
             guidance_rescale: 0.0,
             size: None,
+            scheduler: None,
             start: Start::Noise,
+            controls: Vec::new(),
+            image_prompts: Vec::new(),
+            text: TextOptions::default(),
         }
     }
 }
@@ -63,6 +78,30 @@ pub enum Start {
         strength: f64,
     },
 }
+
+/// A condition image and how it acts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Control {
+    /// Which of the pipeline's control networks, counted from 0.
+    pub network: usize,
+    /// The condition, drawn as that network was taught; resized where its size is another.
+    pub image: Frame,
+    /// Strength, 0 (nothing) to 4.
+    pub weight: f64,
+    /// The share of the steps before which it does not act.
+    pub start: f64,
+    /// The share of the steps after which it acts no more.
+    pub end: f64,
+}
+
+/// The strongest weight of a control.
+const STRONGEST_CONTROL: f64 = 4.0;
+/// The strongest scale of an image prompt.
+const STRONGEST_IMAGE_PROMPT: f64 = 4.0;
+/// Image prompts that act together.
+const MOST_IMAGE_PROMPTS: usize = 8;
+/// Controls that act together.
+const MOST_CONTROLS: usize = 8;
 
 /// Denoising steps that one image may take.
 pub const MOST_STEPS: usize = 1000;
@@ -99,6 +138,32 @@ impl Request {
                     "is empty: white (0.5 and above) is what is made anew",
                 )?;
             }
+        }
+        let few = self.image_prompts.len() <= MOST_IMAGE_PROMPTS;
+        hold(few, "image_prompt", "must be 8 at most")?;
+        for prompt in &self.image_prompts {
+            check_picture("image_prompt", &prompt.image)?;
+            let fits = (0.0..=STRONGEST_IMAGE_PROMPT).contains(&prompt.scale);
+            hold(fits, "image_prompt", "the scale must lie between 0 and 4")?;
+        }
+        hold(self.controls.len() <= MOST_CONTROLS, "control", "must be 8 at most")?;
+        for control in &self.controls {
+            check_picture("control", &control.image)?;
+            hold(
+                control.image.pixels.iter().any(|value| *value > 0.0),
+                "control",
+                "is empty: lines and areas are white on black",
+            )?;
+            hold(
+                (0.0..=STRONGEST_CONTROL).contains(&control.weight),
+                "control",
+                "the weight must lie between 0 and 4",
+            )?;
+            hold(
+                control.start >= 0.0 && control.end <= 1.0 && control.start < control.end,
+                "control",
+                "the range must lie between 0 and 1 and end after it starts",
+            )?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::error::SampleError;
 use super::pipeline::Pipeline;
 use super::request::{Request, Start};
 use crate::dicom::Frame;
-use crate::noise::{Ddim, NoiseSource};
+use crate::noise::{NoiseSource, Sampler};
 
 /// The first latent, and what goes along with it.
 pub(super) struct Begun {
@@ -33,7 +33,12 @@ pub(super) struct Kept {
 impl Kept {
     /// `sample` under the mask, and outside it the image with the noise of step `next`; without noise
     /// where no step follows.
-    pub(super) fn put_back(&self, sample: &Tensor, sampler: &Ddim, next: usize) -> Result<Tensor> {
+    pub(super) fn put_back(
+        &self,
+        sample: &Tensor,
+        sampler: &dyn Sampler,
+        next: usize,
+    ) -> Result<Tensor> {
         let known = if next < sampler.timesteps().len() {
             sampler.add_noise(&self.clean, &self.noise, next)?
         } else {
@@ -48,7 +53,7 @@ pub(super) fn begin(
     pipeline: &Pipeline,
     request: &Request,
     (height, width): (usize, usize),
-    sampler: &Ddim,
+    sampler: &dyn Sampler,
     noise: &mut dyn NoiseSource,
 ) -> std::result::Result<Begun, SampleError> {
     let blank = pipeline.blank_latent(height, width)?;
@@ -60,12 +65,12 @@ pub(super) fn begin(
     let picture = |frame: &Frame| pipeline.picture(frame, height, width);
     match &request.start {
         Start::Noise => {
-            let sample = noise.next(&blank)?;
+            let sample = (noise.next(&blank)? * sampler.init_noise_sigma())?;
             Ok(Begun { sample, index: 0, kept: None, beside: None })
         }
         Start::Image { image, strength } => {
             let clean = pipeline.encode(&picture(image)?, noise)?;
-            let index = first_step(*strength, sampler);
+            let index = first_step(request.steps, *strength, sampler);
             let sample = sampler.add_noise(&clean, &noise.next(&blank)?, index)?;
             Ok(Begun { sample, index, kept: None, beside: None })
         }
@@ -76,10 +81,10 @@ pub(super) fn begin(
             // The order of the draws is diffusers', so that a scheduler's own come after as many.
             let clean = if paints && all { None } else { Some(pipeline.encode(&image, noise)?) };
             let draw = noise.next(&blank)?;
-            let index = first_step(*strength, sampler);
+            let index = first_step(request.steps, *strength, sampler);
             let sample = match &clean {
                 Some(clean) if !all => sampler.add_noise(clean, &draw, index)?,
-                Some(_) | None => draw.clone(),
+                Some(_) | None => (&draw * sampler.init_noise_sigma())?,
             };
             let small = shrink(&mask, blank.dims4()?)?;
             if paints {
@@ -94,10 +99,12 @@ pub(super) fn begin(
     }
 }
 
-/// The first step of a sampling that takes the share `strength` of its steps, one at the least.
-fn first_step(strength: f64, sampler: &Ddim) -> usize {
-    let steps = sampler.timesteps().len();
-    steps - ((steps as f64 * strength) as usize).clamp(1, steps)
+/// The first call of the network in a sampling that takes the share `strength` of `steps` steps, one at
+/// the least.
+fn first_step(steps: usize, strength: f64, sampler: &dyn Sampler) -> usize {
+    let taken = ((steps as f64 * strength) as usize).clamp(1, steps);
+    // A scheduler of second order asks the network twice a step.
+    ((steps - taken) * sampler.order()).min(sampler.timesteps().len().saturating_sub(1))
 }
 
 /// The mask at the image's size, 0 or 1, `[1, 1, h, w]`.

@@ -117,7 +117,7 @@ fn sizes_beyond_reason_are_refused_before_memory_is_asked_for() {
         ("vae", "sample_size", json!(33), "sample_size"),
         ("vae", "latent_channels", json!(huge), "in_channels"),
         ("vae", "block_out_channels", json!([8, huge]), "block_out_channels"),
-        ("vae", "block_out_channels", json!([8, 8192]), "do not fit"),
+        ("vae", "block_out_channels", json!([8, 8192]), "do not fit the network"),
         ("vae", "block_out_channels", json!([]), "block_out_channels"),
         ("vae", "patch_size", json!(huge), "patch_size"),
         ("vae", "norm_num_groups", json!(0), "block_out_channels"),
@@ -140,7 +140,8 @@ fn sizes_beyond_reason_are_refused_before_memory_is_asked_for() {
         ("text_encoder", "hidden_act", json!("tanh"), "hidden_act"),
     ] {
         let error = desk.with(&format!("{file}/config.json"), key, value.clone());
-        assert!(error.contains(names) && error.len() < 4000, "{file} {key} {value}: {error}");
+        // A list of faults may be long, and ends.
+        assert!(error.contains(names) && error.len() < 20_000, "{file} {key} {value}: {error}");
     }
     for (key, value, names) in [
         ("num_train_timesteps", json!(huge), "num_train_timesteps"),
@@ -224,7 +225,7 @@ fn weights_that_are_damaged_do_not_load() {
 }
 
 #[test]
-fn weights_that_are_no_numbers_make_no_image() {
+fn weights_that_are_no_numbers_are_refused_by_name() {
     for (part, name) in [
         (Part::Unet, "conv_in.bias"),
         (Part::Vae, "decoder.conv_in.bias"),
@@ -236,8 +237,8 @@ fn weights_that_are_no_numbers_make_no_image() {
                 *value = (&*value * f64::NAN).unwrap();
             }
         });
-        let error = image(&desk.load().unwrap(), &request()).unwrap_err();
-        assert!(matches!(error, SampleError::NotFinite), "{name}: {error}");
+        let error = desk.load().err().unwrap().to_string();
+        assert!(error.contains(name) && error.contains("not finite"), "{name}: {error}");
     }
 }
 

@@ -2,17 +2,17 @@
 
 use std::sync::mpsc::{Receiver, Sender};
 
-use candle_core::Device;
-
 use super::error::ServeError;
+use super::replay::{inputs, strength};
 use super::request::{GenerateRequest, GeneratedImage, Progress};
-use crate::adapter::Lora;
+use crate::adapter::Adapter;
 use crate::device::CancelToken;
 use crate::dicom::{
-    Frame, Provenance, SyntheticDescription, png_with_provenance, render_png, write_synthetic,
+    AdapterUse, Frame, Provenance, SyntheticDescription, png_with_provenance, render_png,
+    write_synthetic,
 };
 use crate::model::Bundle;
-use crate::sample::{Pipeline, Request, Step, generate};
+use crate::sample::{Pipeline, RANDOM_GENERATOR, Request, Step, generate};
 
 /// Pictures on the way that an image shows.
 const PREVIEWS: usize = 6;
@@ -61,6 +61,12 @@ fn answer(
                 seed: request.seed.wrapping_add(u64::from(image)),
                 steps: request.steps as usize,
                 guidance_scale: f64::from(request.guidance_scale),
+                guidance_rescale: f64::from(request.guidance_rescale),
+                size: request.size.map(|(height, width)| (height as usize, width as usize)),
+                scheduler: request.scheduler.clone(),
+                start: request.start.clone(),
+                controls: request.controls.clone(),
+                image_prompts: request.image_prompts.clone(),
                 ..Request::default()
             };
             let mut on_step = |step: Step| {
@@ -73,7 +79,7 @@ fn answer(
                 });
             };
             let frame = generate(pipeline, &order, PREVIEWS, &mut on_step, cancel)?;
-            finish(bundle, request, &order, &adapters, frame)
+            finish(bundle, pipeline, request, &order, &adapters, frame)
         })
         .collect()
 }
@@ -83,28 +89,35 @@ fn adapt(
     bundle: &Bundle,
     pipeline: &Pipeline,
     request: &GenerateRequest,
-) -> Result<Vec<(String, f32)>, ServeError> {
+) -> Result<Vec<AdapterUse>, ServeError> {
     let mut loaded = Vec::new();
-    for adapter in &request.adapters {
-        let weights = pipeline.unet_weights();
-        let hash = &bundle.card().weights_sha256;
-        let (lora, card) = Lora::open(&adapter.path, hash, weights, &Device::Cpu)?;
-        loaded.push((lora, card.name, adapter.scale));
+    for wanted in &request.adapters {
+        let adapter = Adapter::open(&wanted.path)?;
+        adapter.check(&pipeline.networks(), &bundle.card().weights_sha256)?;
+        loaded.push((adapter, wanted.scale));
     }
-    let on: Vec<(&Lora, f32)> = loaded.iter().map(|(lora, _, scale)| (lora, *scale)).collect();
-    pipeline.adapt(&on);
-    Ok(loaded.into_iter().map(|(_, name, scale)| (name, scale)).collect())
+    let on: Vec<(&Adapter, f32)> =
+        loaded.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
+    pipeline.adapt(&on, false)?;
+    let used = loaded.iter().map(|(adapter, scale)| AdapterUse {
+        name: adapter.name().to_owned(),
+        sha256: adapter.sha256().to_owned(),
+        scale: *scale,
+    });
+    Ok(used.collect())
 }
 
 /// The files of an image.
 fn finish(
     bundle: &Bundle,
+    pipeline: &Pipeline,
     request: &GenerateRequest,
     order: &Request,
-    adapters: &[(String, f32)],
+    adapters: &[AdapterUse],
     frame: Frame,
 ) -> Result<GeneratedImage, ServeError> {
     let card = bundle.card();
+    let scheduler = request.scheduler.as_ref().unwrap_or(pipeline.scheduler());
     let provenance = Provenance {
         program: "Skiagraph".into(),
         version: crate::VERSION.into(),
@@ -112,9 +125,17 @@ fn finish(
         model_sha256: card.weights_sha256.clone(),
         adapters: adapters.to_vec(),
         seed: order.seed,
+        random_generator: RANDOM_GENERATOR.into(),
         steps: request.steps,
         guidance_scale: request.guidance_scale,
-        scheduler: "DDIM".into(),
+        guidance_rescale: request.guidance_rescale,
+        scheduler: scheduler.class_name().to_owned(),
+        scheduler_config: scheduler.to_json(),
+        negative_prompt: order.negative.clone(),
+        width: frame.width,
+        height: frame.height,
+        strength: strength(&request.start),
+        inputs: inputs(request, pipeline.control_hashes(), pipeline.image_reader_hash()),
     };
     let description = SyntheticDescription {
         age_group: request.prompt.age_group,

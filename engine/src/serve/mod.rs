@@ -2,6 +2,7 @@
 
 mod device_thread;
 mod error;
+mod replay;
 mod request;
 mod service;
 
@@ -9,6 +10,10 @@ mod service;
 mod tests;
 
 pub use crate::model::ModelCard;
+pub use crate::sample::{Control, ImagePrompt, Start};
 pub use error::ServeError;
-pub use request::{AdapterRef, GenerateRequest, GeneratedImage, Progress};
+pub use replay::{Given, replay};
+pub use request::{
+    AdapterRef, GenerateRequest, GeneratedImage, IpAdapterFiles, Progress, PromptNote,
+};
 pub use service::Service;

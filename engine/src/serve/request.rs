@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::error::ServeError;
 use crate::dicom::{Frame, Provenance};
-use crate::prompt::{LONGEST_TEXT, StructuredPrompt};
-use crate::sample::MOST_STEPS;
+use crate::noise::SchedulerConfig;
+use crate::prompt::{LONGEST_TEXT, StructuredPrompt, weights};
+use crate::sample::{Control, ImagePrompt, MOST_STEPS, Start, TextNotes};
 
 /// Images that one request may ask for.
 const MOST_IMAGES: u32 = 16;
@@ -13,6 +14,15 @@ const MOST_IMAGES: u32 = 16;
 const STRONGEST_GUIDANCE: f32 = 30.0;
 /// An adapter's scale beyond which nothing but artefacts comes.
 const STRONGEST_ADAPTER: f32 = 4.0;
+
+/// What reads image prompts, on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IpAdapterFiles {
+    /// The IP-Adapter's `.safetensors` file.
+    pub adapter: PathBuf,
+    /// The folder of the image encoder that it was trained with.
+    pub image_encoder: PathBuf,
+}
 
 /// An adapter on disk, and how strongly it acts.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +50,42 @@ pub struct GenerateRequest {
     pub count: u32,
     /// Adapters that act together.
     pub adapters: Vec<AdapterRef>,
+    /// How far guidance is brought back to the spread of the unguided prediction, 0 to 1.
+    pub guidance_rescale: f32,
+    /// Height and width in pixels; absent, the model's own.
+    pub size: Option<(u32, u32)>,
+    /// The scheduler, in place of the model's own.
+    pub scheduler: Option<SchedulerConfig>,
+    /// What the sampling starts from.
+    pub start: Start,
+    /// Condition images, each through one of the model's control networks.
+    pub controls: Vec<Control>,
+    /// Images that show what is wanted, where the service has an IP-Adapter.
+    pub image_prompts: Vec<ImagePrompt>,
+    /// The sentence in place of the one that `prompt` makes, where an image is made again.
+    pub sentence: Option<String>,
+}
+
+impl Default for GenerateRequest {
+    /// One image of no finding in particular, in 20 steps.
+    fn default() -> Self {
+        Self {
+            prompt: StructuredPrompt::default(),
+            negative: None,
+            seed: 0,
+            steps: 20,
+            guidance_scale: 1.0,
+            count: 1,
+            adapters: Vec::new(),
+            guidance_rescale: 0.0,
+            size: None,
+            scheduler: None,
+            start: Start::Noise,
+            controls: Vec::new(),
+            image_prompts: Vec::new(),
+            sentence: None,
+        }
+    }
 }
 
 impl GenerateRequest {
@@ -75,7 +121,30 @@ impl GenerateRequest {
                 "must lie between 0 and 4",
             )?;
         }
-        Ok(self.prompt.sentence()?)
+        weights::parse(negative, "negative")?;
+        let sentence = self.prompt.sentence()?;
+        // Its free text was read; findings in their hundreds may still make it too long.
+        weights::parse(&sentence, "findings")?;
+        Ok(self.sentence.clone().unwrap_or(sentence))
+    }
+}
+
+/// What of a text the model will not see, or not know: for the one who wrote it, and no error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromptNote {
+    /// `prompt` or `negative`.
+    pub field: &'static str,
+    /// Words that are not in the model's vocabulary, as written, each once; 32 at most.
+    pub unknown: Vec<String>,
+    /// Text that the model has no room for; empty where it sees all.
+    pub beyond: String,
+}
+
+impl PromptNote {
+    /// The note on a field, where there is something to say.
+    pub(super) fn of(field: &'static str, notes: TextNotes) -> Option<Self> {
+        let TextNotes { unknown, left_out: _, beyond } = notes;
+        (!unknown.is_empty() || !beyond.is_empty()).then_some(Self { field, unknown, beyond })
     }
 }
 

@@ -1,6 +1,6 @@
 //! A loaded model that answers requests.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
@@ -8,10 +8,11 @@ use candle_core::Device;
 
 use super::device_thread::{Answer, Order, work};
 use super::error::ServeError;
-use super::request::{GenerateRequest, GeneratedImage, Progress};
+use super::request::{GenerateRequest, GeneratedImage, IpAdapterFiles, Progress, PromptNote};
 use crate::device::CancelToken;
 use crate::model::{Bundle, ModelCard};
-use crate::sample::Pipeline;
+use crate::noise::SchedulerConfig;
+use crate::sample::{Pipeline, SampleError, TextReader};
 
 /// A loaded model. Cheap to clone; every clone speaks to the same thread, which owns the device
 /// and answers one request after the other.
@@ -19,6 +20,10 @@ use crate::sample::Pipeline;
 pub struct Service {
     orders: Sender<Order>,
     card: Arc<ModelCard>,
+    reader: Arc<TextReader>,
+    scheduler: Arc<SchedulerConfig>,
+    control_networks: Arc<[String]>,
+    image_reader: Option<Arc<str>>,
 }
 
 impl Service {
@@ -27,20 +32,67 @@ impl Service {
     /// # Errors
     /// Where card, configuration or weights are missing or do not fit together.
     pub fn open(folder: &Path) -> Result<Self, ServeError> {
+        Self::open_with(folder, &[])
+    }
+
+    /// As [`Self::open`], with control networks (ControlNets, T2I-Adapters) from folders of their own after
+    /// those of the bundle.
+    ///
+    /// # Errors
+    /// Where a part is missing or damaged, or they do not fit together.
+    pub fn open_with(folder: &Path, control_networks: &[PathBuf]) -> Result<Self, ServeError> {
+        Self::open_beside(folder, control_networks, None)
+    }
+
+    /// As [`Self::open_with`], with an IP-Adapter, so that requests may bring image prompts.
+    ///
+    /// # Errors
+    /// Where a part is missing or damaged, or they do not fit together.
+    pub fn open_beside(
+        folder: &Path,
+        control_networks: &[PathBuf],
+        ip_adapter: Option<&IpAdapterFiles>,
+    ) -> Result<Self, ServeError> {
         let bundle = Bundle::open(folder)?;
-        let pipeline = Pipeline::load(&bundle, &Device::Cpu)?;
+        let mut pipeline = Pipeline::load(&bundle, &Device::Cpu)?;
+        for folder in control_networks {
+            pipeline.add_control(folder)?;
+        }
+        if let Some(files) = ip_adapter {
+            pipeline.load_ip_adapter(&files.image_encoder, &files.adapter)?;
+        }
+        let image_reader = pipeline.image_reader_hash().map(Arc::from);
         let card = Arc::new(bundle.card().clone());
+        let reader = Arc::new(pipeline.reader());
+        let scheduler = Arc::new(pipeline.scheduler().clone());
+        let networks: Arc<[String]> = pipeline.control_hashes().into();
         let (orders, received) = channel();
         std::thread::Builder::new()
             .name("engine-device".into())
             .spawn(move || work(&bundle, &pipeline, &received))
             .map_err(|_| ServeError::Stopped)?;
-        Ok(Self { orders, card })
+        Ok(Self { orders, card, reader, scheduler, control_networks: networks, image_reader })
     }
 
     /// The model's card.
     pub fn card(&self) -> &ModelCard {
         &self.card
+    }
+
+    /// The model's own scheduler.
+    pub fn scheduler(&self) -> &SchedulerConfig {
+        &self.scheduler
+    }
+
+    /// SHA-256 of the weights of every control network, in hexadecimal, in the order in which
+    /// [`Control::network`](crate::sample::Control::network) counts them.
+    pub fn control_networks(&self) -> &[String] {
+        &self.control_networks
+    }
+
+    /// SHA-256 over the hashes of the IP-Adapter's and the image encoder's weights, in hexadecimal.
+    pub fn image_reader(&self) -> Option<&str> {
+        self.image_reader.as_deref()
     }
 
     /// Checks every field of a request without any work.
@@ -49,6 +101,25 @@ impl Service {
     /// [`ServeError::Invalid`] names the field.
     pub fn validate(&self, request: &GenerateRequest) -> Result<(), ServeError> {
         request.checked_sentence().map(drop)
+    }
+
+    /// What of a sentence and of a negative prompt the model will not see, or not know. Does not
+    /// wait for the device.
+    ///
+    /// # Errors
+    /// Where their emphasis cannot be read.
+    pub fn notes(
+        &self,
+        sentence: &str,
+        negative: Option<&str>,
+    ) -> Result<Vec<PromptNote>, ServeError> {
+        let mut notes = Vec::new();
+        for (field, text) in [("prompt", Some(sentence)), ("negative", negative)] {
+            let Some(text) = text else { continue };
+            let found = self.reader.notes(text).map_err(SampleError::from)?;
+            notes.extend(PromptNote::of(field, found));
+        }
+        Ok(notes)
     }
 
     /// Makes the images of a request. Blocks: call it where blocking is allowed.

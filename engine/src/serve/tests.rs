@@ -4,17 +4,19 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::adapter::{AdapterCard, AdapterError, Lora, LoraConfig};
+use crate::adapter::{AdapterCard, AdapterError, LoraConfig};
 use crate::device::CancelToken;
-use crate::dicom::{self, AgeGroup, Provenance, Sex};
+use crate::dicom::{self, AgeGroup, Frame, Provenance, Sex, SyntheticDescription};
 use crate::model::{Bundle, values, write_tiny};
 use crate::prompt::StructuredPrompt;
 
 fn service() -> (tempfile::TempDir, Service) {
     let folder = tempfile::tempdir().unwrap();
-    let texts = ["chest radiograph, normal".to_owned()];
+    // A word that comes once is not learnt.
+    let texts = ["chest radiograph, normal", "chest radiograph, normal"].map(str::to_owned);
     write_tiny(&folder.path().join("model"), &texts, 3).unwrap();
     let service = Service::open(&folder.path().join("model")).unwrap();
     (folder, service)
@@ -23,12 +25,10 @@ fn service() -> (tempfile::TempDir, Service) {
 fn request() -> GenerateRequest {
     GenerateRequest {
         prompt: StructuredPrompt { findings: vec!["normal".into()], ..StructuredPrompt::default() },
-        negative: None,
         seed: 11,
         steps: 3,
         guidance_scale: 2.0,
-        count: 1,
-        adapters: Vec::new(),
+        ..GenerateRequest::default()
     }
 }
 
@@ -62,10 +62,12 @@ fn adapter(folder: &Path, name: &str) -> AdapterRef {
         lora_alpha: 8.0,
         target_modules: vec!["to_q".into(), "to_v".into(), "to_out.0".into()],
     };
-    let (_, variables) = Lora::fresh(config.clone(), &network, 1, &Device::Cpu).unwrap();
+    let (_, variables) = config.fresh(&network, 1, &Device::Cpu).unwrap();
+    // Another name, other weights.
+    let factor = 0.6 + f32::from(name.as_bytes()[0]) / 1000.0;
     let factors = values(&variables)
         .into_iter()
-        .map(|(name, value)| (name, Tensor::full(0.7f32, value.shape(), &Device::Cpu).unwrap()))
+        .map(|(name, value)| (name, Tensor::full(factor, value.shape(), &Device::Cpu).unwrap()))
         .collect();
     let card = AdapterCard {
         name: name.into(),
@@ -73,7 +75,7 @@ fn adapter(folder: &Path, name: &str) -> AdapterRef {
         ..AdapterCard::default()
     };
     let path = folder.join(name);
-    Lora::save(&path, &config, &factors, &card).unwrap();
+    config.save(&path, &factors, &card).unwrap();
     AdapterRef { path, scale: 1.0 }
 }
 
@@ -88,7 +90,13 @@ fn adapters_come_and_go_without_a_trace() {
     assert!(base.provenance.adapters.is_empty());
     let adapted = with(std::slice::from_ref(&one));
     assert_ne!(adapted.frame, base.frame);
-    assert_eq!(adapted.provenance.adapters, [("one".to_owned(), 1.0)]);
+    let weights = std::fs::read(one.path.join("adapter_model.safetensors")).unwrap();
+    let used = dicom::AdapterUse {
+        name: "one".into(),
+        sha256: hex::encode(Sha256::digest(weights)),
+        scale: 1.0,
+    };
+    assert_eq!(adapted.provenance.adapters, [used]);
     assert_eq!(with(&[]).png, base.png, "taken off again");
     let weak = AdapterRef { scale: 0.0, ..one.clone() };
     assert_eq!(with(&[weak]).frame, base.frame, "a scale of nothing changes nothing");
@@ -133,8 +141,9 @@ fn an_adapter_that_does_not_fit_is_refused() {
     let other = AdapterRef { path: folder.path().join("other"), scale: 1.0 };
     let error = refused(&other);
     assert!(matches!(error, ServeError::Adapter(AdapterError::WrongBase { .. })), "{error}");
+    // Without a card the names and shapes decide, as with every adapter of another program.
     std::fs::remove_file(other.path.join("card.json")).unwrap();
-    assert!(refused(&other).to_string().contains("card.json"));
+    generate(&service, &GenerateRequest { adapters: vec![other], ..request() });
 }
 
 #[test]
@@ -145,6 +154,7 @@ fn an_image_says_what_it_is() {
         age_group: Some(AgeGroup::Child),
         sex: Some(Sex::Female),
         view_position: Some("PA".into()),
+        style: None,
         text: Some("seen early".into()),
     };
     let sentence = prompt.sentence().unwrap();
@@ -156,11 +166,20 @@ fn an_image_says_what_it_is() {
         model_sha256: service.card().weights_sha256.clone(),
         adapters: Vec::new(),
         seed: 12,
+        random_generator: "chacha8-box-muller".into(),
         steps: 3,
         guidance_scale: 2.0,
-        scheduler: "DDIM".into(),
+        guidance_rescale: 0.0,
+        scheduler: "DDIMScheduler".into(),
+        scheduler_config: image.provenance.scheduler_config.clone(),
+        negative_prompt: String::new(),
+        width: 32,
+        height: 32,
+        strength: None,
+        inputs: Vec::new(),
     };
     assert_eq!(image.provenance, expected);
+    assert_eq!(expected.scheduler_config["num_train_timesteps"], 1000);
 
     let decoder = png::Decoder::new(std::io::Cursor::new(&image.png));
     let mut reader = decoder.read_info().unwrap();
@@ -170,8 +189,13 @@ fn an_image_says_what_it_is() {
         chunk.get_text().unwrap()
     };
     assert_eq!((text("Synthetic"), text("Description")), ("YES".to_owned(), sentence));
-    let written: Provenance = serde_json::from_str(&text("Provenance")).unwrap();
-    assert_eq!(written, expected);
+    let written: SyntheticDescription = serde_json::from_str(&text("Provenance")).unwrap();
+    assert_eq!(written.provenance, expected);
+    let findings: Vec<_> = written.findings.iter().map(|found| found.finding.as_str()).collect();
+    assert_eq!(findings, ["edema", "pneumonia"]);
+    for file in [&image.png, &image.dicom] {
+        assert_eq!(dicom::read_provenance(file).unwrap(), written);
+    }
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
     reader.next_frame(&mut pixels).unwrap();
     assert_eq!(pixels.len(), image.frame.pixels.len());
@@ -188,6 +212,92 @@ fn an_image_says_what_it_is() {
     for (ours, read) in image.frame.pixels.iter().zip(&read.frame.pixels) {
         assert!((ours - read).abs() <= 0.51 / 4095.0, "{ours} {read}");
     }
+}
+
+/// A picture of 40 × 24 with a bright middle.
+fn picture() -> Frame {
+    let of = |index: u32| if (index % 40).abs_diff(20) < 8 { 0.9 } else { 0.2 };
+    Frame { width: 40, height: 24, pixels: (0..40 * 24).map(of).collect() }
+}
+
+#[test]
+fn an_image_is_made_again_from_either_of_its_files() {
+    let (folder, service) = service();
+    let (one, two) = (adapter(folder.path(), "one"), adapter(folder.path(), "two"));
+    let prompt = StructuredPrompt {
+        findings: vec!["edema".into()],
+        sex: Some(Sex::Male),
+        text: Some("seen early".into()),
+        ..StructuredPrompt::default()
+    };
+    let mask =
+        Frame { pixels: picture().pixels.iter().map(|value| value.round()).collect(), ..picture() };
+    let starts = [
+        Start::Noise,
+        Start::Image { image: picture(), strength: 0.7 },
+        Start::Inpaint { image: picture(), mask: mask.clone(), strength: 1.0 },
+    ];
+    for start in starts {
+        let wanted = GenerateRequest {
+            prompt: prompt.clone(),
+            negative: Some("a blurred film".into()),
+            adapters: vec![AdapterRef { scale: 0.3, ..one.clone() }, two.clone()],
+            guidance_rescale: 0.4,
+            size: Some((40, 24)),
+            start,
+            ..request()
+        };
+        let image = generate(&service, &wanted).remove(0);
+        let paths = [&two, &one].map(|adapter| adapter.path.clone());
+        let given = Given {
+            adapters: paths.to_vec(),
+            init: Some(picture()),
+            mask: Some(mask.clone()),
+            ..Given::default()
+        };
+        for file in [&image.png, &image.dicom] {
+            let description = dicom::read_provenance(file).unwrap();
+            let request = replay(&description, service.card(), &[], &given).unwrap();
+            let again = generate(&service, &request).remove(0);
+            assert!(again.frame == image.frame && again.png == image.png);
+            assert_eq!(again.provenance, image.provenance);
+        }
+    }
+}
+
+#[test]
+fn an_image_is_not_made_again_from_other_things() {
+    let (folder, service) = service();
+    let one = adapter(folder.path(), "one");
+    let start = Start::Image { image: picture(), strength: 0.7 };
+    let wanted = GenerateRequest { adapters: vec![one.clone()], start, ..request() };
+    let image = generate(&service, &wanted).remove(0);
+    let made = dicom::read_provenance(&image.png).unwrap();
+    let given =
+        || Given { adapters: vec![one.path.clone()], init: Some(picture()), ..Given::default() };
+    let refused = |made: &SyntheticDescription, given: &Given| {
+        let error = replay(made, service.card(), &[], given).unwrap_err();
+        let ServeError::Invalid { field, .. } = error else { panic!("{error}") };
+        field
+    };
+    assert!(replay(&made, service.card(), &[], &given()).is_ok());
+    assert_eq!(refused(&made, &Given { adapters: Vec::new(), ..given() }), "adapters");
+    assert_eq!(refused(&made, &Given { init: None, ..given() }), "init");
+    let mut other = picture();
+    other.pixels[7] += 0.01;
+    assert_eq!(refused(&made, &Given { init: Some(other), ..given() }), "init");
+    let change = |of: &dyn Fn(&mut Provenance)| {
+        let mut made = made.clone();
+        of(&mut made.provenance);
+        refused(&made, &given())
+    };
+    assert_eq!(change(&|made| made.model_sha256 = "0".repeat(64)), "model");
+    assert_eq!(change(&|made| made.random_generator = "mt19937".into()), "random_generator");
+    assert_eq!(change(&|made| made.inputs[0].role = "depth".into()), "inputs");
+
+    assert!(dicom::read_provenance(b"").is_err());
+    let plain = dicom::render_png(&image.frame, None).unwrap();
+    assert!(dicom::read_provenance(&plain).unwrap_err().to_string().contains("no provenance"));
 }
 
 #[test]
@@ -250,6 +360,38 @@ fn bad_fields_are_named() {
 }
 
 #[test]
+fn words_that_the_model_does_not_know_are_told() {
+    let (_keep, service) = service();
+    let known = service.notes("chest radiograph, normal", None).unwrap();
+    assert!(known.is_empty(), "{known:?}");
+    let long = "normal ".repeat(600);
+    let notes = service.notes("chest radiograph, (胸片:1.2)", Some(&long)).unwrap();
+    assert_eq!((notes[0].field, notes[0].beyond.as_str()), ("prompt", ""));
+    assert_eq!(notes[0].unknown, ["胸片"]);
+    assert_eq!((notes[1].field, notes[1].unknown.len()), ("negative", 0));
+    assert!(notes[1].beyond.starts_with("normal"), "{}", notes[1].beyond.len());
+    assert!(service.notes("(x:99)", None).is_err());
+}
+
+#[test]
+fn emphasis_changes_the_image() {
+    let (_keep, service) = service();
+    let with = |text: &str| {
+        let prompt = StructuredPrompt { text: Some(text.into()), ..StructuredPrompt::default() };
+        generate(&service, &GenerateRequest { prompt, ..request() }).remove(0).frame
+    };
+    assert_ne!(with("normal (radiograph:1.5)"), with("normal radiograph"));
+    // More than the window's 32 tokens changes the image still.
+    assert_ne!(with(&format!("{}chest", "normal ".repeat(40))), with(&"normal ".repeat(40)));
+    let prompt = StructuredPrompt { text: Some("(x:99)".into()), ..StructuredPrompt::default() };
+    let error = service.validate(&GenerateRequest { prompt, ..request() }).unwrap_err();
+    assert!(matches!(error, ServeError::Invalid { field: "text", .. }), "{error}");
+    let negative = Some("(x:99)".to_owned());
+    let error = service.validate(&GenerateRequest { negative, ..request() }).unwrap_err();
+    assert!(matches!(error, ServeError::Invalid { field: "negative", .. }), "{error}");
+}
+
+#[test]
 fn a_model_that_is_damaged_does_not_load() {
     let (folder, _service) = service();
     let model = folder.path().join("model");
@@ -281,6 +423,10 @@ fn a_model_that_is_damaged_does_not_load() {
     );
     std::fs::write(&config, &text).unwrap();
 
-    std::fs::remove_file(model.join("card.json")).unwrap();
+    std::fs::write(model.join("card.json"), "{}").unwrap();
     assert!(error(&model).contains("card.json"));
+    // A folder as diffusers writes it has no card: nobody stated its licence.
+    std::fs::remove_file(model.join("card.json")).unwrap();
+    let service = Service::open(&model).unwrap();
+    assert_eq!((service.card().licence.as_str(), service.card().image_size), ("unknown", 32));
 }

@@ -31,6 +31,13 @@ const fn coded(
     Finding { slug, name, snomed: Some(snomed), meaning, synonyms }
 }
 
+impl Finding {
+    /// Every word for it, in lower case: its name, then its synonyms.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.synonyms.iter().copied())
+    }
+}
+
 /// The finding that excludes every other.
 pub const NORMAL: &str = "normal";
 
@@ -110,7 +117,8 @@ pub fn finding_by_code(snomed: &str) -> Option<&'static Finding> {
     FINDINGS.iter().find(|finding| finding.snomed == Some(snomed))
 }
 
-fn normalised(word: &str) -> String {
+/// In lower case, `_`, `-` and runs of spaces as one space.
+pub(super) fn normalised(word: &str) -> String {
     word.to_lowercase()
         .split(|c: char| c.is_whitespace() || c == '_' || c == '-')
         .filter(|part| !part.is_empty())

@@ -113,7 +113,8 @@ fn check(unet: &UnetConfig, text: &TextSizes, latent: usize) -> Result<(), Train
             ),
         });
     }
-    if unet.cross_attention_dim != text.hidden_size {
+    let levels = unet.block_out_channels.len();
+    if (0..levels).any(|level| unet.context_width(level) != text.hidden_size) {
         return Err(TrainError::Config {
             field: "unet.cross_attention_dim",
             cause: format!("must be {}, the width of the text encoder", text.hidden_size),
@@ -134,6 +135,7 @@ fn text_config(sizes: &TextSizes, tokenizer: &Tokenizer) -> TextConfig {
         hidden_act: "quick_gelu".into(),
         layer_norm_eps: 1e-5,
         eos_token_id: Some(tokenizer.end_token()),
+        projection_dim: None,
     }
 }
 
@@ -171,13 +173,18 @@ impl Trainee for BaseTask {
         Bundle::write_part(out, Part::Unet, self.unet.config(), &part(weights, UNET))?;
         Bundle::write_part(out, Part::TextEncoder, self.text.config(), &part(weights, TEXT))?;
         self.tokenizer.save(&out.join("tokenizer"), self.text.config().max_position_embeddings)?;
-        let folder = Part::Vae.folder();
-        let target = out.join(folder);
+        let target = out.join(Part::Vae.folder());
         std::fs::create_dir_all(&target).map_err(|cause| ModelError::file(&target, cause))?;
-        for file in ["config.json", Part::Vae.weights_file()] {
-            let from = self.bundle.folder().join(folder).join(file);
-            std::fs::copy(&from, target.join(file))
-                .map_err(|cause| ModelError::file(&from, cause))?;
+        let folder = self.bundle.part_folder(Part::Vae);
+        let mut files = Part::Vae.weight_files(&folder)?;
+        files.push(folder.join("config.json"));
+        if files.len() > 2 {
+            // Pieces are found by their index.
+            files.push(folder.join(format!("{}.index.json", Part::Vae.weights_file())));
+        }
+        for from in files {
+            let to = target.join(from.file_name().unwrap_or_default());
+            std::fs::copy(&from, to).map_err(|cause| ModelError::file(&from, cause))?;
         }
         let mut card = self.card.clone();
         let before = self.bundle.card();

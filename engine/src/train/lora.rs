@@ -10,10 +10,10 @@ use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
 use super::event::TrainSummary;
 use super::trainee::Trainee;
-use crate::adapter::{AdapterCard, Lora, LoraConfig, attach};
+use crate::adapter::{AdapterCard, LoraConfig, Networks, attach};
 use crate::data::Dataset;
 use crate::device::CancelToken;
-use crate::model::{Bundle, TextEncoder, Unet};
+use crate::model::{Bundle, Part, TextEncoder, Unet};
 use crate::noise::Schedule;
 
 /// The adapter alone moves; UNet, text encoder and autoencoder stay.
@@ -36,16 +36,16 @@ impl LoraTask {
         let dataset = Dataset::open(&config.dataset)?;
         let vae = bundle.vae(device)?;
         let (unet, weights) = bundle.unet(false, device)?;
-        let (text, _) = bundle.text_encoder(false, device)?;
+        let (text, _) = bundle.text_encoder(Part::TextEncoder, false, device)?;
         let lora_config = LoraConfig {
             peft_type: "LORA".into(),
             r: config.rank,
             lora_alpha: config.alpha,
             target_modules: config.targets.clone(),
         };
-        let (lora, variables) = Lora::fresh(lora_config.clone(), &weights, config.seed, device)?;
-        attach(&weights, &[(&lora, 1.0)]);
-        let tokenizer = bundle.tokenizer()?;
+        let (lora, variables) = lora_config.fresh(&weights, config.seed, device)?;
+        attach(&Networks::unet(&weights), &[(&lora, 1.0)], false)?;
+        let tokenizer = bundle.tokenizer(Part::TextEncoder)?;
         let captions =
             Captions { tokenizer: &tokenizer, length: text.config().max_position_embeddings };
         let schedule = Schedule::new(bundle.schedule()?);
@@ -99,6 +99,6 @@ impl Trainee for LoraTask {
             validation_loss_after: summary.validation_loss_after,
             ..self.card.clone()
         };
-        Ok(Lora::save(out, &self.config, weights, &card)?)
+        Ok(self.config.save(out, weights, &card)?)
     }
 }

@@ -225,6 +225,11 @@ export interface components {
             guidance_scale: number;
             /** @description What to lead away from. */
             negative?: string | null;
+            /**
+             * @description What of the sentence and of the negative prompt the model will not see, or not know; nothing
+             *     where both are all clear to it.
+             */
+            notes?: components["schemas"]["PromptNote"][];
             /** @description What the images are to show. */
             prompt: components["schemas"]["Prompt"];
             /**
@@ -1013,17 +1018,23 @@ export interface components {
              */
             age_group: string | null;
             /**
-             * @description Findings by slug or name; `/findings` lists them.
+             * @description Findings by slug or name, alone or with place, severity and weight; `/findings` lists them.
              * @default []
              */
-            findings: string[];
+            findings: components["schemas"]["PromptFinding"][];
             /**
              * @description `female`, `male` or `other`.
              * @default null
              */
             sex: string | null;
             /**
-             * @description Anything more in free words, at most 2,000 characters.
+             * @description How it was taken or recorded: `portable`, `digital`, `computed`, `film`, `low_contrast` or
+             *     `high_contrast`.
+             * @default null
+             */
+            style: string | null;
+            /**
+             * @description Anything more in free words, at most 2,000 characters; `(word:1.3)` gives a word weight.
              * @default null
              */
             text: string | null;
@@ -1032,6 +1043,34 @@ export interface components {
              * @default null
              */
             view_position: string | null;
+        };
+        /**
+         * @description A finding: its word alone, or with more about it. The engine's type as the API's description has
+         *     it; a test holds them against each other.
+         */
+        PromptFinding: string | components["schemas"]["PromptFindingParts"];
+        /** @description A finding with place, severity and weight. */
+        PromptFindingParts: {
+            /** @description Its slug, name or synonym. */
+            finding: string;
+            /** @description Where it lies: `left`, `right_lower_lobe` … */
+            place?: string | null;
+            /** @description `mild`, `moderate` or `severe`. */
+            severity?: string | null;
+            /**
+             * Format: float
+             * @description How much it counts in the prompt, above 0 and up to 2; 1 where it is absent.
+             */
+            weight?: number | null;
+        };
+        /** @description What of a text the model will not see, or not know. */
+        PromptNote: {
+            /** @description Text that the model has no room for; empty where it sees all. */
+            beyond: string;
+            /** @description `prompt` or `negative`. */
+            field: string;
+            /** @description Words that are not in the model's vocabulary, as written. */
+            unknown: string[];
         };
         /** @description Program, model, adapters and settings: enough to make an image again. */
         Provenance: {

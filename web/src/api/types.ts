@@ -51,6 +51,10 @@ export type Adapter = Answer<'AdapterView'>;
 export type Models = Omit<Schemas['ModelsView'], 'adapters'> & { adapters: Adapter[] };
 export type Finding = Answer<'FindingView'>;
 
+/** A finding by its word alone, or with place, severity and weight. */
+export type PromptFinding = Schemas['PromptFinding'];
+export type PromptFindingParts = Schemas['PromptFindingParts'];
+export type PromptNote = Schemas['PromptNote'];
 export type Prompt = Omit<Schemas['Prompt'], 'age_group' | 'sex'> & { age_group: AgeGroup | null; sex: Sex | null };
 export type NewGeneration = Omit<Schemas['NewGeneration'], 'prompt'> & { prompt: Prompt };
 export type GenerationRequest = Omit<Answer<'GenerationRequest'>, 'prompt'> & { prompt: Prompt };

@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, post, web};
 use sea_orm::ConnectionTrait;
 use skiagraph_compliance::audit::Action;
+use skiagraph_engine::serve::{self, Service};
 use uuid::Uuid;
 
 use crate::audit::Entry;
@@ -11,6 +12,7 @@ use crate::controllers::domain::{Domain, drawn_seed};
 use crate::controllers::{Body, Refusals};
 use crate::error::{ApiError, Problem};
 use crate::models;
+use crate::models::generations::{GenerationRequest, PromptNote};
 use crate::models::work::Kind;
 use crate::views::generations::{GenerationView, NewGeneration};
 
@@ -32,15 +34,29 @@ pub(super) async fn create(
     body: Body<NewGeneration>,
 ) -> Result<HttpResponse, ApiError> {
     let id = Uuid::now_v7().to_string();
-    let card = domain.model()?.card();
+    let model = domain.model()?;
+    let card = model.card();
     let (steps, guidance_scale) = (card.default_steps, card.default_guidance_scale);
-    let request = body.read().await?.checked(steps, guidance_scale, drawn_seed())?;
+    let mut request = body.read().await?.checked(steps, guidance_scale, drawn_seed())?;
+    request.notes = notes(model, &request);
     let change = access.change().await?;
     check_adapter(change.db(), request.adapter_id.as_deref()).await?;
-    let model = models::generations::insert(change.db(), &id, &request, &access.user().id).await?;
+    let record = models::generations::insert(change.db(), &id, &request, &access.user().id).await?;
     change.commit(Entry::of(Action::OrderCreated, "generation", &id)).await?;
     domain.queue.push(Kind::Generation, &id).await?;
-    Ok(HttpResponse::Accepted().json(super::view(model)?))
+    Ok(HttpResponse::Accepted().json(super::view(record)?))
+}
+
+/// What of a request's texts the model will not see, or not know. They are a service to the one who
+/// asks: where they fail, the request's own check has the word.
+fn notes(model: &Service, request: &GenerationRequest) -> Vec<PromptNote> {
+    let found = model.notes(&request.sentence, request.negative.as_deref()).unwrap_or_default();
+    let wire = |note: serve::PromptNote| PromptNote {
+        field: note.field.to_owned(),
+        unknown: note.unknown,
+        beyond: note.beyond,
+    };
+    found.into_iter().map(wire).collect()
 }
 
 /// The adapter is there and promoted.

@@ -2,9 +2,10 @@ use dicom_dictionary_std::tags;
 
 use crate::dicom::attributes::{items, text};
 use crate::dicom::{
-    Frame, Provenance, SyntheticDescription, png_with_provenance, read, render_png, write_synthetic,
+    AdapterUse, Frame, Provenance, SyntheticDescription, png_with_provenance, read, render_png,
+    write_synthetic,
 };
-use crate::terms::{AgeGroup, Sex};
+use crate::terms::{AgeGroup, DescribedFinding, Sex};
 
 pub(super) fn gradient(width: u32, height: u32) -> Frame {
     let count = width * height;
@@ -24,11 +25,16 @@ pub(super) fn description() -> SyntheticDescription {
             version: "0.1.0".into(),
             model: "starter".into(),
             model_sha256: "ab".repeat(32),
-            adapters: vec![("ward-7".into(), 0.8)],
+            adapters: vec![AdapterUse {
+                name: "ward-7".into(),
+                sha256: "cd".repeat(32),
+                scale: 0.8,
+            }],
             seed: 42,
             steps: 30,
             guidance_scale: 3.0,
             scheduler: "ddim".into(),
+            ..Provenance::default()
         },
     }
 }
@@ -61,6 +67,43 @@ fn a_synthetic_object_gives_its_frame_back_and_says_what_it_is() {
     let again = read(&write_synthetic(&frame, &description()).unwrap()).unwrap();
     assert_ne!(again.header.sop_instance_uid, back.header.sop_instance_uid);
     assert_ne!(again.header.patient_id, back.header.patient_id);
+}
+
+#[test]
+fn findings_keep_place_and_severity_as_codes() {
+    let entry = |finding: &str, place: Option<&str>, severity: Option<&str>| DescribedFinding {
+        finding: finding.into(),
+        place: place.map(str::to_owned),
+        severity: severity.map(str::to_owned),
+        weight: None,
+    };
+    let findings = vec![
+        entry("pneumonia", Some("right_lower_lobe"), Some("severe")),
+        entry("effusion", Some("left"), Some("mild")),
+        entry("effusion", Some("right"), None),
+        entry("pleural_thickening", Some("both_apices"), None),
+        "mass".into(),
+    ];
+    let described = SyntheticDescription { findings: findings.clone(), ..description() };
+    let bytes = write_synthetic(&gradient(4, 4), &described).unwrap();
+    let header = read(&bytes).unwrap().header;
+    assert_eq!(header.described, findings);
+    assert_eq!(header.findings, ["pneumonia", "effusion", "pleural thickening", "mass"]);
+    let object = dicom_object::from_reader(bytes.as_slice()).unwrap();
+    let diagnoses = items(&object, tags::ADMITTING_DIAGNOSES_CODE_SEQUENCE);
+    let codes = |item| -> Vec<String> {
+        items(item, tags::MODIFIER_CODE_SEQUENCE)
+            .iter()
+            .map(|code| text(code, tags::CODE_VALUE).unwrap())
+            .collect()
+    };
+    // Right, lower lobe of lung, severe; left, mild.
+    assert_eq!(codes(&diagnoses[0]), ["24028007", "90572001", "24484000"]);
+    assert_eq!(codes(&diagnoses[1]), ["7771000", "255604002"]);
+    assert!(codes(&diagnoses[4]).is_empty());
+    let mut unknown = described;
+    unknown.findings[0].place = Some("elbow".into());
+    assert!(write_synthetic(&gradient(2, 2), &unknown).is_err());
 }
 
 #[test]
@@ -115,7 +158,7 @@ fn a_picture_carries_its_provenance() {
         .collect();
     assert_eq!(texts["Synthetic"], "YES");
     assert_eq!(texts["Description"], description().prompt);
-    let provenance: Provenance = serde_json::from_str(&texts["Provenance"]).unwrap();
-    assert_eq!(provenance, description().provenance);
+    let written: SyntheticDescription = serde_json::from_str(&texts["Provenance"]).unwrap();
+    assert_eq!(written, description());
     assert!(texts["XML:com.adobe.xmp"].contains("trainedAlgorithmicMedia"));
 }

@@ -9,6 +9,7 @@ use super::table::Row;
 use super::{WrapError, WrapOptions};
 use crate::dicom::dx::{Dx, Stored, encode};
 use crate::dicom::{Frame, uid};
+use crate::terms::Described;
 
 /// Height of a chest detector in millimetres (17 inches): the spacing to state where nothing better
 /// is known, for Imager Pixel Spacing is of type 1.
@@ -67,7 +68,7 @@ pub(super) fn encode_row(row: &Row, options: &WrapOptions) -> Result<Wrapped, Wr
         patient_age: row.age_years.map(|years| format!("{years:03}Y")),
         sex: row.sex,
         view: row.view,
-        findings: row.findings.clone(),
+        findings: row.findings.iter().map(|finding| Described::from(*finding)).collect(),
         columns,
         rows,
         stored,

@@ -126,6 +126,7 @@ export class GenerationView extends View {
         ${generation.state === 'failed'
           ? html`<div class="notice bad" role="alert">${icon('circleX')}<span><strong>${words.failed}.</strong> ${generation.error}</span></div>`
           : nothing}
+        ${this.#notes()}
         ${generation.state === 'queued' ? html`<div class="notice" role="status">${words.waiting}</div>` : nothing}
         <ul class="film">
           ${Array.from({ length: count }, (_, index) => this.#frame(index))}
@@ -133,6 +134,24 @@ export class GenerationView extends View {
         <details><summary>${t().reader.asked}</summary>${facts(promptFacts(generation.request))}</details>
       </div>
     </section>`;
+  }
+
+  /** Words that the model does not know, and text that it has no room for: no error, but worth knowing. */
+  #notes(): TemplateResult | typeof nothing {
+    const notes = this.generation?.request.notes ?? [];
+    if (notes.length === 0) return nothing;
+    const words = t().request;
+    return html`<div class="notice" role="note" data-test="notes">
+      <ul>
+        ${notes.map((note) => {
+          const of = note.field === 'negative' ? words.negative : words.sentence;
+          return html`${note.unknown.length > 0
+            ? html`<li>${of}: ${words.unknownWords} <q>${note.unknown.join(', ')}</q></li>`
+            : nothing}
+          ${note.beyond ? html`<li>${of}: ${words.beyond} <q>${note.beyond}</q></li>` : nothing}`;
+        })}
+      </ul>
+    </div>`;
   }
 
   #frame(index: number): TemplateResult {

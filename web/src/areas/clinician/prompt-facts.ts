@@ -1,9 +1,22 @@
-import type { GenerationRequest } from '../../api/types';
+import type { GenerationRequest, PromptFinding } from '../../api/types';
 import { t } from '../../i18n';
+import { parts } from './sentence';
 
 /** The name of a finding in the language of the pages. */
 export function findingName(slug: string): string {
   return (t().terms.findings as Record<string, string>)[slug] ?? slug.replaceAll('_', ' ');
+}
+
+/** A finding with place and severity, in the language of the pages. */
+export function findingText(finding: PromptFinding): string {
+  const terms = t().terms;
+  const said = parts(finding);
+  const more = [
+    said.severity && ((terms.severities as Record<string, string>)[said.severity] ?? said.severity),
+    said.place && ((terms.places as Record<string, string>)[said.place] ?? said.place),
+  ].filter(Boolean);
+  const name = findingName(said.finding);
+  return more.length > 0 ? `${name} (${more.join(', ')})` : name;
 }
 
 /** What was asked for, as names and values; parts that were left open are left out. */
@@ -14,10 +27,11 @@ export function promptFacts(request: GenerationRequest): (readonly [string, unkn
   const given = (label: string, value: unknown) =>
     value === null || value === undefined || value === '' ? undefined : ([label, value] as const);
   return [
-    given(words.findings, prompt.findings.map(findingName).join(', ')),
+    given(words.findings, prompt.findings.map(findingText).join(', ')),
     given(words.age, prompt.age_group && terms[prompt.age_group]),
     given(words.sex, prompt.sex && terms[prompt.sex]),
     given(words.view, prompt.view_position),
+    given(words.style, prompt.style && ((terms.styles as Record<string, string>)[prompt.style] ?? prompt.style)),
     given(words.text, prompt.text),
     given(words.negative, request.negative),
     given(words.steps, request.steps),
@@ -31,7 +45,7 @@ export function promptLine(request: GenerationRequest): string {
   const { prompt } = request;
   const terms = t().terms;
   const parts = [
-    ...prompt.findings.map(findingName),
+    ...prompt.findings.map(findingText),
     prompt.age_group && terms[prompt.age_group],
     prompt.sex && terms[prompt.sex],
     prompt.view_position,

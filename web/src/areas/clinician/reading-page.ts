@@ -143,13 +143,18 @@ export class ReadingPage extends View {
             [
               words.adapters,
               provenance.adapters.length > 0
-                ? provenance.adapters.map(([name, scale]) => `${name} × ${scale}`).join(', ')
+                ? provenance.adapters.map(({ name, scale }) => `${name} × ${scale}`).join(', ')
                 : words.none,
             ],
             [words.seed, html`<span class="mono">${image.seed}</span>`],
             [words.steps, provenance.steps],
             [words.guidance, provenance.guidance_scale],
             [words.scheduler, provenance.scheduler],
+            [words.noise, provenance.random_generator],
+            [words.size, `${provenance.width} × ${provenance.height}`],
+            ...provenance.inputs.map(
+              ({ role, sha256 }) => [words.input(role), short(sha256, 16)] as const,
+            ),
             [words.program, `${provenance.program} ${provenance.version}`],
             [words.object, short(image.sha256, 16)],
             made ? [words.made, time(made, true)] : undefined,

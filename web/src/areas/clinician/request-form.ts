@@ -3,23 +3,25 @@ import { customElement, property, state } from 'lit/decorators.js';
 
 import { findings, generations, models } from '../../api/calls';
 import type { ApiProblem } from '../../api/problem';
-import type { AgeGroup, Finding, Generation, GenerationRequest, Models, NewGeneration, Sex } from '../../api/types';
+import type { AgeGroup, Finding, Generation, GenerationRequest, Models, NewGeneration, PromptFinding, Sex } from '../../api/types';
 import { areaField, numberField, selectField } from '../../components/fields';
 import { problemBox } from '../../components/parts';
 import { View } from '../../components/view';
 import { t } from '../../i18n';
-import { LONGEST_TEXT, sentence, switched, VIEW_CODES } from './sentence';
+import { findingName } from './prompt-facts';
+import { described, LONGEST_TEXT, parts, PLACE_SLUGS, sentence, SEVERITIES, STYLE_SLUGS, switched, VIEW_CODES } from './sentence';
 
 const FIELDS = [
-  'findings', 'age_group', 'sex', 'view_position', 'text', 'negative',
+  'findings', 'age_group', 'sex', 'view_position', 'style', 'text', 'negative',
   'seed', 'steps', 'guidance_scale', 'count', 'adapter_id', 'adapter_scale',
 ];
 
 interface Draft {
-  findings: string[];
+  findings: PromptFinding[];
   age_group: AgeGroup | '';
   sex: Sex | '';
   view_position: string;
+  style: string;
   text: string;
   negative: string;
   seed: number | null;
@@ -34,7 +36,7 @@ interface Draft {
 const ANY = 'any';
 
 const EMPTY: Draft = {
-  findings: [], age_group: '', sex: '', view_position: '', text: '', negative: '',
+  findings: [], age_group: '', sex: '', view_position: '', style: '', text: '', negative: '',
   seed: null, steps: null, guidance_scale: null, count: 4, adapter_id: '', adapter_scale: 1,
 };
 
@@ -75,6 +77,7 @@ export class RequestForm extends View {
       age_group: prompt.age_group ?? '',
       sex: prompt.sex ?? '',
       view_position: prompt.view_position ?? '',
+      style: prompt.style ?? '',
       text: prompt.text ?? '',
       negative: how.negative ?? '',
       seed: how.seed,
@@ -125,13 +128,14 @@ export class RequestForm extends View {
             (one) => html`<button
               type="button"
               class="chip"
-              aria-pressed=${draft.findings.includes(one.slug) ? 'true' : 'false'}
+              aria-pressed=${draft.findings.some((said) => parts(said).finding === one.slug) ? 'true' : 'false'}
               @click=${() => this.#set({ findings: switched(draft.findings, one.slug) })}
             >
               ${names[one.slug] ?? one.name}
             </button>`,
           )}
         </div>
+        ${draft.findings.map((one, index) => this.#where(one, index))}
         <small>${words.findingsHint}</small>
         ${this.#cause('findings') ? html`<small class="field-error" role="alert">${this.#cause('findings')}</small>` : nothing}
       </fieldset>
@@ -152,6 +156,11 @@ export class RequestForm extends View {
         options: [any, ...VIEW_CODES.map((code) => ({ value: code, label: (terms.views as Record<string, string>)[code] ?? code }))],
         onChange: (value) => this.#set({ view_position: either(value) }),
       })}
+      ${selectField({
+        name: 'style', label: words.style, value: draft.style || ANY, cause: this.#cause('style'),
+        options: [any, ...STYLE_SLUGS.map((slug) => ({ value: slug, label: (terms.styles as Record<string, string>)[slug] ?? slug }))],
+        onChange: (value) => this.#set({ style: either(value) }),
+      })}
       ${areaField({
         name: 'text', label: words.text, hint: words.textHint, value: draft.text, cause: this.#cause('text'),
         maxLength: LONGEST_TEXT, onInput: (text) => this.#set({ text }),
@@ -160,6 +169,30 @@ export class RequestForm extends View {
         name: 'negative', label: words.negative, hint: words.negativeHint, value: draft.negative, rows: 1,
         cause: this.#cause('negative'), maxLength: LONGEST_TEXT, onInput: (negative) => this.#set({ negative }),
       })}`;
+  }
+
+  /** Place and severity of a finding that was chosen; `normal` has neither. */
+  #where(finding: PromptFinding, index: number): TemplateResult | typeof nothing {
+    const said = parts(finding);
+    if (said.finding === 'normal') return nothing;
+    const words = t().request;
+    const terms = t().terms;
+    const any = { value: ANY, label: terms.unspecified };
+    const name = findingName(said.finding);
+    const change = (key: 'place' | 'severity') => (value: string) =>
+      this.#set({ findings: described(this.draft.findings, index, { [key]: value === ANY ? undefined : value }) });
+    return html`<div class="pair" data-test="finding-parts">
+      ${selectField({
+        name: `place-${index}`, label: words.placeOf(name), value: said.place || ANY,
+        options: [any, ...PLACE_SLUGS.map((slug) => ({ value: slug, label: (terms.places as Record<string, string>)[slug] ?? slug }))],
+        onChange: change('place'),
+      })}
+      ${selectField({
+        name: `severity-${index}`, label: words.severityOf(name), value: said.severity || ANY,
+        options: [any, ...SEVERITIES.map((word) => ({ value: word, label: terms.severities[word] }))],
+        onChange: change('severity'),
+      })}
+    </div>`;
   }
 
   #how(): TemplateResult {
@@ -208,6 +241,7 @@ export class RequestForm extends View {
         age_group: draft.age_group || null,
         sex: draft.sex || null,
         view_position: draft.view_position || null,
+        style: draft.style || null,
         text: draft.text.trim() || null,
       },
       negative: draft.negative.trim() || null,
@@ -223,7 +257,7 @@ export class RequestForm extends View {
   #sentence(): TemplateResult {
     const words = t().request;
     const { prompt } = this.#request();
-    const said = prompt.findings.length > 0 || prompt.age_group || prompt.sex || prompt.view_position || prompt.text;
+    const said = prompt.findings.length > 0 || prompt.age_group || prompt.sex || prompt.view_position || prompt.style || prompt.text;
     return html`<div class="sentence" aria-live="polite">
       <span>${words.sentence}</span>
       <q lang="en" data-test="sentence">${sentence(prompt, this.vocabulary)}</q>

@@ -112,7 +112,7 @@ export class WorklistPage extends View {
   #row(image: SyntheticImage): TemplateResult {
     const generation = this.requests.get(image.generation_id);
     const made = image.created_at ?? generation?.created_at;
-    const adapters = image.provenance.adapters.map(([name]) => name);
+    const adapters = image.provenance.adapters.map(({ name }) => name);
     const label = generation ? promptLine(generation.request) : t().actions.open;
     return html`<tr>
       <td class="thumb">

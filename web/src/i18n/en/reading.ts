@@ -62,6 +62,10 @@ export const reading = {
     steps: 'Steps',
     guidance: 'Guidance',
     scheduler: 'Scheduler',
+    noise: 'Random generator',
+    size: 'Size',
+    input: (role: string) =>
+      role === 'mask' ? 'Mask SHA-256' : role === 'control' ? 'Condition image SHA-256' : 'Initial image SHA-256',
     program: 'Program',
     object: 'Object SHA-256',
     made: 'Made',

@@ -56,6 +56,10 @@ export const reading = {
     steps: '步数',
     guidance: '引导强度',
     scheduler: '采样器',
+    noise: '随机数生成器',
+    size: '尺寸',
+    input: (role: string) =>
+      role === 'mask' ? '蒙版 SHA-256' : role === 'control' ? '条件影像 SHA-256' : '初始影像 SHA-256',
     program: '程序',
     object: '对象 SHA-256',
     made: '生成时间',

@@ -1,0 +1,149 @@
+//! IP-Adapter: an image as a prompt (Ye et al., arXiv 2308.06721), in the form in which it is published.
+//!
+//! `image_proj.*` makes tokens of what an image encoder gives; `ip_adapter.{n}.to_k_ip` and `to_v_ip` make keys
+//! and values of them for a cross-attention of the UNet. n counts all attentions as diffusers does – down, up,
+//! middle, each block's self-attention before its cross-attention – so that cross-attentions have 1, 3, 5 …
+
+use std::path::Path;
+
+use candle_core::{DType, Device, Result, Tensor};
+
+use super::error::AdapterError;
+use super::image_projection::{ImageProjection, Shapes};
+use super::read::stem;
+use crate::kernel::map_weights;
+use crate::model::{
+    CrossAttention, ModelError, VisionConfig, VisionEncoder, VisionOutput, sha256_file,
+};
+use crate::nn::{ImageContext, Linear, Stored, Weights};
+
+/// What makes keys and values of image tokens for one cross-attention.
+struct Reader {
+    to_k_ip: Linear,
+    to_v_ip: Linear,
+}
+
+/// Weights that let a UNet take images as prompts. The UNet stays as it is: what an image shows is handed to
+/// it with each question.
+pub struct IpAdapter {
+    projection: ImageProjection,
+    /// One for each cross-attention.
+    readers: Vec<Reader>,
+    name: String,
+    sha256: String,
+}
+
+impl IpAdapter {
+    /// Reads a published file for a UNet with these [`cross_attentions`](crate::model::Unet::cross_attentions)
+    /// and for an image encoder.
+    ///
+    /// # Errors
+    /// [`AdapterError::WrongBase`] where it is for another UNet; where it is for another encoder or for faces;
+    /// where the file is a pickle, cut off, holds what is no number, or lacks a weight or has one too many.
+    pub fn open(
+        path: &Path,
+        cross_attentions: &[CrossAttention],
+        encoder: &VisionConfig,
+        device: &Device,
+    ) -> std::result::Result<Self, AdapterError> {
+        if path.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("safetensors")) {
+            let cause = "is no .safetensors file. IP-Adapters that are published as .bin are pickles, which can \
+                         run programs; their authors publish the same weights as .safetensors";
+            return Err(ModelError::file(path, cause).into());
+        }
+        let file = map_weights(path).map_err(|cause| ModelError::file(path, cause))?;
+        let stored = Stored::from(file);
+        fits_unet(&stored, cross_attentions)
+            .map_err(|cause| AdapterError::WrongBase { path: path.to_owned(), cause })?;
+        let shapes = Shapes::of(&stored);
+        let weights = Weights::from_file(stored, false, DType::F32, device);
+        let width = cross_attentions.first().map_or(0, |attention| attention.context);
+        let projection = ImageProjection::new(&shapes, &weights, encoder, width)?;
+        let reader = |(index, attention): (usize, &CrossAttention)| {
+            let weights = weights.pp("ip_adapter").pp(2 * index + 1);
+            let linear = |name: &str| {
+                Linear::without_bias(attention.context, attention.inner, &weights.pp(name))
+            };
+            Ok(Reader { to_k_ip: linear("to_k_ip")?, to_v_ip: linear("to_v_ip")? })
+        };
+        let readers = cross_attentions.iter().enumerate().map(reader).collect::<Result<_>>()?;
+        weights.finish().map_err(|cause| ModelError::file(path, cause))?;
+        Ok(Self { projection, readers, name: stem(path), sha256: sha256_file(path)? })
+    }
+
+    /// The file's name, without its ending.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// SHA-256 of the file, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Tokens `[batch, tokens, width]` of what the encoder saw.
+    pub fn tokens(&self, seen: &VisionOutput) -> Result<Tensor> {
+        self.projection.tokens(seen)
+    }
+
+    /// Tokens `[1, tokens, width]` that stand for no image, for guidance to lead away from: of an embedding of
+    /// zeros, or of an image of zeros where the adapter reads the encoder's tokens, as in diffusers.
+    pub fn no_tokens(&self, encoder: &VisionEncoder) -> Result<Tensor> {
+        self.projection.tokens(&self.projection.nothing(encoder)?)
+    }
+
+    /// What [`UnetInput::images`](crate::model::UnetInput::images) is for prompts of `tokens`
+    /// `[batch, tokens, width]`, each with its scale. Each prompt is seen by itself, as diffusers has it where
+    /// the adapter is loaded once for each. One of scale 0 is left out.
+    pub fn images(&self, prompts: &[(Tensor, f64)]) -> Result<Vec<Vec<ImageContext>>> {
+        let each = |reader: &Reader| {
+            let seen = prompts.iter().filter(|(_, scale)| scale.abs() > 0.0);
+            seen.map(|(tokens, scale)| {
+                Ok(ImageContext {
+                    keys: reader.to_k_ip.forward(tokens)?,
+                    values: reader.to_v_ip.forward(tokens)?,
+                    scale: *scale,
+                })
+            })
+            .collect()
+        };
+        self.readers.iter().map(each).collect()
+    }
+}
+
+/// # Errors
+/// How the UNet differs from the one that the adapter was trained on.
+fn fits_unet(
+    stored: &Stored,
+    cross_attentions: &[CrossAttention],
+) -> std::result::Result<(), String> {
+    let has = stored
+        .names()
+        .filter(|name| name.starts_with("ip_adapter.") && name.ends_with(".to_k_ip.weight"))
+        .count();
+    if has == 0 {
+        return Err("is no IP-Adapter: it has no ip_adapter.*.to_k_ip.weight".to_owned());
+    }
+    let wants = cross_attentions.len();
+    if has != wants {
+        return Err(format!(
+            "is for another model: it has keys for {has} cross-attentions, and this model has {wants}"
+        ));
+    }
+    for (index, attention) in cross_attentions.iter().enumerate() {
+        let number = 2 * index + 1;
+        let CrossAttention { context, inner } = *attention;
+        let shape = stored.shape(&format!("ip_adapter.{number}.to_k_ip.weight"));
+        match shape.as_deref() {
+            Some([rows, columns]) if (*rows, *columns) != (inner, context) => {
+                return Err(format!(
+                    "is for another model: keys of cross-attention {number} are {rows} wide and made of tokens \
+                     {columns} wide, and this model has {inner} and {context}"
+                ));
+            }
+            // What is missing is listed with all else that is.
+            Some(_) | None => {}
+        }
+    }
+    Ok(())
+}

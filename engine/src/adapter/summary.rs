@@ -1,0 +1,95 @@
+//! What an adapter is, in a few figures.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::embedding::{Embedding, FILE};
+use super::error::AdapterError;
+use super::names::Form;
+use super::read::Adapter;
+use crate::model::sha256_file;
+
+/// What `adapter show` says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Its name.
+    pub name: String,
+    /// `lora`, `loha`, `lokr`, each with `+dora` where layers have magnitudes, or `textual_inversion`;
+    /// several with commas.
+    pub kind: String,
+    /// The form on disk; none for embeddings.
+    pub form: Option<Form>,
+    /// The smallest and the largest rank, where layers have one.
+    pub ranks: Option<(usize, usize)>,
+    /// Layers by network; for embeddings, the width of the vectors by network.
+    pub layers: BTreeMap<&'static str, usize>,
+    /// The model that it was trained on, where its card says so.
+    pub base_model: Option<String>,
+    /// Hash of that model's weights, where its card says so.
+    pub base_sha256: Option<String>,
+    /// SHA-256 of its own weights.
+    pub weights_sha256: String,
+}
+
+impl Adapter {
+    /// What the adapter is.
+    pub fn summary(&self) -> Summary {
+        let mut kinds: Vec<String> = Vec::new();
+        let mut layers = BTreeMap::new();
+        let mut ranks: Option<(usize, usize)> = None;
+        for (place, change) in &self.layers {
+            *layers.entry(place.component.folder()).or_insert(0) += 1;
+            let dora = if change.magnitude.is_some() { "+dora" } else { "" };
+            let kind = format!("{}{dora}", change.method().to_lowercase());
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+            if let Some(rank) = change.factors.rank() {
+                let (least, most) = ranks.unwrap_or((rank, rank));
+                ranks = Some((least.min(rank), most.max(rank)));
+            }
+        }
+        let said = |text: &String| (!text.is_empty()).then(|| text.clone());
+        Summary {
+            name: self.name.clone(),
+            kind: kinds.join(", "),
+            form: Some(self.form),
+            ranks,
+            layers,
+            base_model: self.card.as_ref().and_then(|card| said(&card.base_model)),
+            base_sha256: self.card.as_ref().and_then(|card| said(&card.base_sha256)),
+            weights_sha256: self.sha256.clone(),
+        }
+    }
+}
+
+/// What lies at `path`: an adapter, or an embedding.
+///
+/// # Errors
+/// What [`Adapter::open`] says where it is neither.
+pub fn summarise(path: &Path) -> Result<Summary, AdapterError> {
+    let error = match Adapter::open(path) {
+        Ok(adapter) => return Ok(adapter.summary()),
+        Err(error) => error,
+    };
+    // A file that is neither is more likely a damaged adapter than a damaged embedding.
+    match Embedding::open(path, None) {
+        Ok(embedding) => Ok(Summary {
+            name: embedding.token().to_owned(),
+            kind: "textual_inversion".into(),
+            form: None,
+            ranks: None,
+            layers: embedding.widths(),
+            base_model: None,
+            base_sha256: None,
+            weights_sha256: sha256_file(&if path.is_dir() {
+                path.join(FILE)
+            } else {
+                path.to_owned()
+            })?,
+        }),
+        Err(_) => Err(error),
+    }
+}

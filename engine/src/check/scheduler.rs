@@ -1,0 +1,135 @@
+//! The scheduler of a bundle on the model outputs of a reference file.
+
+use candle_core::{Device, Result, Tensor, bail};
+
+use super::error::CheckError;
+use super::reference::Reference;
+use super::report::{Measured, of_two_readings};
+use crate::model::Bundle;
+use crate::noise::{NoiseSource, SchedulerConfig};
+
+const NOISE: &str = "scheduler/in/noise";
+const OUTPUTS: &str = "scheduler/in/model_outputs";
+const TRAJECTORY: &str = "scheduler/out/trajectory";
+
+/// The draws that a reference file gives, one after the other.
+pub(super) struct Given {
+    prefix: String,
+    draws: Vec<Tensor>,
+    next: usize,
+}
+
+impl Given {
+    /// The draws `prefix0`, `prefix1` …, after those in `first`.
+    pub(super) fn new(
+        first: Vec<Tensor>,
+        prefix: &str,
+        reference: &Reference,
+        device: &Device,
+    ) -> std::result::Result<Self, CheckError> {
+        let mut draws = first;
+        for index in 0..reference.count(prefix) {
+            draws.push(reference.floats(&format!("{prefix}{index}"), device)?);
+        }
+        Ok(Self { prefix: prefix.to_owned(), draws, next: 0 })
+    }
+}
+
+impl NoiseSource for Given {
+    fn next(&mut self, like: &Tensor) -> Result<Tensor> {
+        let Some(draw) = self.draws.get(self.next) else {
+            bail!(
+                "{}{}: is missing: the scheduler draws noise more often than the reference file says",
+                self.prefix,
+                self.next
+            )
+        };
+        self.next += 1;
+        if draw.elem_count() != like.elem_count() {
+            bail!("{}: a draw is {:?}, and the sample {:?}", self.prefix, draw.dims(), like.dims())
+        }
+        draw.reshape(like.shape())?.to_dtype(like.dtype())
+    }
+}
+
+/// The configuration that the reference file brings, or the bundle's own.
+pub(super) fn config(
+    bundle: &Bundle,
+    reference: &Reference,
+) -> std::result::Result<SchedulerConfig, CheckError> {
+    let Some(text) = reference.entry("scheduler") else { return Ok(bundle.scheduler()?) };
+    let fault = |cause| CheckError::reference("scheduler", cause);
+    let config = SchedulerConfig::parse(text.as_bytes()).map_err(fault)?;
+    if text.contains("\"_class_name\"") {
+        return Ok(config);
+    }
+    // diffusers' `scheduler.config` is without its class: it is the bundle's own, then.
+    let own = bundle.scheduler().map_err(|_| {
+        fault("has no _class_name, and the folder has no scheduler that would tell".into())
+    })?;
+    SchedulerConfig::named(own.class_name(), &config).map_err(fault)
+}
+
+/// The trajectory.
+pub(super) fn run(
+    bundle: &Bundle,
+    reference: &Reference,
+    tolerance: f64,
+    device: &Device,
+) -> std::result::Result<Vec<Measured>, CheckError> {
+    let config = config(bundle, reference)?;
+    let noise = reference.floats(NOISE, device)?;
+    let outputs = reference.floats(OUTPUTS, device)?;
+    let expected = reference.floats(TRAJECTORY, device)?;
+    let calls = match outputs.dims().split_first() {
+        Some((calls, shape)) if shape == noise.dims() => *calls,
+        Some(_) | None => {
+            let cause =
+                format!("is {:?}, and not steps of the noise's {:?}", outputs.dims(), noise.dims());
+            return Err(CheckError::reference(OUTPUTS, cause));
+        }
+    };
+    if expected.dims() != outputs.dims() {
+        let cause = format!("is {:?}, and {OUTPUTS} {:?}", expected.dims(), outputs.dims());
+        return Err(CheckError::reference(TRAJECTORY, cause));
+    }
+    let steps = match reference.number::<usize>("steps")? {
+        Some(steps) => steps,
+        None => steps_of(&config, calls)?,
+    };
+    let sampler =
+        || config.sampler(steps).map_err(|cause| CheckError::reference("scheduler", cause));
+    let first = sampler()?;
+    let known = first.timesteps().len();
+    if calls > known {
+        let cause = format!("has {calls} steps, and the scheduler {known}");
+        return Err(CheckError::reference(OUTPUTS, cause));
+    }
+    let sigma = first.init_noise_sigma();
+    let measured = of_two_readings(sigma, tolerance, |factor| {
+        let mut sampler = sampler()?;
+        let mut draws = Given::new(Vec::new(), "scheduler/in/noise_", reference, device)?;
+        let mut sample = (&noise * (sigma * factor))?;
+        let mut made = Vec::with_capacity(calls);
+        for index in 0..calls {
+            sample = sampler.step(&outputs.get(index)?, index, &sample, &mut draws)?.sample;
+            made.push(sample.clone());
+        }
+        Measured::of(TRAJECTORY, &Tensor::stack(&made, 0)?, &expected)
+    })?;
+    Ok(vec![measured])
+}
+
+/// The steps in which a scheduler calls the network `calls` times: some call it more often than they have
+/// steps.
+fn steps_of(config: &SchedulerConfig, calls: usize) -> std::result::Result<usize, CheckError> {
+    let lengths = [calls, calls / 2 + 1, calls.saturating_sub(1), calls.div_ceil(2)];
+    let fits = |steps: &usize| {
+        config.sampler(*steps).is_ok_and(|sampler| sampler.timesteps().len() == calls)
+    };
+    lengths.into_iter().filter(|steps| *steps > 0).find(fits).ok_or_else(|| {
+        let cause =
+            format!("is missing, and no number of steps makes {calls} calls of the network");
+        CheckError::reference("steps", cause)
+    })
+}

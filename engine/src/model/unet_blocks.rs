@@ -1,0 +1,329 @@
+//! What the UNet and the ControlNet share: what a call holds, the levels, and the way down.
+
+use candle_core::{Result, Tensor, bail};
+
+use super::transformer::{Context, Transformer};
+use super::unet_config::UnetConfig;
+use crate::nn::{
+    Conv2d, ImageContext, Linear, ResnetBlock, TimestepEmbedding, Weights, timestep_embedding,
+};
+
+/// The pooled text and the sizes that Stable Diffusion XL is told (Podell et al., arXiv 2307.01952).
+#[derive(Debug, Clone, Copy)]
+pub struct Added<'a> {
+    /// `[batch, projection width]`
+    pub text_embeds: &'a Tensor,
+    /// `[batch, 6]`: original height and width, crop from the top and the left, target height and width.
+    pub time_ids: &'a Tensor,
+}
+
+/// What a ControlNet adds to a UNet.
+#[derive(Debug, Clone)]
+pub struct Residuals {
+    /// One for every skip connection, from the image down.
+    pub down: Vec<Tensor>,
+    /// After the middle block.
+    pub mid: Tensor,
+}
+
+impl Residuals {
+    /// `factor` times as much.
+    pub fn scaled(&self, factor: f64) -> Result<Self> {
+        Ok(Self {
+            down: self.down.iter().map(|one| one * factor).collect::<Result<_>>()?,
+            mid: (&self.mid * factor)?,
+        })
+    }
+
+    /// Both together.
+    ///
+    /// # Errors
+    /// Where they are of networks of different forms.
+    pub fn plus(&self, other: &Self) -> Result<Self> {
+        if self.down.len() != other.down.len() {
+            bail!(
+                "ControlNets of {} and {} levels do not add up",
+                self.down.len(),
+                other.down.len()
+            );
+        }
+        let down = self.down.iter().zip(&other.down).map(|(one, other)| one + other);
+        Ok(Self { down: down.collect::<Result<_>>()?, mid: (&self.mid + &other.mid)? })
+    }
+}
+
+/// What a network is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct UnetInput<'a> {
+    /// The noisy latent `[batch, in, h, w]`.
+    pub sample: &'a Tensor,
+    /// One a sample.
+    pub timesteps: &'a [f64],
+    /// The embedded text `[batch, tokens, width]`.
+    pub context: &'a Tensor,
+    /// What Stable Diffusion XL is told besides.
+    pub added: Option<Added<'a>>,
+    /// The embedded guidance scale `[batch, width]`, for a network that was taught it.
+    pub guidance: Option<&'a Tensor>,
+    /// What ControlNets add.
+    pub residuals: Option<&'a Residuals>,
+    /// What T2I-Adapters add, a tensor a level.
+    pub features: Option<&'a [Tensor]>,
+    /// What image prompts show, for each cross-attention in the order of
+    /// [`Unet::cross_attentions`](super::Unet::cross_attentions).
+    pub images: Option<&'a [Vec<ImageContext>]>,
+}
+
+impl<'a> UnetInput<'a> {
+    /// A question without additions.
+    pub fn new(sample: &'a Tensor, timesteps: &'a [f64], context: &'a Tensor) -> Self {
+        Self {
+            sample,
+            timesteps,
+            context,
+            added: None,
+            guidance: None,
+            residuals: None,
+            features: None,
+            images: None,
+        }
+    }
+
+    /// What the cross-attentions see.
+    pub(super) fn seen(&self) -> Context<'a> {
+        Context { text: self.context, images: self.images.unwrap_or_default() }
+    }
+}
+
+/// One level, on the way down or up.
+pub(super) struct Level {
+    pub(super) resnets: Vec<ResnetBlock>,
+    pub(super) attentions: Vec<Transformer>,
+    pub(super) resize: Option<Conv2d>,
+}
+
+impl Level {
+    pub(super) fn layer(
+        &self,
+        index: usize,
+        x: &Tensor,
+        time: &Tensor,
+        context: Context,
+    ) -> Result<Tensor> {
+        let x = self.resnets[index].forward(x, Some(time))?;
+        match self.attentions.get(index) {
+            Some(attention) => attention.forward(&x, context),
+            None => Ok(x),
+        }
+    }
+}
+
+struct MidBlock {
+    first: ResnetBlock,
+    attention: Transformer,
+    second: ResnetBlock,
+}
+
+impl MidBlock {
+    fn new(config: &UnetConfig, weights: &Weights) -> Result<Self> {
+        let deepest = config.block_out_channels.len() - 1;
+        let channels = config.block_out_channels[deepest];
+        Ok(Self {
+            first: config.resnet(channels, channels, &weights.pp("resnets.0"))?,
+            attention: Transformer::new(config.sizes(deepest), &weights.pp("attentions.0"))?,
+            second: config.resnet(channels, channels, &weights.pp("resnets.1"))?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, time: &Tensor, context: Context) -> Result<Tensor> {
+        let x = self.first.forward(x, Some(time))?;
+        let x = self.attention.forward(&x, context)?;
+        self.second.forward(&x, Some(time))
+    }
+}
+
+/// From the noisy latent to the middle: a UNet's first half, and a ControlNet's copy of it.
+pub(super) struct WayDown {
+    conv_in: Conv2d,
+    time_embedding: TimestepEmbedding,
+    /// From the embedded guidance scale to what the time embedding begins with.
+    cond_proj: Option<Linear>,
+    add_embedding: Option<TimestepEmbedding>,
+    down_blocks: Vec<Level>,
+    mid_block: Option<MidBlock>,
+}
+
+/// Where the way down has led.
+pub(super) struct Bottom {
+    pub(super) x: Tensor,
+    /// From the image down.
+    pub(super) skips: Vec<Tensor>,
+    pub(super) time: Tensor,
+}
+
+impl WayDown {
+    pub(super) fn new(config: &UnetConfig, weights: &Weights) -> Result<Self> {
+        let first = config.block_out_channels[0];
+        let time = weights.pp("time_embedding");
+        let add_embedding = match config.projection_class_embeddings_input_dim {
+            Some(width) if config.adds_text_and_sizes() => {
+                Some(TimestepEmbedding::new(width, 4 * first, &weights.pp("add_embedding"))?)
+            }
+            _ => None,
+        };
+        Ok(Self {
+            conv_in: Conv2d::new(config.in_channels, first, 3, 1, 1, &weights.pp("conv_in"))?,
+            time_embedding: TimestepEmbedding::new(first, 4 * first, &time)?,
+            cond_proj: config
+                .time_cond_proj_dim
+                .map(|width| Linear::without_bias(width, first, &time.pp("cond_proj")))
+                .transpose()?,
+            add_embedding,
+            down_blocks: (0..config.block_out_channels.len())
+                .map(|level| down_block(config, level, &weights.pp("down_blocks").pp(level)))
+                .collect::<Result<_>>()?,
+            mid_block: config
+                .mid_block_type
+                .is_some()
+                .then(|| MidBlock::new(config, &weights.pp("mid_block")))
+                .transpose()?,
+        })
+    }
+
+    /// The transformers of the levels, and the middle block's.
+    pub(super) fn transformers(&mut self) -> (Vec<&mut Transformer>, Option<&mut Transformer>) {
+        let levels = self.down_blocks.iter_mut().flat_map(|level| &mut level.attentions);
+        (levels.collect(), self.mid_block.as_mut().map(|block| &mut block.attention))
+    }
+
+    /// The time embedding `[batch, 4 × first]`, with what goes along with it.
+    fn time(&self, config: &UnetConfig, input: &UnetInput) -> Result<Tensor> {
+        let UnetInput { sample, timesteps, added, guidance, .. } = *input;
+        let batch = sample.dim(0)?;
+        if batch != timesteps.len() {
+            bail!("{} timesteps for a batch of {batch}", timesteps.len());
+        }
+        let embed = |values: &[f64], width: usize| {
+            timestep_embedding(
+                values,
+                width,
+                config.flip_sin_to_cos,
+                config.freq_shift,
+                sample.dtype(),
+                sample.device(),
+            )
+        };
+        let mut time = embed(timesteps, config.block_out_channels[0])?;
+        match (&self.cond_proj, guidance) {
+            (Some(project), Some(guidance)) => time = (time + project.forward(guidance)?)?,
+            (None, Some(_)) => bail!("the network was not taught the guidance scale"),
+            // As in diffusers, a network that was taught it does without where nothing is said of it.
+            (_, None) => {}
+        }
+        let time = self.time_embedding.forward(&time)?;
+        let (Some(add_embedding), Some(each)) =
+            (&self.add_embedding, config.addition_time_embed_dim)
+        else {
+            return Ok(time);
+        };
+        let Some(Added { text_embeds, time_ids }) = added else {
+            bail!("the network needs text_embeds and time_ids (Stable Diffusion XL)");
+        };
+        let sizes: Vec<f32> =
+            time_ids.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
+        let sizes: Vec<f64> = sizes.into_iter().map(f64::from).collect();
+        let sizes = embed(&sizes, each)?.reshape((batch, sizes.len() / batch * each))?;
+        let all = Tensor::cat(&[text_embeds, &sizes], 1)?;
+        let (given, wanted) = (all.dim(1)?, config.projection_class_embeddings_input_dim);
+        if Some(given) != wanted {
+            bail!(
+                "text_embeds and time_ids make {given} values, and \
+                 projection_class_embeddings_input_dim is {}",
+                wanted.unwrap_or(0)
+            );
+        }
+        time + add_embedding.forward(&all)?
+    }
+
+    /// `hint` `[batch, first, h, w]` is what a ControlNet adds to the latent.
+    pub(super) fn forward(
+        &self,
+        config: &UnetConfig,
+        input: &UnetInput,
+        hint: Option<&Tensor>,
+    ) -> Result<Bottom> {
+        let time = self.time(config, input)?;
+        let mut x = self.conv_in.forward(input.sample)?;
+        if let Some(hint) = hint {
+            x = (x + hint)?;
+        }
+        let mut skips = vec![x.clone()];
+        let mut features = input.features.unwrap_or_default().iter();
+        for block in &self.down_blocks {
+            let last = block.resnets.len() - 1;
+            for layer in 0..=last {
+                x = block.layer(layer, &x, &time, input.seen())?;
+                // A level that attends takes its feature before it shrinks, one that does not after.
+                if layer == last
+                    && !block.attentions.is_empty()
+                    && let Some(feature) = features.next()
+                {
+                    x = added_up(&x, feature)?;
+                }
+                skips.push(x.clone());
+            }
+            if let Some(resize) = &block.resize {
+                x = resize.forward(&x)?;
+                skips.push(x.clone());
+            }
+            if block.attentions.is_empty()
+                && let Some(feature) = features.next()
+            {
+                x = added_up(&x, feature)?;
+                // diffusers adds in place: the skip connection has it too.
+                if let Some(skip) = skips.last_mut() {
+                    *skip = x.clone();
+                }
+            }
+        }
+        if let Some(mid_block) = &self.mid_block {
+            x = mid_block.forward(&x, &time, input.seen())?;
+            if let Some(feature) = features.next()
+                && feature.dims() == x.dims()
+            {
+                x = (x + feature)?;
+            }
+        }
+        Ok(Bottom { x, skips, time })
+    }
+}
+
+fn added_up(x: &Tensor, feature: &Tensor) -> Result<Tensor> {
+    if x.dims()[1..] != feature.dims()[1..] {
+        bail!(
+            "the T2I-Adapter gives {:?} where the network has {:?}: it is for another network",
+            feature.dims(),
+            x.dims()
+        );
+    }
+    x.broadcast_add(feature)
+}
+
+fn down_block(config: &UnetConfig, level: usize, weights: &Weights) -> Result<Level> {
+    let output = config.block_out_channels[level];
+    let before = config.block_out_channels[level.saturating_sub(1)];
+    let mut block = Level { resnets: Vec::new(), attentions: Vec::new(), resize: None };
+    for index in 0..config.layers_per_block.at(level) {
+        let input = if index == 0 { before } else { output };
+        block.resnets.push(config.resnet(input, output, &weights.pp("resnets").pp(index))?);
+        if config.down_block_types[level] == "CrossAttnDownBlock2D" {
+            let weights = weights.pp("attentions").pp(index);
+            block.attentions.push(Transformer::new(config.sizes(level), &weights)?);
+        }
+    }
+    if level + 1 < config.block_out_channels.len() {
+        let weights = weights.pp("downsamplers.0.conv");
+        block.resize = Some(Conv2d::new(output, output, 3, 2, 1, &weights)?);
+    }
+    Ok(block)
+}

@@ -1,0 +1,96 @@
+//! What every scheduler does in a sampling, and what they share in doing it.
+
+use candle_core::{Result, Tensor};
+
+use super::schedule::Prediction;
+use super::source::NoiseSource;
+
+/// A finished step.
+#[derive(Debug, Clone)]
+pub struct Stepped {
+    /// The sample at the next step.
+    pub sample: Tensor,
+    /// The picture so far: the clean sample that the network speaks of.
+    pub clean: Tensor,
+}
+
+/// One sampling. Steps are counted by the calls of the network; a sampling may begin later than at the
+/// first, and then goes on without leaving one out.
+pub trait Sampler: Send {
+    /// The timestep of each call of the network, in order.
+    fn timesteps(&self) -> &[f64];
+
+    /// Calls of the network that make a step of the scheduler's.
+    fn order(&self) -> usize {
+        1
+    }
+
+    /// The spread of the noise that a sampling from noise begins with.
+    fn init_noise_sigma(&self) -> f64 {
+        1.0
+    }
+
+    /// What the network is shown of `sample` at step `index`.
+    ///
+    /// # Errors
+    /// Where a computation fails.
+    fn scale_model_input(&self, sample: &Tensor, index: usize) -> Result<Tensor> {
+        let _ = index;
+        Ok(sample.clone())
+    }
+
+    /// One step: `sample` at step `index`, with the network's `prediction`, to the sample at the next.
+    ///
+    /// # Errors
+    /// Where a computation fails.
+    fn step(
+        &mut self,
+        prediction: &Tensor,
+        index: usize,
+        sample: &Tensor,
+        noise: &mut dyn NoiseSource,
+    ) -> Result<Stepped>;
+
+    /// `clean` under `noise`, as a sampling has it that begins at step `index`.
+    ///
+    /// # Errors
+    /// Where a computation fails.
+    fn add_noise(&self, clean: &Tensor, noise: &Tensor, index: usize) -> Result<Tensor>;
+}
+
+/// The sum of `factor × tensor`.
+pub(super) fn sum(terms: &[(f64, &Tensor)]) -> Result<Tensor> {
+    let mut total: Option<Tensor> = None;
+    for (factor, tensor) in terms {
+        let term = (*tensor * *factor)?;
+        total = Some(match total {
+            None => term,
+            Some(total) => (total + term)?,
+        });
+    }
+    total.ok_or_else(|| candle_core::Error::msg("a sum of nothing"))
+}
+
+/// Clean sample and noise of what a network predicted for `sample` = signal · clean + scale · noise.
+pub(super) fn parts(
+    kind: Prediction,
+    prediction: &Tensor,
+    sample: &Tensor,
+    signal: f64,
+    scale: f64,
+) -> Result<(Tensor, Tensor)> {
+    match kind {
+        Prediction::Epsilon => {
+            let clean = sum(&[(1.0 / signal, sample), (-scale / signal, prediction)])?;
+            Ok((clean, prediction.clone()))
+        }
+        Prediction::Sample => {
+            let noise = sum(&[(1.0 / scale, sample), (-signal / scale, prediction)])?;
+            Ok((prediction.clone(), noise))
+        }
+        Prediction::VPrediction => Ok((
+            sum(&[(signal, sample), (-scale, prediction)])?,
+            sum(&[(signal, prediction), (scale, sample)])?,
+        )),
+    }
+}

@@ -1,0 +1,129 @@
+//! The noise levels of a sampling in terms of σ, and what Euler's and Heun's methods share.
+
+use candle_core::{Result, Tensor};
+
+use super::config::SchedulerConfig;
+use super::sampler::sum;
+use super::schedule::{Prediction, Spacing};
+use super::table::{Table, exponential, interpolated, karras, logarithms, timestep_of};
+
+/// Timesteps and σ of a sampling, for samples that are clean + σ · noise.
+pub(super) struct Sigmas {
+    pub(super) timesteps: Vec<f64>,
+    /// One more than there are timesteps.
+    pub(super) sigmas: Vec<f64>,
+    pub(super) init_noise_sigma: f64,
+    pub(super) prediction: Prediction,
+}
+
+impl Sigmas {
+    /// As Euler's scheduler spaces them.
+    pub(super) fn new(config: &SchedulerConfig, steps: usize) -> std::result::Result<Self, String> {
+        for (key, only) in [("interpolation_type", "linear"), ("timestep_type", "discrete")] {
+            if config.word(key, only)? != only {
+                return Err(format!("{key}: must be {only}"));
+            }
+        }
+        let to_zero = match config.word("final_sigmas_type", "zero")? {
+            "zero" => true,
+            "sigma_min" => false,
+            other => return Err(format!("final_sigmas_type: {other} is not zero or sigma_min")),
+        };
+        Self::of(config, steps, true, to_zero)
+    }
+
+    /// As Heun's scheduler spaces them: down to nothing.
+    pub(super) fn spaced(
+        config: &SchedulerConfig,
+        steps: usize,
+    ) -> std::result::Result<Self, String> {
+        Self::of(config, steps, true, true)
+    }
+
+    /// As the timesteps are spaced, down to nothing.
+    pub(super) fn plain(
+        config: &SchedulerConfig,
+        steps: usize,
+    ) -> std::result::Result<Self, String> {
+        Self::of(config, steps, false, true)
+    }
+
+    fn of(
+        config: &SchedulerConfig,
+        steps: usize,
+        otherwise: bool,
+        to_zero: bool,
+    ) -> std::result::Result<Self, String> {
+        let table = Table::new(config)?;
+        let all = table.sigmas();
+        let logarithms = logarithms(&all);
+        let mut timesteps = config.real_timesteps(steps);
+        let mut sigmas: Vec<f64> = timesteps.iter().map(|at| interpolated(*at, &all)).collect();
+        if otherwise && let Some(spaced) = spaced(config, &sigmas, steps)? {
+            sigmas = spaced;
+            timesteps = sigmas.iter().map(|sigma| timestep_of(*sigma, &logarithms)).collect();
+        }
+        let single = |value: &f64| f64::from(*value as f32);
+        sigmas = sigmas.iter().map(single).collect();
+        sigmas.push(if to_zero { 0.0 } else { all[0] });
+        let largest = sigmas.iter().copied().fold(0.0, f64::max);
+        let full = matches!(config.spacing, Spacing::Linspace | Spacing::Trailing);
+        Ok(Self {
+            timesteps: timesteps.iter().map(single).collect(),
+            init_noise_sigma: if full { largest } else { (largest * largest + 1.0).sqrt() },
+            prediction: config.prediction,
+            sigmas,
+        })
+    }
+
+    /// A sample as the network knows it: of spread 1.
+    pub(super) fn scaled(&self, sample: &Tensor, index: usize) -> Result<Tensor> {
+        let sigma = self.sigmas[index];
+        sample / (sigma * sigma + 1.0).sqrt()
+    }
+
+    /// The clean sample that the network speaks of at σ.
+    pub(super) fn clean(&self, prediction: &Tensor, sample: &Tensor, sigma: f64) -> Result<Tensor> {
+        match self.prediction {
+            Prediction::Epsilon => sum(&[(1.0, sample), (-sigma, prediction)]),
+            Prediction::Sample => Ok(prediction.clone()),
+            Prediction::VPrediction => {
+                let spread = sigma * sigma + 1.0;
+                sum(&[(-sigma / spread.sqrt(), prediction), (1.0 / spread, sample)])
+            }
+        }
+    }
+
+    pub(super) fn add_noise(&self, clean: &Tensor, noise: &Tensor, index: usize) -> Result<Tensor> {
+        sum(&[(1.0, clean), (self.sigmas[index], noise)])
+    }
+}
+
+/// σ spaced otherwise than the timesteps are, where the configuration asks for it; its ends are those of
+/// `sigmas`, which fall.
+pub(super) fn spaced(
+    config: &SchedulerConfig,
+    sigmas: &[f64],
+    steps: usize,
+) -> std::result::Result<Option<Vec<f64>>, String> {
+    let by_karras = config.flag("use_karras_sigmas", false)?;
+    let by_logarithm = config.flag("use_exponential_sigmas", false)?;
+    if by_karras && by_logarithm {
+        return Err("use_karras_sigmas: only one spacing of the noise can be used".into());
+    }
+    if !by_karras && !by_logarithm {
+        return Ok(None);
+    }
+    let ends = sigmas.first().zip(sigmas.last());
+    let Some((first, last)) = ends else { return Ok(None) };
+    let smallest = config.optional("sigma_min")?.unwrap_or(*last);
+    let largest = config.optional("sigma_max")?.unwrap_or(*first);
+    if !(smallest > 0.0 && largest.is_finite()) {
+        return Err("sigma_min: must lie above 0, and sigma_max be finite".into());
+    }
+    Ok(Some(if by_karras {
+        karras(largest, smallest, steps)
+    } else {
+        exponential(largest, smallest, steps)
+    }))
+}

@@ -1,0 +1,122 @@
+//! Condition images at work in a sampling: ControlNets (Zhang et al., arXiv 2302.05543) and T2I-Adapters
+//! (Mou et al., arXiv 2302.08453).
+
+use candle_core::{Result, Tensor};
+
+use super::error::SampleError;
+use super::pipeline::Pipeline;
+use super::request::{Control, Request};
+use crate::model::{ControlNet, Residuals, T2iAdapter, UnetInput};
+
+/// A network that reads a condition image.
+pub enum ControlNetwork {
+    /// It runs beside the UNet at every step.
+    ControlNet(ControlNet),
+    /// It looks at its image once.
+    T2iAdapter(T2iAdapter),
+}
+
+/// A control of a request, ready for every step.
+struct Acting<'a> {
+    control: &'a Control,
+    seen: Seen<'a>,
+}
+
+/// What a control gives to a step.
+enum Seen<'a> {
+    /// The network, and the condition `[1, channels, h, w]` that it sees.
+    Image(&'a ControlNet, Tensor),
+    /// The features of every level, weighted.
+    Features(Vec<Tensor>),
+}
+
+/// The controls of a request.
+pub(super) struct Controls<'a>(Vec<Acting<'a>>);
+
+impl<'a> Controls<'a> {
+    pub(super) fn new(
+        pipeline: &'a Pipeline,
+        request: &'a Request,
+        (height, width): (usize, usize),
+    ) -> std::result::Result<Self, SampleError> {
+        let mut acting = Vec::new();
+        for control in &request.controls {
+            let networks = pipeline.controls();
+            let Some(network) = networks.get(control.network) else {
+                let cause = format!(
+                    "there is no network {} for it: the model has {}, counted from 0",
+                    control.network,
+                    networks.len()
+                );
+                return Err(SampleError::invalid("control", cause));
+            };
+            // Between 0 and 1, whatever the autoencoder takes.
+            let image = pipeline.grey(&control.image, height, width)?;
+            let seen = match network {
+                ControlNetwork::ControlNet(network) => {
+                    let channels = network.config().conditioning_channels;
+                    Seen::Image(network, Tensor::cat(&vec![&image; channels], 1)?)
+                }
+                ControlNetwork::T2iAdapter(network) => {
+                    let channels = network.config().in_channels;
+                    let features = network.forward(&Tensor::cat(&vec![&image; channels], 1)?)?;
+                    let weighted = features.iter().map(|feature| feature * control.weight);
+                    Seen::Features(weighted.collect::<Result<_>>()?)
+                }
+            };
+            acting.push(Acting { control, seen });
+        }
+        Ok(Self(acting))
+    }
+
+    /// The controls that act at step `index` of `steps`: all that is between their start and end.
+    fn at(&self, index: usize, steps: usize) -> impl Iterator<Item = &Acting<'a>> {
+        let (from, to) = (index as f64 / steps as f64, (index + 1) as f64 / steps as f64);
+        self.0.iter().filter(move |acting| {
+            let Control { start, end, weight, .. } = acting.control;
+            from >= *start && to <= *end && *weight > 0.0
+        })
+    }
+
+    /// What the ControlNets that act at step `index` of `steps` add to the network for `input`.
+    pub(super) fn residuals(
+        &self,
+        input: &UnetInput,
+        index: usize,
+        steps: usize,
+    ) -> Result<Option<Residuals>> {
+        let batch = input.sample.dim(0)?;
+        let mut sum: Option<Residuals> = None;
+        for acting in self.at(index, steps) {
+            let Seen::Image(network, image) = &acting.seen else { continue };
+            let image = Tensor::cat(&vec![image; batch], 0)?;
+            let residuals = network.forward(input, &image)?.scaled(acting.control.weight)?;
+            sum = Some(match sum {
+                None => residuals,
+                Some(others) => others.plus(&residuals)?,
+            });
+        }
+        Ok(sum)
+    }
+
+    /// What the T2I-Adapters that act at step `index` of `steps` add to a batch of `batch`.
+    pub(super) fn features(
+        &self,
+        batch: usize,
+        index: usize,
+        steps: usize,
+    ) -> Result<Option<Vec<Tensor>>> {
+        let mut sum: Option<Vec<Tensor>> = None;
+        for acting in self.at(index, steps) {
+            let Seen::Features(features) = &acting.seen else { continue };
+            let features = features.iter().map(|feature| Tensor::cat(&vec![feature; batch], 0));
+            sum = Some(match sum {
+                None => features.collect::<Result<_>>()?,
+                Some(others) => {
+                    others.iter().zip(features).map(|(a, b)| a + b?).collect::<Result<_>>()?
+                }
+            });
+        }
+        Ok(sum)
+    }
+}

@@ -1,0 +1,217 @@
+//! Making an image again from what its file says of it.
+
+use sha2::{Digest, Sha256};
+
+use super::error::ServeError;
+use super::request::{AdapterRef, GenerateRequest};
+use crate::adapter::Adapter;
+use crate::dicom::{ControlUse, Frame, InputUse, SyntheticDescription};
+use crate::model::ModelCard;
+use crate::noise::SchedulerConfig;
+use crate::prompt::StructuredPrompt;
+use crate::sample::{Control, ImagePrompt, RANDOM_GENERATOR, Start};
+
+/// What an image's file names and does not hold.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// The folders of its adapters, in any order.
+    pub adapters: Vec<std::path::PathBuf>,
+    /// The image that it started from.
+    pub init: Option<Frame>,
+    /// The mask of what was made anew.
+    pub mask: Option<Frame>,
+    /// Its condition images, in any order.
+    pub controls: Vec<Frame>,
+    /// Its image prompts, in any order.
+    pub image_prompts: Vec<Frame>,
+    /// [`Service::image_reader`](super::Service::image_reader), where there is one.
+    pub image_reader: Option<String>,
+}
+
+/// The request that makes the image of `description` again, with the model of `card` and the control
+/// networks whose weights have the hashes `networks`.
+///
+/// # Errors
+/// [`ServeError::Invalid`] names what is missing, or is not what the image was made with; everything is
+/// known by its hash.
+pub fn replay(
+    description: &SyntheticDescription,
+    card: &ModelCard,
+    networks: &[String],
+    given: &Given,
+) -> Result<GenerateRequest, ServeError> {
+    let made = &description.provenance;
+    let fault = |field: &'static str, cause: String| ServeError::Invalid { field, cause };
+    if made.model_sha256 != card.weights_sha256 {
+        return Err(fault(
+            "model",
+            format!("the image was made by {} with other weights than these", made.model),
+        ));
+    }
+    if made.random_generator != RANDOM_GENERATOR {
+        return Err(fault(
+            "random_generator",
+            format!(
+                "the image's noise is of {}, this is {RANDOM_GENERATOR}",
+                made.random_generator
+            ),
+        ));
+    }
+    let mut adapters = Vec::new();
+    for used in &made.adapters {
+        let mut found = None;
+        for path in &given.adapters {
+            if Adapter::open(path)?.sha256() == used.sha256 {
+                found = Some(AdapterRef { path: path.clone(), scale: used.scale });
+            }
+        }
+        adapters.push(found.ok_or_else(|| {
+            let cause =
+                format!("the adapter {} is needed, with weights {}", used.name, used.sha256);
+            fault("adapters", cause)
+        })?);
+    }
+    let picture = |role: &'static str, wanted: &str, among: &[Frame]| {
+        among.iter().find(|frame| hash(frame) == wanted).cloned().ok_or_else(|| {
+            fault(role, format!("the picture is needed whose pixels have the hash {wanted}"))
+        })
+    };
+    let (mut init, mut mask) = (None, None);
+    let (mut controls, mut image_prompts) = (Vec::new(), Vec::new());
+    for input in &made.inputs {
+        match input.role.as_str() {
+            INIT => init = Some(picture("init", &input.sha256, given.init.as_slice())?),
+            MASK => mask = Some(picture("mask", &input.sha256, given.mask.as_slice())?),
+            CONTROL => {
+                let image = picture("control", &input.sha256, &given.controls)?;
+                let Some(used) = &input.control else {
+                    return Err(fault("inputs", "a control does not say how it acted".into()));
+                };
+                let network = networks.iter().position(|hash| *hash == used.network_sha256);
+                let Some(network) = network else {
+                    let hash = &used.network_sha256;
+                    let cause =
+                        format!("the control network is needed whose weights have the hash {hash}");
+                    return Err(fault("control", cause));
+                };
+                let ControlUse { weight, start, end, .. } = *used;
+                controls.push(Control { network, image, weight, start, end });
+            }
+            IMAGE_PROMPT => {
+                let image = picture("image_prompt", &input.sha256, &given.image_prompts)?;
+                let Some(used) = &input.control else {
+                    let cause = "an image prompt does not say how it acted";
+                    return Err(fault("inputs", cause.into()));
+                };
+                if given.image_reader.as_deref() != Some(used.network_sha256.as_str()) {
+                    let hash = &used.network_sha256;
+                    let cause = format!(
+                        "the IP-Adapter and image encoder are needed whose weights have the hash {hash}"
+                    );
+                    return Err(fault("image_prompt", cause));
+                }
+                image_prompts.push(ImagePrompt { image, scale: used.weight });
+            }
+            _ => return Err(fault("inputs", "this version does not know such an input".into())),
+        }
+    }
+    let strength = made.strength.unwrap_or(1.0);
+    let start = match (init, mask) {
+        (None, None) => Start::Noise,
+        (Some(image), None) => Start::Image { image, strength },
+        (Some(image), Some(mask)) => Start::Inpaint { image, mask, strength },
+        (None, Some(_)) => {
+            return Err(fault("inputs", "the provenance names a mask without an image".into()));
+        }
+    };
+    let scheduler = serde_json::to_vec(&made.scheduler_config)
+        .map_err(|cause| fault("scheduler_config", cause.to_string()))
+        .and_then(|text| {
+            SchedulerConfig::parse(&text).map_err(|cause| fault("scheduler_config", cause))
+        })?;
+    Ok(GenerateRequest {
+        prompt: StructuredPrompt {
+            findings: description.findings.clone(),
+            age_group: description.age_group,
+            sex: description.sex,
+            view_position: description.view_position.clone(),
+            style: None,
+            text: None,
+        },
+        negative: (!made.negative_prompt.is_empty()).then(|| made.negative_prompt.clone()),
+        seed: made.seed,
+        steps: made.steps,
+        guidance_scale: made.guidance_scale,
+        count: 1,
+        adapters,
+        guidance_rescale: made.guidance_rescale,
+        size: Some((made.height, made.width)),
+        scheduler: Some(scheduler),
+        start,
+        controls,
+        image_prompts,
+        sentence: Some(description.prompt.clone()),
+    })
+}
+
+const INIT: &str = "init";
+const MASK: &str = "mask";
+const CONTROL: &str = "control";
+const IMAGE_PROMPT: &str = "image_prompt";
+
+/// The pictures of a request, as provenance tells of them; `networks` are the hashes of the control
+/// networks' weights, `reader` that of what reads image prompts.
+pub(super) fn inputs(
+    request: &GenerateRequest,
+    networks: &[String],
+    reader: Option<&str>,
+) -> Vec<InputUse> {
+    let of = |role: &str, frame: &Frame| InputUse {
+        role: role.to_owned(),
+        sha256: hash(frame),
+        control: None,
+    };
+    let mut all = match &request.start {
+        Start::Noise => Vec::new(),
+        Start::Image { image, .. } => vec![of(INIT, image)],
+        Start::Inpaint { image, mask, .. } => vec![of(INIT, image), of(MASK, mask)],
+    };
+    all.extend(request.controls.iter().map(|control| InputUse {
+        control: Some(ControlUse {
+            network_sha256: networks.get(control.network).cloned().unwrap_or_default(),
+            weight: control.weight,
+            start: control.start,
+            end: control.end,
+        }),
+        ..of(CONTROL, &control.image)
+    }));
+    all.extend(request.image_prompts.iter().map(|prompt| InputUse {
+        control: Some(ControlUse {
+            network_sha256: reader.unwrap_or_default().to_owned(),
+            weight: prompt.scale,
+            start: 0.0,
+            end: 1.0,
+        }),
+        ..of(IMAGE_PROMPT, &prompt.image)
+    }));
+    all
+}
+
+/// The share of the steps that a start leaves, where it is not noise.
+pub(super) fn strength(start: &Start) -> Option<f64> {
+    match start {
+        Start::Noise => None,
+        Start::Image { strength, .. } | Start::Inpaint { strength, .. } => Some(*strength),
+    }
+}
+
+/// SHA-256 over a frame's size and values, in hexadecimal.
+fn hash(frame: &Frame) -> String {
+    let mut hash = Sha256::new();
+    hash.update(frame.width.to_le_bytes());
+    hash.update(frame.height.to_le_bytes());
+    for value in &frame.pixels {
+        hash.update(value.to_le_bytes());
+    }
+    hex::encode(hash.finalize())
+}

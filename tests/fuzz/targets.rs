@@ -1,0 +1,150 @@
+//! What is fuzzed: every loader that reads what somebody else wrote.
+
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use serde_json::Value;
+use skiagraph_engine::check::check;
+use skiagraph_engine::kernel::map_weights;
+use skiagraph_engine::model::{Bundle, Part, SingleFile, Wishes, read_json, safetensors_metadata};
+use skiagraph_engine::nn::Stored;
+use skiagraph_engine::noise::{NoiseSource, SchedulerConfig};
+
+/// A loader, and where the files lie that it is damaged from.
+pub(super) struct Target {
+    pub(super) name: &'static str,
+    /// Files among the seeds.
+    seeds: &'static [&'static str],
+    /// Runs the loader on `input`; `desk` is an empty place of its own.
+    pub(super) run: fn(&Path, &[u8]),
+}
+
+pub(super) const TARGETS: [Target; 7] = [
+    Target {
+        name: "weights",
+        seeds: &["weights.safetensors", "checkpoint.safetensors"],
+        run: weights,
+    },
+    Target { name: "checkpoint", seeds: &["checkpoint.safetensors"], run: checkpoint },
+    Target { name: "reference", seeds: &["reference.safetensors"], run: reference },
+    Target {
+        name: "unet",
+        seeds: &["../../golden/sd1/unet/config.json", "../../golden/pipelines/xl/unet/config.json"],
+        run: |desk, input| network(desk, input, Part::Unet),
+    },
+    Target {
+        name: "vae",
+        seeds: &["../../golden/sd2/vae/config.json"],
+        run: |desk, input| network(desk, input, Part::Vae),
+    },
+    Target {
+        name: "text",
+        seeds: &["../../golden/sd1/text_encoder/config.json"],
+        run: |desk, input| network(desk, input, Part::TextEncoder),
+    },
+    Target {
+        name: "scheduler",
+        seeds: &[
+            "../../golden/sd1/scheduler/scheduler_config.json",
+            "../../golden/pipelines/xl/scheduler/scheduler_config.json",
+        ],
+        run: scheduler,
+    },
+];
+
+impl Target {
+    pub(super) fn corpus(&self, folder: &Path) -> Vec<Vec<u8>> {
+        self.seeds.iter().map(|seed| std::fs::read(folder.join(seed)).unwrap()).collect()
+    }
+}
+
+fn file(desk: &Path, name: &str, input: &[u8]) -> std::path::PathBuf {
+    let path = desk.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, input).unwrap();
+    path
+}
+
+fn weights(desk: &Path, input: &[u8]) {
+    let path = file(desk, "weights.safetensors", input);
+    let _ = safetensors_metadata(&path);
+    let Ok(mapped) = map_weights(&path) else { return };
+    let stored = Stored::from(mapped);
+    for name in stored.names() {
+        let shape = stored.shape(name);
+        if let Ok(tensor) = stored.load(name, &Device::Cpu) {
+            assert_eq!(Some(tensor.dims()), shape.as_deref());
+        }
+    }
+}
+
+fn checkpoint(desk: &Path, input: &[u8]) {
+    let path = file(desk, "checkpoint.safetensors", input);
+    let Ok(single) = SingleFile::open(&path) else { return };
+    let wishes = Wishes::default();
+    let parts: Vec<Part> = single.parts().collect();
+    for part in parts {
+        let _ = single.config(part, &wishes);
+        let Ok(stored) = single.stored(&path, part) else { continue };
+        for name in stored.names() {
+            let _ = stored.load(name, &Device::Cpu);
+        }
+    }
+    assert!(single.scheduler(&wishes).is_object());
+}
+
+fn reference(desk: &Path, input: &[u8]) {
+    let path = file(desk, "reference.safetensors", input);
+    // A text encoder and a scheduler are there, and nothing else.
+    let bundle = desk.join("parts");
+    if !bundle.exists() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/sd1");
+        for name in [
+            "text_encoder/config.json",
+            "text_encoder/model.safetensors",
+            "scheduler/scheduler_config.json",
+        ] {
+            file(&bundle, name, &std::fs::read(golden.join(name)).unwrap());
+        }
+    }
+    if let Ok(report) = check(&bundle, &path, 1e-4, &Device::Cpu) {
+        assert!(!report.parts.is_empty());
+    }
+}
+
+/// A configuration without the weights that it describes: everything is missing, and nothing is asked for.
+fn network(desk: &Path, input: &[u8], part: Part) {
+    let folder = part.folder();
+    file(desk, &format!("{folder}/config.json"), input);
+    let weights = format!("{folder}/{}", part.weights_file());
+    if !desk.join(&weights).exists() {
+        let seed = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/weights.safetensors");
+        file(desk, &weights, &std::fs::read(seed).unwrap());
+    }
+    let error = Bundle::of_parts(desk).unwrap().verify(part).unwrap_err().to_string();
+    assert!(error.len() < 100_000, "an error of {} bytes", error.len());
+}
+
+fn scheduler(desk: &Path, input: &[u8]) {
+    let path = file(desk, "scheduler_config.json", input);
+    let _ = read_json::<Value>(&path);
+    let Ok(config) = SchedulerConfig::parse(input) else { return };
+    let mut draws = Zeros;
+    for steps in [1, 7] {
+        let Ok(mut sampler) = config.sampler(steps) else { continue };
+        let sample = Tensor::ones((1, 1, 2, 2), DType::F32, &Device::Cpu).unwrap();
+        for index in 0..sampler.timesteps().len().min(9) {
+            let _ = sampler.scale_model_input(&sample, index);
+            let _ = sampler.step(&sample, index, &sample, &mut draws);
+        }
+    }
+}
+
+/// Draws of nothing.
+struct Zeros;
+
+impl NoiseSource for Zeros {
+    fn next(&mut self, like: &Tensor) -> candle_core::Result<Tensor> {
+        like.zeros_like()
+    }
+}
