@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
-use super::sampler::sum;
+use super::sampler::{quotient, sum};
 use super::schedule::{Prediction, Spacing};
 use super::table::{Table, exponential, interpolated, karras, logarithms, timestep_of};
 
@@ -80,7 +80,7 @@ impl Sigmas {
     /// A sample as the network knows it: of spread 1.
     pub(super) fn scaled(&self, sample: &Tensor, index: usize) -> Result<Tensor> {
         let sigma = self.sigmas[index];
-        sample / (sigma * sigma + 1.0).sqrt()
+        quotient(sample, (sigma * sigma + 1.0).sqrt())
     }
 
     /// The clean sample that the network speaks of at σ.
