@@ -87,7 +87,14 @@ pub fn spoken(transcript: &str) -> StructuredPrompt {
     prompt
         .findings
         .sort_by_key(|said| findings().iter().position(|finding| finding.slug == said.finding));
-    prompt.text = free_text(transcript, &words, &taken);
+    // A word that says something frames nothing: the last of "no pneumothorax" in Chinese is "chest".
+    let framing: Vec<bool> = (0..words.len())
+        .map(|index| {
+            FRAME.contains(&words[index].text.as_str())
+                && !items.iter().any(|item| item.own.contains(&index))
+        })
+        .collect();
+    prompt.text = free_text(transcript, &words, &taken, &framing);
     prompt
 }
 
@@ -104,8 +111,8 @@ pub fn expected_words() -> BTreeMap<&'static str, String> {
 }
 
 /// What no field holds, without the words that frame a request.
-fn free_text(transcript: &str, words: &[Word], taken: &[bool]) -> Option<String> {
-    let framing = |index: &usize| FRAME.contains(&words[*index].text.as_str());
+fn free_text(transcript: &str, words: &[Word], taken: &[bool], framing: &[bool]) -> Option<String> {
+    let framing = |index: &usize| framing[*index];
     let mut parts: Vec<&str> = Vec::new();
     let mut at = 0;
     while at < words.len() {

@@ -86,7 +86,7 @@ fn places_and_severities_find_their_finding() {
         ),
         (
             "consolidation in the left upper lobe and in the right lower lobe",
-            "consolidation in the left upper lobe + consolidation in the right lower lobe|-|-|-|-|-",
+            "consolidation in the right lower lobe + consolidation in the left upper lobe|-|-|-|-|-",
         ),
         (
             "pneumonia in a child in the right lower lobe",
@@ -155,7 +155,7 @@ fn what_is_not_sure_stays_in_the_text() {
         ("pneumonia for two weeks", "pneumonia|-|-|-|-|two weeks"),
         ("a massive abnormality", "-|-|-|-|-|massive abnormality"),
         // A bracket that was spoken weighs nothing.
-        ("a (ribs) b", "-|-|-|-|-|\\(ribs\\) b"),
+        ("pain (ribs) b", "-|-|-|-|-|pain \\(ribs\\) b"),
     ]);
 }
 
@@ -241,9 +241,9 @@ fn anything_at_all_becomes_a_prompt_that_can_be_said() {
     let parts =
         ["no", "severe", "left", "edema", "in the", ",", "and", "normal", "不", "absent", "."];
     let mut said = String::new();
-    for number in 0..parts.len().pow(4) {
+    for number in 0..parts.len().pow(3) {
         said.clear();
-        for power in 0..4 {
+        for power in 0..3 {
             said.push_str(parts[number / parts.len().pow(power) % parts.len()]);
             said.push(' ');
         }
