@@ -4,6 +4,7 @@ use std::path::Path;
 
 use candle_core::{DType, Device};
 
+use super::supported::Rest;
 use super::unet_config::{PerLevel, Sides};
 use super::{
     Bundle, ModelCard, ModelError, Part, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig, Vae,
@@ -34,7 +35,7 @@ pub fn write_tiny(folder: &Path, texts: &[String], seed: u64) -> Result<(), Mode
         use_quant_conv: true,
         use_post_quant_conv: true,
         shift_factor: None,
-        rest: Default::default(),
+        rest: Rest::default(),
     };
     let unet_config = UnetConfig {
         class_name: "UNet2DConditionModel".into(),
@@ -59,7 +60,7 @@ pub fn write_tiny(folder: &Path, texts: &[String], seed: u64) -> Result<(), Mode
         addition_time_embed_dim: None,
         projection_class_embeddings_input_dim: None,
         time_cond_proj_dim: None,
-        rest: Default::default(),
+        rest: Rest::default(),
     };
     let tokenizer = Tokenizer::train(texts, 600)?;
     let text_config = TextConfig {

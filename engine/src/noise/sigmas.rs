@@ -3,11 +3,12 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
-use super::sampler::sum;
+use super::sampler::{quotient, sum};
 use super::schedule::{Prediction, Spacing};
 use super::table::{Table, exponential, interpolated, karras, logarithms, timestep_of};
 
 /// Timesteps and σ of a sampling, for samples that are clean + σ · noise.
+#[expect(clippy::struct_field_names, reason = "they are called so everywhere")]
 pub(super) struct Sigmas {
     pub(super) timesteps: Vec<f64>,
     /// One more than there are timesteps.
@@ -84,7 +85,7 @@ impl Sigmas {
     /// A sample as the network knows it: of spread 1.
     pub(super) fn scaled(&self, sample: &Tensor, index: usize) -> Result<Tensor> {
         let sigma = self.sigmas[index];
-        sample / (sigma * sigma + 1.0).sqrt()
+        quotient(sample, (sigma * sigma + 1.0).sqrt())
     }
 
     /// The clean sample that the network speaks of at σ.
