@@ -67,6 +67,11 @@ impl Sigmas {
         let single = |value: &f64| f64::from(*value as f32);
         sigmas = sigmas.iter().map(single).collect();
         sigmas.push(if to_zero { 0.0 } else { all[0] });
+        if !config.course.sigmas.is_empty() {
+            sigmas = config.course.sigmas.iter().map(single).collect();
+            let asked = &sigmas[..sigmas.len() - 1];
+            timesteps = asked.iter().map(|sigma| timestep_of(*sigma, &logarithms)).collect();
+        }
         let largest = sigmas.iter().copied().fold(0.0, f64::max);
         let full = matches!(config.spacing, Spacing::Linspace | Spacing::Trailing);
         Ok(Self {
