@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use skiagraph_engine::adapter::Embedding;
 use skiagraph_engine::model::Bundle;
 use skiagraph_engine::noise::SchedulerConfig;
@@ -193,6 +193,14 @@ fn a_word_for_another_model_is_refused_with_the_reason() {
         assert!(words.iter().all(|word| error.contains(word)), "{error}");
     };
     refused(&mut base, &[&fog], ["16 numbers", "have 24"]);
-    refused(&mut open("xl"), &[&one], ["<opacity>", "second text encoder"]);
+    refused(&mut open("xl"), &[&one], ["24 numbers", "have 16"]);
+    // As wide as XL's first encoder, and silent for its second.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mist.safetensors");
+    let rows = Tensor::ones((2, 16), DType::F32, &Device::Cpu).unwrap();
+    let words = std::collections::HashMap::from([("emb_params", rows)]);
+    candle_core::safetensors::save(&words, &path).unwrap();
+    let mist = Embedding::open(&path, None).unwrap();
+    refused(&mut open("xl"), &[&mist], ["mist", "second text encoder"]);
     refused(&mut base, &[&one, &one], ["<opacity>", "another name"]);
 }
