@@ -70,7 +70,9 @@ request() {
   fi
   heard=$(jq -c 'select(.event == "transcript")' "$work/events")
   seconds=$(jq -n --arg from "$started" --arg to "$(date +%s.%N)" '(($to | tonumber) - ($from | tonumber)) * 10 | round / 10')
-  say "" "said:  $words" "heard: $(jq -r .text <<<"$heard")"
+  say ""
+  say "said:  $words"
+  say "heard: $(jq -r .text <<<"$heard")"
   figure "voice, form" "$voice, $form"
   figure "seconds of sound, seconds to write it down" "$(jq -r '.seconds * 10 | round / 10' <<<"$heard"), $seconds"
   found=$(jq -r .language <<<"$heard")
