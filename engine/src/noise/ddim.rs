@@ -1,4 +1,4 @@
-//! DDIM (Song et al., arXiv 2010.02502), without added noise.
+//! DDIM (Song et al., arXiv 2010.02502).
 
 use candle_core::{Result, Tensor};
 
@@ -8,7 +8,7 @@ use super::schedule::Prediction;
 use super::source::NoiseSource;
 use super::table::Table;
 
-/// A deterministic sampler.
+/// A sampler that adds as much noise as η says, none by itself.
 pub(super) struct Ddim {
     table: Table,
     timesteps: Vec<f64>,
@@ -17,6 +17,7 @@ pub(super) struct Ddim {
     prediction: Prediction,
     clip: Option<f32>,
     final_alpha: f64,
+    eta: f64,
 }
 
 impl Ddim {
@@ -30,6 +31,7 @@ impl Ddim {
             stride: config.num_train_timesteps / steps,
             prediction: config.prediction,
             clip: config.clip(true)?,
+            eta: config.course.eta,
             visited,
             table,
         })
@@ -46,7 +48,7 @@ impl Sampler for Ddim {
         prediction: &Tensor,
         index: usize,
         sample: &Tensor,
-        _noise: &mut dyn NoiseSource,
+        source: &mut dyn NoiseSource,
     ) -> Result<Stepped> {
         let timestep = self.visited[index];
         let alpha = self.table.alpha_cumprod(timestep);
@@ -59,7 +61,14 @@ impl Sampler for Ddim {
         if let Some(range) = self.clip {
             clean = clean.clamp(-range, range)?;
         }
-        let sample = sum(&[(previous.sqrt(), &clean), ((1.0 - previous).sqrt(), &noise)])?;
+        // The paper's equations 12 and 16.
+        let variance = (1.0 - previous) / (1.0 - alpha) * (1.0 - alpha / previous);
+        let spread = self.eta * variance.max(0.0).sqrt();
+        let direction = (1.0 - previous - spread * spread).max(0.0).sqrt();
+        let mut sample = sum(&[(previous.sqrt(), &clean), (direction, &noise)])?;
+        if self.eta > 0.0 {
+            sample = sum(&[(1.0, &sample), (spread, &source.next(&sample)?)])?;
+        }
         Ok(Stepped { sample, clean })
     }
 

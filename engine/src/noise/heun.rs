@@ -4,7 +4,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
-use super::sampler::{Sampler, Stepped, sum};
+use super::sampler::{Sampler, Stepped, quotient, sum};
 use super::sigmas::Sigmas;
 use super::source::NoiseSource;
 
@@ -67,7 +67,7 @@ impl Sampler for Heun {
         if let Some(range) = self.clip {
             clean = clean.clamp(-range, range)?;
         }
-        let derivative = ((sample - &clean)? / sigma)?;
+        let derivative = quotient(&(sample - &clean)?, sigma)?;
         let sample = if let Some(half) = half {
             let mean = sum(&[(0.5, &half.derivative), (0.5, &derivative)])?;
             sum(&[(1.0, &half.sample), (half.width, &mean)])?

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
-use super::sampler::sum;
+use super::sampler::{quotient, sum};
 use super::schedule::{Prediction, Spacing};
 use super::table::{Table, exponential, interpolated, karras, logarithms, timestep_of};
 
@@ -67,6 +67,11 @@ impl Sigmas {
         let single = |value: &f64| f64::from(*value as f32);
         sigmas = sigmas.iter().map(single).collect();
         sigmas.push(if to_zero { 0.0 } else { all[0] });
+        if !config.course.sigmas.is_empty() {
+            sigmas = config.course.sigmas.iter().map(single).collect();
+            let asked = &sigmas[..sigmas.len() - 1];
+            timesteps = asked.iter().map(|sigma| timestep_of(*sigma, &logarithms)).collect();
+        }
         let largest = sigmas.iter().copied().fold(0.0, f64::max);
         let full = matches!(config.spacing, Spacing::Linspace | Spacing::Trailing);
         Ok(Self {
@@ -80,7 +85,7 @@ impl Sigmas {
     /// A sample as the network knows it: of spread 1.
     pub(super) fn scaled(&self, sample: &Tensor, index: usize) -> Result<Tensor> {
         let sigma = self.sigmas[index];
-        sample / (sigma * sigma + 1.0).sqrt()
+        quotient(sample, (sigma * sigma + 1.0).sqrt())
     }
 
     /// The clean sample that the network speaks of at σ.

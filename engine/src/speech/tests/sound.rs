@@ -72,7 +72,7 @@ fn what_cannot_be_used_says_why() {
     let sine = tone(440.0, 16_000, 0.5);
     let good = wav(&sine, 16_000, 1, Form::Signed16, false);
     let silent = wav(&vec![0.0; 16_000], 16_000, 1, Form::Signed16, false);
-    let not_a_number = wav(&[f32::NAN; 8_000], 16_000, 1, Form::Float32, false);
+    let not_a_number = wav(&vec![f32::NAN; 8_000], 16_000, 1, Form::Float32, false);
     for (bytes, cause) in [
         (Vec::new(), "empty"),
         (b"ID3\x04 a song".to_vec(), "WAV, OGG or WebM"),
