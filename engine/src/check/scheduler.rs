@@ -20,18 +20,26 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// The draws `prefix0`, `prefix1` …, after those in `first`.
+    /// The draws `prefix0`, `prefix1` ….
     pub(super) fn new(
-        first: Vec<Tensor>,
         prefix: &str,
         reference: &Reference,
         device: &Device,
     ) -> std::result::Result<Self, CheckError> {
-        let mut draws = first;
-        for index in 0..reference.count(prefix) {
-            draws.push(reference.floats(&format!("{prefix}{index}"), device)?);
-        }
+        let draws = (0..reference.count(prefix))
+            .map(|index| reference.floats(&format!("{prefix}{index}"), device))
+            .collect::<std::result::Result<_, _>>()?;
         Ok(Self { prefix: prefix.to_owned(), draws, next: 0 })
+    }
+
+    /// What one sample of a batch of `of` draws, after its `first` draw.
+    pub(super) fn of_sample(&self, first: Tensor, index: usize, of: usize) -> Result<Self> {
+        let mut draws = vec![first];
+        for draw in &self.draws {
+            let of_all = of > 1 && draw.rank() == 4 && draw.dim(0)? == of;
+            draws.push(if of_all { draw.narrow(0, index, 1)? } else { draw.clone() });
+        }
+        Ok(Self { prefix: self.prefix.clone(), draws, next: 0 })
     }
 }
 
@@ -108,7 +116,7 @@ pub(super) fn run(
     let sigma = first.init_noise_sigma();
     let measured = of_two_readings(sigma, tolerance, |factor| {
         let mut sampler = sampler()?;
-        let mut draws = Given::new(Vec::new(), "scheduler/in/noise_", reference, device)?;
+        let mut draws = Given::new("scheduler/in/noise_", reference, device)?;
         let mut sample = (&noise * (sigma * factor))?;
         let mut made = Vec::with_capacity(calls);
         for index in 0..calls {

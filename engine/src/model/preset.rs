@@ -4,7 +4,8 @@ use std::path::Path;
 
 use candle_core::{DType, Device};
 
-use super::unet_config::{PerLevel, Sides};
+use super::per_level::PerLevel;
+use super::unet_config::Sides;
 use super::{
     Bundle, ModelCard, ModelError, Part, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig, Vae,
     VaeConfig, values,
@@ -33,7 +34,8 @@ pub fn write_tiny(folder: &Path, texts: &[String], seed: u64) -> Result<(), Mode
         patch_size: 2,
         use_quant_conv: true,
         use_post_quant_conv: true,
-        shift_factor: None,
+        latents_mean: None,
+        latents_std: None,
         rest: Default::default(),
     };
     let unet_config = UnetConfig {
@@ -49,7 +51,7 @@ pub fn write_tiny(folder: &Path, texts: &[String], seed: u64) -> Result<(), Mode
         attention_head_dim: PerLevel::One(2),
         norm_num_groups: 8,
         norm_eps: 1e-5,
-        transformer_layers_per_block: PerLevel::One(1),
+        transformer_layers_per_block: PerLevel::One(PerLevel::One(1)),
         use_linear_projection: true,
         flip_sin_to_cos: true,
         freq_shift: 0.0,
@@ -59,6 +61,7 @@ pub fn write_tiny(folder: &Path, texts: &[String], seed: u64) -> Result<(), Mode
         addition_time_embed_dim: None,
         projection_class_embeddings_input_dim: None,
         time_cond_proj_dim: None,
+        options: Default::default(),
         rest: Default::default(),
     };
     let tokenizer = Tokenizer::train(texts, 600)?;

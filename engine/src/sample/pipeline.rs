@@ -14,7 +14,7 @@ use super::request::{LONGEST_SIDE, Request};
 use crate::adapter::{Adapter, AdapterError, Networks, attach};
 use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, Part, TextEncoder, Tokenizer, Unet, Vae};
-use crate::nn::{ImageContext, Weights};
+use crate::nn::{ImageContext, Weights, timestep_embedding};
 use crate::noise::{NoiseSource, Sampler, SchedulerConfig};
 
 /// What the network is told: of one sample, or of two, the negative first.
@@ -25,6 +25,8 @@ pub(super) struct Told {
     pub(super) added: Option<(Tensor, Tensor)>,
     /// What the cross-attentions see of image prompts.
     pub(super) images: Option<Vec<Vec<ImageContext>>>,
+    /// The embedded guidance scale `[1, width]`, for a network that was taught it.
+    pub(super) guidance: Option<Tensor>,
 }
 
 /// Beyond this many pixels the autoencoder works tile by tile: its memory grows with the area.
@@ -199,12 +201,14 @@ impl Pipeline {
                 return fault(part, "vocab_size", cause);
             }
         }
-        let levels = unet.block_out_channels.len();
-        if let Some(context) =
-            (0..levels).map(|level| unet.context_width(level)).find(|context| *context != width)
-        {
+        let context = unet.context_width();
+        if context != width {
             let cause = format!("is {context}, and the text encoder's hidden_size {width}");
             return fault("unet", "cross_attention_dim", cause);
+        }
+        if unet.takes_classes() {
+            let cause = "no pipeline here tells the network a class; it is for enlarging or unCLIP";
+            return fault("unet", "class_embed_type", cause.to_owned());
         }
         if unet.adds_text_and_sizes() && self.second.is_none() {
             let cause = "needs a second text encoder (text_encoder_2)".to_owned();
@@ -280,6 +284,25 @@ impl Pipeline {
         }
     }
 
+    /// Whether the network was taught the guidance scale, and is asked once for it.
+    pub(super) fn was_taught_guidance(&self) -> bool {
+        self.unet.config().time_cond_proj_dim.is_some()
+    }
+
+    /// The guidance scale `[1, width]` as a latent consistency model is told it (Luo et al., arXiv 2310.04378).
+    fn taught(&self, scale: f64) -> Result<Option<Tensor>> {
+        let embed = |width| {
+            let told = [(scale - 1.0) * 1000.0];
+            timestep_embedding(&told, width, false, 1.0, DType::F32, &self.device)
+        };
+        self.unet.config().time_cond_proj_dim.map(embed).transpose()
+    }
+
+    /// Embeds an empty negative prompt from now on, whatever the bundle says; false where it does already.
+    pub fn embed_no_words(&mut self) -> bool {
+        self.second.is_some() && std::mem::take(&mut self.zeros_for_no_words)
+    }
+
     /// What the network is told of the request's prompts, and of its negative one where `twice`, first.
     pub(super) fn told(
         &self,
@@ -288,6 +311,7 @@ impl Pipeline {
         (height, width): (usize, usize),
     ) -> std::result::Result<Told, SampleError> {
         let images = self.images(request, twice)?;
+        let guidance = self.taught(request.guidance_scale)?;
         let mut texts = vec![request.prompt.as_str()];
         if twice {
             texts.insert(0, &request.negative);
@@ -302,7 +326,7 @@ impl Pipeline {
                 encode: &encode,
             };
             let context = condition(&[tower], &texts, &request.text, &self.device)?.context;
-            return Ok(Told { context, added: None, images });
+            return Ok(Told { context, added: None, images, guidance });
         };
         // Stable Diffusion XL attends to what both encoders say before their last layers.
         let first = |tokens: &Tensor| {
@@ -320,7 +344,7 @@ impl Pipeline {
         let said = condition(&towers, &texts, &request.text, &self.device)?;
         let (mut context, pooled) = (said.context, said.pooled);
         let Some(mut pooled) = pooled else {
-            return Ok(Told { context, added: None, images });
+            return Ok(Told { context, added: None, images, guidance });
         };
         if twice && request.negative.is_empty() && self.zeros_for_no_words {
             // XL was taught that no words are zeros, not the embedding of an empty text.
@@ -332,7 +356,7 @@ impl Pipeline {
         let (height, width) = (height as f32, width as f32);
         let sizes = [height, width, 0.0, 0.0, height, width].repeat(texts.len());
         let sizes = Tensor::from_vec(sizes, (texts.len(), 6), &self.device)?;
-        Ok(Told { context, added: Some((pooled, sizes)), images })
+        Ok(Told { context, added: Some((pooled, sizes)), images, guidance })
     }
 
     /// Sides of the square image that the model makes unless asked for another, in pixels.

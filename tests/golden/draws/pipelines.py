@@ -1,0 +1,3 @@
+from .common import Skipped
+def case(draw, folder):
+    raise Skipped("none yet")
