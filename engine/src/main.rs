@@ -37,7 +37,7 @@ enum Command {
     #[command(subcommand)]
     Model(commands::model::Command),
     /// Make images.
-    Generate(commands::generate::Arguments),
+    Generate(Box<commands::generate::Arguments>),
     /// Train a part of a model, or an adapter.
     Train(commands::train::Arguments),
     /// Write down a spoken request, and what it asks for.

@@ -156,12 +156,10 @@ fn contribution(description: &SyntheticDescription) -> String {
         "program={program} {version}; model={model}; model_sha256={model_sha256}; seed={seed}; \
          steps={steps}; guidance_scale={guidance_scale}; scheduler={scheduler}"
     );
-    for adapter in adapters {
-        text.push_str(&format!("; adapter={}@{}", adapter.name, adapter.scale));
-    }
-    for input in inputs {
-        text.push_str(&format!("; {}={}", input.role, input.sha256));
-    }
+    let adapters =
+        adapters.iter().map(|adapter| format!("; adapter={}@{}", adapter.name, adapter.scale));
+    let inputs = inputs.iter().map(|input| format!("; {}={}", input.role, input.sha256));
+    text.extend(adapters.chain(inputs));
     if let Some(age_group) = description.age_group {
         text.push_str("; age_group=");
         text.push_str(age_group.word());

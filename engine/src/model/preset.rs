@@ -5,7 +5,9 @@ use std::path::Path;
 use candle_core::{DType, Device};
 
 use super::per_level::PerLevel;
+use super::supported::Rest;
 use super::unet_config::Sides;
+use super::unet_options::UnetOptions;
 use super::{
     Bundle, ModelCard, ModelError, Part, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig, Vae,
     VaeConfig, values,
@@ -36,7 +38,7 @@ pub fn write_tiny(folder: &Path, texts: &[String], seed: u64) -> Result<(), Mode
         use_post_quant_conv: true,
         latents_mean: None,
         latents_std: None,
-        rest: Default::default(),
+        rest: Rest::default(),
     };
     let unet_config = UnetConfig {
         class_name: "UNet2DConditionModel".into(),
@@ -61,8 +63,8 @@ pub fn write_tiny(folder: &Path, texts: &[String], seed: u64) -> Result<(), Mode
         addition_time_embed_dim: None,
         projection_class_embeddings_input_dim: None,
         time_cond_proj_dim: None,
-        options: Default::default(),
-        rest: Default::default(),
+        options: UnetOptions::default(),
+        rest: Rest::default(),
     };
     let tokenizer = Tokenizer::train(texts, 600)?;
     let text_config = TextConfig {

@@ -99,6 +99,7 @@ fn class_name() -> String {
     "UNet2DConditionModel".into()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the field is null where there is none")]
 fn mid_block() -> Option<String> {
     Some("UNetMidBlock2DCrossAttn".into())
 }

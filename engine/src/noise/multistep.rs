@@ -33,6 +33,7 @@ impl Level {
 }
 
 /// The levels of a sampling.
+#[expect(clippy::struct_field_names, reason = "levels are what they are")]
 pub(super) struct Levels {
     pub(super) timesteps: Vec<f64>,
     /// One more than there are timesteps.

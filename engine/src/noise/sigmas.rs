@@ -8,6 +8,7 @@ use super::schedule::{Prediction, Spacing};
 use super::table::{Table, beta, exponential, interpolated, karras, logarithms, timestep_of};
 
 /// Timesteps and σ of a sampling, for samples that are clean + σ · noise.
+#[expect(clippy::struct_field_names, reason = "they are called so everywhere")]
 pub(super) struct Sigmas {
     pub(super) timesteps: Vec<f64>,
     /// One more than there are timesteps.

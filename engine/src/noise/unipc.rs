@@ -33,9 +33,11 @@ fn solve(mut rows: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
         rows.swap(column, pivot);
         right.swap(column, pivot);
         for row in column + 1..size {
-            let factor = rows[row][column] / rows[column][column];
-            for at in column..size {
-                rows[row][at] -= factor * rows[column][at];
+            let (above, below) = rows.split_at_mut(row);
+            let (pivot, row_below) = (&above[column], &mut below[0]);
+            let factor = row_below[column] / pivot[column];
+            for (value, of_pivot) in row_below.iter_mut().zip(pivot).skip(column) {
+                *value -= factor * of_pivot;
             }
             right[row] -= factor * right[column];
         }

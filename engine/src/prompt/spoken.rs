@@ -71,8 +71,8 @@ pub fn spoken(transcript: &str) -> StructuredPrompt {
                 continue;
             }
             Meaning::Finding(slug) => {
-                if !prompt.findings.iter().any(|known| known == slug) {
-                    prompt.findings.push(slug.to_owned());
+                if !prompt.findings.iter().any(|known| known.finding == slug) {
+                    prompt.findings.push(slug.to_owned().into());
                 }
             }
             Meaning::Patient(age_group, sex) => {
@@ -102,10 +102,12 @@ pub fn spoken(transcript: &str) -> StructuredPrompt {
     if let Some(own) = normal
         && prompt.findings.is_empty()
     {
-        prompt.findings.push(NORMAL.to_owned());
+        prompt.findings.push(NORMAL.to_owned().into());
         taken[own].fill(true);
     }
-    prompt.findings.sort_by_key(|slug| findings().iter().position(|finding| finding.slug == *slug));
+    prompt
+        .findings
+        .sort_by_key(|said| findings().iter().position(|finding| finding.slug == said.finding));
     prompt.text = free_text(transcript, &words, &taken);
     prompt
 }

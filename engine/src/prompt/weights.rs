@@ -99,7 +99,7 @@ pub fn parse(prompt: &str, field: &'static str) -> Result<Vec<Piece>, PromptErro
                 split_breaks(text, weight, &mut pieces);
             }
             (Mark::Round | Mark::Square, Some(Partner { factor, .. })) => {
-                open.push((index, factor))
+                open.push((index, factor));
             }
             (Mark::RoundEnd(..) | Mark::SquareEnd, Some(Partner { place, .. })) => {
                 open.retain(|(opened, _)| *opened != place);

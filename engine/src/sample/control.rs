@@ -11,7 +11,7 @@ use crate::model::{ControlNet, Residuals, T2iAdapter, UnetInput};
 /// A network that reads a condition image.
 pub enum ControlNetwork {
     /// It runs beside the UNet at every step.
-    ControlNet(ControlNet),
+    ControlNet(Box<ControlNet>),
     /// It looks at its image once.
     T2iAdapter(T2iAdapter),
 }

@@ -166,7 +166,7 @@ impl Pipeline {
                     "is for another network: block_out_channels or cross_attention_dim differ";
                 return Err(ModelError::file(bundle.part_folder(part), cause));
             }
-            ControlNetwork::ControlNet(network)
+            ControlNetwork::ControlNet(Box::new(network))
         } else {
             ControlNetwork::T2iAdapter(bundle.t2i_adapter(&self.device)?)
         };

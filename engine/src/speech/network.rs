@@ -16,7 +16,6 @@ const EPSILON: f64 = 1e-5;
 /// Keys and values, split into heads: `[1, heads, length, width / heads]`.
 type KeysAndValues = (Tensor, Tensor);
 
-#[expect(clippy::struct_field_names, reason = "the names of the checkpoint")]
 struct Attention {
     q_proj: Linear,
     k_proj: Linear,

@@ -1,8 +1,20 @@
-// Made by `npm run api` from the description with SHA-256 11caa0cfb2dcba1c95dd30dc51b76ad1319fcaa220ac37c67c84951159355576.
+// Made by `npm run api` from the description with SHA-256 905381e8dd44319d0aa7c955c27cac690f49288288b1d35012ef9c1be14571f2.
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description An adapter that acted on an image. */
+        AdapterUse: {
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: float
+             * @description 0 is nothing, 1 as trained.
+             */
+            scale: number;
+            /** @description SHA-256 of its weights, hexadecimal. */
+            sha256: string;
+        };
         /** @description A promoted adapter. */
         AdapterView: {
             /** @description The data set that it learned from. */
@@ -84,6 +96,26 @@ export interface components {
             display_name?: string | null;
             /** @description What the user may be. */
             roles?: components["schemas"]["Role"][] | null;
+        };
+        /** @description How a condition image acted. */
+        ControlUse: {
+            /**
+             * Format: double
+             * @description The share of the steps after which it acted no more.
+             */
+            end: number;
+            /** @description SHA-256 of the network's weights, hexadecimal. */
+            network_sha256: string;
+            /**
+             * Format: double
+             * @description The share of the steps before which it did not act.
+             */
+            start: number;
+            /**
+             * Format: double
+             * @description Its strength.
+             */
+            weight: number;
         };
         /** @description A user to be made. */
         CreateUser: {
@@ -296,6 +328,14 @@ export interface components {
              */
             seed: number;
             /** @description SHA-256 of the DICOM file, hexadecimal. */
+            sha256: string;
+        };
+        /** @description A picture that went into an image. */
+        InputUse: {
+            control?: components["schemas"]["ControlUse"] | null;
+            /** @description `init`, `mask` or `control`. */
+            role: string;
+            /** @description SHA-256 of its pixels, hexadecimal. */
             sha256: string;
         };
         /** @description Name and password. */
@@ -1074,24 +1114,39 @@ export interface components {
         };
         /** @description Program, model, adapters and settings: enough to make an image again. */
         Provenance: {
-            /** @description Adapters by name, and the scale of each. */
-            adapters: [
-                string,
-                number
-            ][];
+            /** @description The adapters that acted, in their order. */
+            adapters: components["schemas"]["AdapterUse"][];
+            /**
+             * Format: float
+             * @description How far guidance was brought back to the spread of the unguided prediction, 0 to 1.
+             */
+            guidance_rescale: number;
             /**
              * Format: float
              * @description Strength of guidance.
              */
             guidance_scale: number;
+            /**
+             * Format: int32
+             * @description Rows.
+             */
+            height: number;
+            /** @description The pictures that went in. */
+            inputs: components["schemas"]["InputUse"][];
             /** @description The model's name. */
             model: string;
             /** @description SHA-256 of the model's weights, hexadecimal. */
             model_sha256: string;
+            /** @description What was led away from. */
+            negative_prompt: string;
             /** @description The program that made it. */
             program: string;
+            /** @description How the seed becomes noise. */
+            random_generator: string;
             /** @description The scheduler's name. */
             scheduler: string;
+            /** @description The scheduler's whole configuration. */
+            scheduler_config: Record<string, never>;
             /**
              * Format: int64
              * @description The seed of the noise.
@@ -1102,8 +1157,18 @@ export interface components {
              * @description Denoising steps.
              */
             steps: number;
+            /**
+             * Format: double
+             * @description The share of the steps that was taken from an initial image; absent, it began with noise.
+             */
+            strength?: number | null;
             /** @description The program's version. */
             version: string;
+            /**
+             * Format: int32
+             * @description Columns.
+             */
+            width: number;
         };
         /**
          * @description A radiograph as the platform stored it. Of the patient it shows what training needs: a

@@ -207,11 +207,10 @@ struct Rename {
 impl Rename {
     fn of(found: Found, inside: &Shapes) -> Result<Self, String> {
         let count = match (found.part, found.form) {
-            (_, Form::Today) => 0,
+            (_, Form::Today) | (Part::T2iAdapter, _) => 0,
             (Part::Unet | Part::ControlNet(_), _) => inside.layers_of_a_level()?,
             (Part::Vae, _) => inside.count("encoder.down."),
             (Part::TextEncoder | Part::TextEncoder2, _) => inside.count("transformer.resblocks."),
-            (Part::T2iAdapter, _) => 0,
         };
         Ok(Self { found, count, last: inside.last("input_hint_block.").unwrap_or(0) })
     }
@@ -222,7 +221,7 @@ impl Rename {
             vec![(renamed.unwrap_or_else(|| name.to_owned()), Cut::Whole)]
         };
         match (self.found.part, self.found.form) {
-            (_, Form::Today) => whole(None),
+            (_, Form::Today) | (Part::T2iAdapter, Form::Ldm) => whole(None),
             (_, Form::OpenClip | Form::OpenClipShort) => {
                 let short = self.found.form == Form::OpenClipShort;
                 let last = format!("transformer.resblocks.{}.", self.count.saturating_sub(1));
@@ -244,7 +243,6 @@ impl Rename {
             (Part::ControlNet(_), Form::Ldm) => {
                 whole(names::controlnet(name, self.count, self.last))
             }
-            (Part::T2iAdapter, Form::Ldm) => whole(None),
             (Part::Unet | Part::TextEncoder | Part::TextEncoder2, Form::Ldm) => {
                 whole(names::unet(name, self.count))
             }

@@ -47,6 +47,7 @@ enum Named {
     Token(Token),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "the switches of the file")]
 #[derive(Deserialize)]
 struct Token {
     content: String,

@@ -6,10 +6,11 @@ use super::*;
 fn read(transcript: &str) -> String {
     let prompt = spoken(transcript);
     assert!(prompt.sentence().is_ok(), "{transcript}: {prompt:?}");
+    let slugs: Vec<&str> = prompt.findings.iter().map(|one| one.finding.as_str()).collect();
     let or = |part: Option<&str>| part.unwrap_or("-").to_owned();
     format!(
         "{}|{}|{}|{}|{}",
-        if prompt.findings.is_empty() { "-".to_owned() } else { prompt.findings.join(" ") },
+        if prompt.findings.is_empty() { "-".to_owned() } else { slugs.join(" ") },
         or(prompt.view_position.as_deref()),
         or(prompt.age_group.map(AgeGroup::word)),
         or(prompt.sex.and_then(Sex::word)),

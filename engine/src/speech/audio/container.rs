@@ -22,7 +22,7 @@ const MOST_CHANNELS: usize = 8;
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
 
 enum Decoder {
-    Opus(Opus),
+    Opus(Box<Opus>),
     Other(Box<dyn AudioDecoder>),
 }
 
@@ -75,7 +75,7 @@ pub(super) fn decode(
     let (decoder, rate, skip) = if parameters.codec == CODEC_ID_OPUS {
         let head = parameters.extra_data.as_deref().unwrap_or_default();
         let (decoder, skip) = Opus::new(head)?;
-        (Decoder::Opus(decoder), opus::RATE, skip)
+        (Decoder::Opus(Box::new(decoder)), opus::RATE, skip)
     } else {
         let rate =
             parameters.sample_rate.ok_or_else(|| SpeechError::audio("says no sample rate"))?;
