@@ -17,7 +17,9 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import diffusers
 import torch
+import transformers
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -75,6 +77,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the number of the first case")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
     kept = Path(tempfile.mkdtemp(prefix="explore-"))
     found, reasons, bad = collections.Counter(), collections.Counter(), False
     for kind in options.kinds:

@@ -220,7 +220,7 @@ impl UnetConfig {
         let channels = self.block_out_channels[level];
         if !(1..=8192).contains(&channels)
             || self.norm_num_groups == 0
-            || channels % self.norm_num_groups != 0
+            || !channels.is_multiple_of(self.norm_num_groups)
         {
             let cause =
                 format!("{channels} is not a multiple of norm_num_groups between 1 and 8192");

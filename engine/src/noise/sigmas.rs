@@ -34,14 +34,13 @@ impl Sigmas {
         };
         let mut levels = Self::of(config, steps, log_linear, true, to_zero)?;
         match config.word("timestep_type", "discrete")? {
-            "discrete" => {}
             // The noise itself tells the network where it is.
             "continuous" if config.prediction == Prediction::VPrediction => {
                 let of = |sigma: &f64| f64::from(0.25 * (*sigma as f32).ln());
                 let count = levels.timesteps.len();
                 levels.timesteps = levels.sigmas[..count].iter().map(of).collect();
             }
-            "continuous" => {}
+            "discrete" | "continuous" => {}
             other => return Err(format!("timestep_type: {other} is not discrete or continuous")),
         }
         Ok(levels)
