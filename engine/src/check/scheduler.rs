@@ -67,15 +67,14 @@ pub(super) fn config(
 ) -> std::result::Result<SchedulerConfig, CheckError> {
     let Some(text) = reference.entry("scheduler") else { return Ok(bundle.scheduler()?) };
     let fault = |cause| CheckError::reference("scheduler", cause);
-    let config = SchedulerConfig::parse(text.as_bytes()).map_err(fault)?;
     if text.contains("\"_class_name\"") {
-        return Ok(config);
+        return SchedulerConfig::parse(text.as_bytes()).map_err(fault);
     }
     // diffusers' `scheduler.config` is without its class: it is the bundle's own, then.
     let own = bundle.scheduler().map_err(|_| {
         fault("has no _class_name, and the folder has no scheduler that would tell".into())
     })?;
-    SchedulerConfig::named(own.class_name(), &config).map_err(fault)
+    SchedulerConfig::parse_as(text.as_bytes(), Some(own.class_name())).map_err(fault)
 }
 
 /// The trajectory.
@@ -131,7 +130,8 @@ pub(super) fn run(
 /// The steps in which a scheduler calls the network `calls` times: some call it more often than they have
 /// steps.
 fn steps_of(config: &SchedulerConfig, calls: usize) -> std::result::Result<usize, CheckError> {
-    let lengths = [calls, calls / 2 + 1, calls.saturating_sub(1), calls.div_ceil(2)];
+    let (once, kutta) = (calls.saturating_sub(1), calls.saturating_sub(9));
+    let lengths = [calls, calls / 2 + 1, once, calls.div_ceil(2), kutta];
     let fits = |steps: &usize| {
         config.sampler(*steps).is_ok_and(|sampler| sampler.timesteps().len() == calls)
     };

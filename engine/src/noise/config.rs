@@ -148,11 +148,22 @@ impl SchedulerConfig {
     /// Where it is no JSON, names a class that is not known, or holds a value from which no schedule can be
     /// made or that the engine cannot follow; the field is named.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        Self::parse_as(bytes, None)
+    }
+
+    /// As [`Self::parse`], where a file without a class is of `class`: diffusers' `scheduler.config` has none.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_as(bytes: &[u8], class: Option<&str>) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
         // Python writes infinities, which JSON has not: DPM-Solver's lambda_min_clipped is one.
         let text = text.replace("-Infinity", "\"-inf\"");
-        let settings: Map<String, Value> =
+        let mut settings: Map<String, Value> =
             serde_json::from_str(&text).map_err(|cause| cause.to_string())?;
+        if let Some(class) = class {
+            settings.entry("_class_name").or_insert_with(|| class.into());
+        }
         Self::of(settings)
     }
 

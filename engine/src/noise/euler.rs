@@ -38,7 +38,7 @@ impl Sampler for Euler {
     ) -> Result<Stepped> {
         let (sigma, next) = (self.0.sigmas[index], self.0.sigmas[index + 1]);
         let clean = self.0.clean(prediction, sample, sigma)?;
-        let derivative = ((sample - &clean)? / sigma)?;
+        let derivative = Sigmas::derivative(sample, &clean, sigma)?;
         let sample = sum(&[(1.0, sample), (next - sigma, &derivative)])?;
         Ok(Stepped { sample, clean })
     }

@@ -113,6 +113,13 @@ impl Sigmas {
         }
     }
 
+    /// Which way the sample goes at σ. Divided, not multiplied by a reciprocal: at the noise of a zero
+    /// signal, thousands, the last bit is what is left of the sample.
+    pub(super) fn derivative(sample: &Tensor, clean: &Tensor, sigma: f64) -> Result<Tensor> {
+        let sigma = Tensor::new(&[sigma as f32], sample.device())?.to_dtype(sample.dtype())?;
+        (sample - clean)?.broadcast_div(&sigma)
+    }
+
     pub(super) fn add_noise(&self, clean: &Tensor, noise: &Tensor, index: usize) -> Result<Tensor> {
         sum(&[(1.0, clean), (self.sigmas[index], noise)])
     }
