@@ -55,7 +55,7 @@ def judged(engine: Path, case: Case) -> tuple[str, str]:
     """`well`, `deviates`, `refused` or `failed`, and the reason."""
     code, report, said = ask(engine, case, case.reference)
     if code not in (0, 1):
-        said = str(report.get("error", "")) or said
+        said = str(report.get("cause", "")) or said
         return ("refused" if code == 2 else "failed"), said.splitlines()[-1] if said else f"exit {code}"
     if "parts" not in report:
         return "failed", said or f"exit {code} without a report"
