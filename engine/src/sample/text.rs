@@ -61,6 +61,11 @@ pub(super) struct Said {
 }
 
 impl Texts {
+    /// Embeds an empty negative prompt from now on, whatever the bundle says; false where it does already.
+    pub(super) fn embed_no_words(&mut self) -> bool {
+        self.second.is_some() && std::mem::take(&mut self.zeros_for_no_words)
+    }
+
     pub(super) fn load(bundle: &Bundle, device: &Device) -> std::result::Result<Self, ModelError> {
         let second = bundle
             .has(Part::TextEncoder2)
