@@ -17,7 +17,7 @@ stamps := $(CARGO_TARGET_DIR)/stamps
 page_sources := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/tests -prune -o -type f -print)
 program_sources := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find backend engine/Cargo.toml engine/src compliance migrations -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.sql' -o -name '*.html' \))
 
-.PHONY: help run build web test test-rust test-web test-browser test-speech test-flows fuzz lint licences starter golden clean bootstrap
+.PHONY: help run build web test test-rust test-web test-browser test-speech test-flows fuzz lint licences starter golden explore clean bootstrap
 
 help: ## What can be asked for
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -76,10 +76,21 @@ licences: $(stamps)/npm ## Licences of every crate and npm package against deny.
 starter: build ## Make the starter model anew (hours; needs ../shared/data)
 	scripts/starter.sh
 
-golden: build ## Make the golden numbers anew, with PyTorch, diffusers and transformers (gigabytes)
+$(CARGO_TARGET_DIR)/golden/installed: tests/golden/requirements.txt
 	python3 -m venv $(CARGO_TARGET_DIR)/golden
-	$(CARGO_TARGET_DIR)/golden/bin/pip install --quiet --requirement tests/golden/requirements.txt
+	$(CARGO_TARGET_DIR)/golden/bin/pip install --quiet --requirement $<
+	touch $@
+
+golden: build $(CARGO_TARGET_DIR)/golden/installed ## Make the golden numbers anew, with PyTorch, diffusers, transformers and peft (gigabytes)
 	$(CARGO_TARGET_DIR)/golden/bin/python -B tests/golden/make.py --engine $(release)/skiagraph-engine
+
+SEED ?= 1
+COUNT ?= 100
+KINDS ?= schedulers networks pipelines
+
+explore: build $(CARGO_TARGET_DIR)/golden/installed ## Models of random configurations, by diffusers and by the engine's model check
+	$(CARGO_TARGET_DIR)/golden/bin/python -B tests/golden/explore.py --engine $(release)/skiagraph-engine \
+		--seed $(SEED) --count $(COUNT) --kinds $(KINDS)
 
 clean: ## Remove what was built; data/ stays
 	rm -rf $(CARGO_TARGET_DIR) web/dist web/node_modules

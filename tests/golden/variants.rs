@@ -6,8 +6,21 @@ use skiagraph_engine::model::{Added, Bundle, UnetInput};
 use super::{Golden, folder_of};
 
 const TOLERANCE: f32 = 1e-4;
-const UNETS: [&str; 8] =
-    ["plain", "layers", "large", "heads", "bottomless", "guided", "lopsided", "nine"];
+const UNETS: [&str; 13] = [
+    "plain",
+    "layers",
+    "large",
+    "heads",
+    "bottomless",
+    "guided",
+    "lopsided",
+    "nine",
+    "enlarging",
+    "classes",
+    "timed",
+    "distilled",
+    "kernels",
+];
 
 /// A question as the maker asked it.
 struct Asked<'a> {
@@ -16,6 +29,7 @@ struct Asked<'a> {
     context: &'a Tensor,
     added: Option<Added<'a>>,
     guidance: Option<&'a Tensor>,
+    classes: Option<&'a Tensor>,
 }
 
 impl<'a> Asked<'a> {
@@ -30,6 +44,7 @@ impl<'a> Asked<'a> {
                 .zip(find("time_ids"))
                 .map(|(text_embeds, time_ids)| Added { text_embeds, time_ids }),
             guidance: find("timestep_cond"),
+            classes: find("class_labels"),
         }
     }
 
@@ -37,6 +52,7 @@ impl<'a> Asked<'a> {
         UnetInput {
             added: self.added,
             guidance: self.guidance,
+            classes: self.classes,
             ..UnetInput::new(self.sample, &self.timesteps, self.context)
         }
     }

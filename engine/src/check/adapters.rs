@@ -17,7 +17,7 @@ use crate::nn::Weights;
 #[derive(Deserialize)]
 struct Named {
     path: PathBuf,
-    #[serde(default = "whole")]
+    #[serde(default = "whole", alias = "weight")]
     scale: f32,
 }
 
@@ -31,10 +31,11 @@ fn whole() -> f32 {
 enum Entry {
     One(Named),
     Several(Vec<Named>),
+    Pair(PathBuf, f32),
 }
 
 /// The adapters of the entry `lora`, with their scales: `{"path": …, "scale": …}`, a list of such, or
-/// `path:scale`. A path is looked for beside the reference file, then where it stands.
+/// `path:scale`, or `path scale`. A path is looked for beside the reference file, then where it stands.
 ///
 /// # Errors
 /// Where the entry cannot be read, or an adapter cannot.
@@ -43,11 +44,13 @@ pub(super) fn adapters(reference: &Reference) -> Result<Vec<(Adapter, f32)>, Che
     let named = match serde_json::from_str(text) {
         Ok(Entry::One(one)) => vec![one],
         Ok(Entry::Several(several)) => several,
+        Ok(Entry::Pair(path, scale)) => vec![Named { path, scale }],
         Err(_) => {
-            let scaled = text.rsplit_once(':').and_then(|(path, scale)| {
+            let scaled = text.trim().rsplit_once([':', ' ', ',']).and_then(|(path, scale)| {
+                let path = path.trim_end_matches([':', ' ', ',']);
                 Some(Named { path: path.into(), scale: scale.parse().ok()? })
             });
-            vec![scaled.unwrap_or_else(|| Named { path: text.into(), scale: 1.0 })]
+            vec![scaled.unwrap_or_else(|| Named { path: text.trim().into(), scale: 1.0 })]
         }
     };
     named

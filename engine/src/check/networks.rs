@@ -33,15 +33,19 @@ pub(super) fn unet(
     let channels = config.in_channels;
     let sample = reference.shaped("unet/in/sample", &[None, Some(channels), None, None], device)?;
     let batch = sample.dim(0)?;
-    let width = Some(config.context_width(0));
+    let width = Some(config.context_width());
     let context =
         reference.shaped("unet/in/encoder_hidden_states", &[Some(batch), None, width], device)?;
     let timesteps = timesteps("unet/in/timestep", reference, batch)?;
     let name = "unet/out/sample";
     let expected = reference.floats(name, device)?;
     let words = added(config, "unet", reference, batch, device)?;
+    let classes = optional("unet/in/class_labels", reference, device)?;
+    let guidance = optional("unet/in/timestep_cond", reference, device)?;
     let residuals = residuals("unet/in", reference, device)?;
     let input = UnetInput {
+        classes: classes.as_ref(),
+        guidance: guidance.as_ref(),
         added: words.as_ref().map(|(text_embeds, time_ids)| Added { text_embeds, time_ids }),
         residuals: residuals.as_ref(),
         ..UnetInput::new(&sample, &timesteps, &context)
@@ -64,6 +68,15 @@ fn added(
     let text = reference.shaped(&format!("{part}/in/text_embeds"), &[Some(batch), None], device)?;
     let sizes = reference.shaped(&format!("{part}/in/time_ids"), &[Some(batch), None], device)?;
     Ok(Some((text, sizes)))
+}
+
+/// A tensor that a reference file need not have.
+fn optional(
+    name: &str,
+    reference: &Reference,
+    device: &Device,
+) -> Result<Option<Tensor>, CheckError> {
+    reference.holds(name).then(|| reference.floats(name, device)).transpose()
 }
 
 /// `down_0…` and `mid` under `place`, where they are there.
@@ -97,14 +110,16 @@ pub(super) fn controlnet(
     let channels = config.in_channels;
     let sample = reference.shaped(&input("sample"), &[None, Some(channels), None, None], device)?;
     let batch = sample.dim(0)?;
-    let shape = [Some(batch), None, Some(config.context_width(0))];
+    let shape = [Some(batch), None, Some(config.context_width())];
     let context = reference.shaped(&input("encoder_hidden_states"), &shape, device)?;
     let timesteps = timesteps(&input("timestep"), reference, batch)?;
     let channels = network.config().conditioning_channels;
     let shape = [Some(batch), Some(channels), None, None];
     let condition = reference.shaped(&input("controlnet_cond"), &shape, device)?;
     let words = added(config, name, reference, batch, device)?;
+    let classes = optional(&input("class_labels"), reference, device)?;
     let asked = UnetInput {
+        classes: classes.as_ref(),
         added: words.as_ref().map(|(text_embeds, time_ids)| Added { text_embeds, time_ids }),
         ..UnetInput::new(&sample, &timesteps, &context)
     };
@@ -135,9 +150,10 @@ pub(super) fn vae(
         let shape = [None, Some(config.in_channels), None, None];
         let image = reference.shaped("vae/in/image", &shape, device)?;
         let (_, _, height, width) = image.dims4()?;
-        let unit = config.compression();
-        if height % unit != 0 || width % unit != 0 {
-            let cause = format!("is {height} × {width}, and no multiple of {unit} pixels");
+        // Levels round up; squares that are folded into channels do not.
+        let patch = config.patch_size;
+        if height % patch != 0 || width % patch != 0 {
+            let cause = format!("is {height} × {width}, and no multiple of {patch} pixels");
             return Err(CheckError::reference("vae/in/image", cause));
         }
         let expected = reference.floats("vae/out/mean", device)?;

@@ -50,7 +50,10 @@ impl Reference {
             .iter()
             .filter_map(|(name, _)| {
                 let (part, rest) = name.split_once('/')?;
-                (rest.starts_with("in/") || rest.starts_with("out/")).then(|| part.to_owned())
+                // Draws alone are a stochastic scheduler's within the pipeline.
+                let draw = part == "scheduler" && rest.starts_with("in/noise_");
+                (!draw && (rest.starts_with("in/") || rest.starts_with("out/")))
+                    .then(|| part.to_owned())
             })
             .filter(|part| rank(part).is_some())
             .collect();
@@ -141,6 +144,11 @@ impl Reference {
     /// An entry of the metadata; an empty one counts as absent.
     pub(super) fn entry(&self, name: &str) -> Option<&str> {
         self.metadata.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
+    }
+
+    /// Whether the metadata has an entry, empty or not.
+    pub(super) fn says(&self, name: &str) -> bool {
+        self.metadata.contains_key(name)
     }
 
     /// A number of the metadata.

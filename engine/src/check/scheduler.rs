@@ -20,18 +20,26 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// The draws `prefix0`, `prefix1` …, after those in `first`.
+    /// The draws `prefix0`, `prefix1` ….
     pub(super) fn new(
-        first: Vec<Tensor>,
         prefix: &str,
         reference: &Reference,
         device: &Device,
     ) -> std::result::Result<Self, CheckError> {
-        let mut draws = first;
-        for index in 0..reference.count(prefix) {
-            draws.push(reference.floats(&format!("{prefix}{index}"), device)?);
-        }
+        let draws = (0..reference.count(prefix))
+            .map(|index| reference.floats(&format!("{prefix}{index}"), device))
+            .collect::<std::result::Result<_, _>>()?;
         Ok(Self { prefix: prefix.to_owned(), draws, next: 0 })
+    }
+
+    /// What one sample of a batch of `of` draws, after its `first` draw.
+    pub(super) fn of_sample(&self, first: Tensor, index: usize, of: usize) -> Result<Self> {
+        let mut draws = vec![first];
+        for draw in &self.draws {
+            let of_all = of > 1 && draw.rank() == 4 && draw.dim(0)? == of;
+            draws.push(if of_all { draw.narrow(0, index, 1)? } else { draw.clone() });
+        }
+        Ok(Self { prefix: self.prefix.clone(), draws, next: 0 })
     }
 }
 
@@ -59,15 +67,14 @@ pub(super) fn config(
 ) -> std::result::Result<SchedulerConfig, CheckError> {
     let Some(text) = reference.entry("scheduler") else { return Ok(bundle.scheduler()?) };
     let fault = |cause| CheckError::reference("scheduler", cause);
-    let config = SchedulerConfig::parse(text.as_bytes()).map_err(fault)?;
     if text.contains("\"_class_name\"") {
-        return Ok(config);
+        return SchedulerConfig::parse(text.as_bytes()).map_err(fault);
     }
     // diffusers' `scheduler.config` is without its class: it is the bundle's own, then.
     let own = bundle.scheduler().map_err(|_| {
         fault("has no _class_name, and the folder has no scheduler that would tell".into())
     })?;
-    SchedulerConfig::named(own.class_name(), &config).map_err(fault)
+    SchedulerConfig::parse_as(text.as_bytes(), Some(own.class_name())).map_err(fault)
 }
 
 /// The trajectory.
@@ -108,7 +115,7 @@ pub(super) fn run(
     let sigma = first.init_noise_sigma();
     let measured = of_two_readings(sigma, tolerance, |factor| {
         let mut sampler = sampler()?;
-        let mut draws = Given::new(Vec::new(), "scheduler/in/noise_", reference, device)?;
+        let mut draws = Given::new("scheduler/in/noise_", reference, device)?;
         let mut sample = (&noise * (sigma * factor))?;
         let mut made = Vec::with_capacity(calls);
         for index in 0..calls {
@@ -123,7 +130,8 @@ pub(super) fn run(
 /// The steps in which a scheduler calls the network `calls` times: some call it more often than they have
 /// steps.
 fn steps_of(config: &SchedulerConfig, calls: usize) -> std::result::Result<usize, CheckError> {
-    let lengths = [calls, calls / 2 + 1, calls.saturating_sub(1), calls.div_ceil(2)];
+    let (once, kutta) = (calls.saturating_sub(1), calls.saturating_sub(9));
+    let lengths = [calls, calls / 2 + 1, once, calls.div_ceil(2), kutta];
     let fits = |steps: &usize| {
         config.sampler(*steps).is_ok_and(|sampler| sampler.timesteps().len() == calls)
     };

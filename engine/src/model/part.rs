@@ -54,7 +54,10 @@ impl Part {
         match self {
             Self::Vae => name == "AutoencoderKL",
             Self::Unet => name == "UNet2DConditionModel",
-            Self::TextEncoder => name == "CLIPTextModel",
+            // The projection is left out where nobody asks for it.
+            Self::TextEncoder => {
+                matches!(name, "CLIPTextModel" | "CLIPTextModelWithProjection")
+            }
             Self::TextEncoder2 => name == "CLIPTextModelWithProjection",
             Self::ControlNet(index) => index == 0 && name == "ControlNetModel",
             Self::T2iAdapter => name == "T2IAdapter",

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use candle_core::{DType, Device};
 
+use super::per_level::PerLevel;
 use super::supported::Rest;
-use super::unet_config::{PerLevel, Sides};
+use super::unet_config::Sides;
+use super::unet_options::UnetOptions;
 use super::{
     Bundle, ModelCard, ModelError, Part, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig, Vae,
     VaeConfig, values,
@@ -34,7 +36,8 @@ pub fn write_tiny(folder: &Path, texts: &[String], seed: u64) -> Result<(), Mode
         patch_size: 2,
         use_quant_conv: true,
         use_post_quant_conv: true,
-        shift_factor: None,
+        latents_mean: None,
+        latents_std: None,
         rest: Rest::default(),
     };
     let unet_config = UnetConfig {
@@ -50,7 +53,7 @@ pub fn write_tiny(folder: &Path, texts: &[String], seed: u64) -> Result<(), Mode
         attention_head_dim: PerLevel::One(2),
         norm_num_groups: 8,
         norm_eps: 1e-5,
-        transformer_layers_per_block: PerLevel::One(1),
+        transformer_layers_per_block: PerLevel::One(PerLevel::One(1)),
         use_linear_projection: true,
         flip_sin_to_cos: true,
         freq_shift: 0.0,
@@ -60,6 +63,7 @@ pub fn write_tiny(folder: &Path, texts: &[String], seed: u64) -> Result<(), Mode
         addition_time_embed_dim: None,
         projection_class_embeddings_input_dim: None,
         time_cond_proj_dim: None,
+        options: UnetOptions::default(),
         rest: Rest::default(),
     };
     let tokenizer = Tokenizer::train(texts, 600)?;

@@ -52,26 +52,11 @@ pub(super) fn unet() -> Vec<(&'static str, Value)> {
     vec![
         ("act_fn", json!("silu")),
         ("attention_type", json!("default")),
-        ("center_input_sample", json!(false)),
-        ("class_embed_type", Value::Null),
         ("class_embeddings_concat", json!(false)),
-        ("conv_in_kernel", json!(3)),
-        ("conv_out_kernel", json!(3)),
-        ("cross_attention_norm", Value::Null),
         ("downsample_padding", json!(1)),
         ("dual_cross_attention", json!(false)),
-        ("encoder_hid_dim", Value::Null),
-        ("encoder_hid_dim_type", Value::Null),
-        ("mid_block_only_cross_attention", json!(false)),
         ("mid_block_scale_factor", json!(1)),
-        ("num_attention_heads", Value::Null),
-        ("num_class_embeds", Value::Null),
-        ("only_cross_attention", json!(false)),
-        ("resnet_out_scale_factor", json!(1)),
-        ("resnet_skip_time_act", json!(false)),
-        ("resnet_time_scale_shift", json!("default")),
         ("time_embedding_act_fn", Value::Null),
-        ("time_embedding_dim", Value::Null),
         ("time_embedding_type", json!("positional")),
         ("timestep_post_act", Value::Null),
     ]
@@ -83,8 +68,6 @@ pub(super) fn vae() -> Vec<(&'static str, Value)> {
         ("act_fn", json!("silu")),
         ("down_block_types", json!("DownEncoderBlock2D")),
         ("up_block_types", json!("UpDecoderBlock2D")),
-        ("latents_mean", Value::Null),
-        ("latents_std", Value::Null),
     ]
 }
 
@@ -101,8 +84,8 @@ mod tests {
         for (key, value) in [
             ("act_fn", json!("swish")),
             ("mid_block_scale_factor", json!(1.0)),
-            ("only_cross_attention", json!([false, false])),
-            ("class_embed_type", Value::Null),
+            ("dual_cross_attention", json!([false, false])),
+            ("time_embedding_act_fn", Value::Null),
             ("_diffusers_version", json!("9")),
         ] {
             assert!(with(key, value).is_ok(), "{key}");
@@ -110,8 +93,8 @@ mod tests {
         for (key, value) in [
             ("act_fn", json!("gelu")),
             ("mid_block_scale_factor", json!(2)),
-            ("only_cross_attention", json!([false, true])),
-            ("class_embed_type", json!("timestep")),
+            ("dual_cross_attention", json!([false, true])),
+            ("time_embedding_type", json!("fourier")),
         ] {
             assert!(with(key, value).unwrap_err().to_string().contains(key), "{key}");
         }

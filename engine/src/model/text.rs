@@ -7,6 +7,9 @@ use super::clip::{Activation, Layer, LayerSizes};
 use super::error::ModelError;
 use crate::nn::{Init, LayerNorm, Linear, Weights};
 
+/// The token that ends a text in CLIP's own vocabulary, which transformers takes where a file names none.
+const END_OF_CLIP: u32 = 49_407;
+
 /// `text_encoder/config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TextConfig {
@@ -30,7 +33,7 @@ pub struct TextConfig {
     /// Keeps the norms finite.
     #[serde(default = "epsilon")]
     pub layer_norm_eps: f64,
-    /// The token that ends and pads a text.
+    /// The token that ends and pads a text; where the file is without it, 49,407.
     #[serde(default)]
     pub eos_token_id: Option<u32>,
     /// Width of the projected text, where the class projects (`CLIPTextModelWithProjection`).
@@ -266,7 +269,7 @@ impl TextEncoder {
     /// was: for them transformers takes the largest token.
     fn ends(&self, tokens: &Tensor) -> Result<Vec<usize>> {
         let rows: Vec<Vec<u32>> = tokens.to_dtype(DType::U32)?.to_vec2()?;
-        let end = self.config.eos_token_id.unwrap_or(2);
+        let end = self.config.eos_token_id.unwrap_or(END_OF_CLIP);
         Ok(rows
             .iter()
             .map(|row| {

@@ -9,9 +9,13 @@ use crate::nn::{Attention, Conv2d, GroupNorm, ImageContext, LayerNorm, Linear, W
 pub(super) struct Sizes {
     pub(super) channels: usize,
     pub(super) heads: usize,
+    /// Width of a token: heads × width of a head.
+    pub(super) inner: usize,
     pub(super) context: usize,
     pub(super) groups: usize,
     pub(super) linear: bool,
+    /// The first attention of a block sees the text, too, and not its own sequence.
+    pub(super) only_cross: bool,
     pub(super) layers: usize,
 }
 
@@ -39,31 +43,34 @@ struct Block {
     ff: FeedForward,
     /// Which cross-attention of its network it has.
     number: usize,
+    only_cross: bool,
 }
 
 impl Block {
     fn new(sizes: Sizes, weights: &Weights) -> Result<Self> {
-        let Sizes { channels, heads, context, .. } = sizes;
-        let norm = |name: &str| LayerNorm::new(channels, 1e-5, &weights.pp(name));
+        let Sizes { inner, heads, context, only_cross, .. } = sizes;
+        let norm = |name: &str| LayerNorm::new(inner, 1e-5, &weights.pp(name));
         let attention = |name: &str, context: usize| {
-            Attention::new(channels, context, channels, heads, false, &weights.pp(name))
+            Attention::new(inner, context, inner, heads, false, &weights.pp(name))
         };
         Ok(Self {
             norm1: norm("norm1")?,
-            attn1: attention("attn1", channels)?,
+            attn1: attention("attn1", if only_cross { context } else { inner })?,
             norm2: norm("norm2")?,
             attn2: attention("attn2", context)?,
             norm3: norm("norm3")?,
             ff: FeedForward {
-                project: Linear::new(channels, 8 * channels, &weights.pp("ff.net.0.proj"))?,
-                out: Linear::new(4 * channels, channels, &weights.pp("ff.net.2"))?,
+                project: Linear::new(inner, 8 * inner, &weights.pp("ff.net.0.proj"))?,
+                out: Linear::new(4 * inner, inner, &weights.pp("ff.net.2"))?,
             },
             number: 0,
+            only_cross,
         })
     }
 
     fn forward(&self, x: &Tensor, context: Context) -> Result<Tensor> {
-        let x = (self.attn1.forward(&self.norm1.forward(x)?, None)? + x)?;
+        let first = self.only_cross.then_some(context.text);
+        let x = (self.attn1.forward(&self.norm1.forward(x)?, first)? + x)?;
         let images = context.images.get(self.number).map_or(&[][..], Vec::as_slice);
         let y = self.norm2.forward(&x)?;
         let x = (self.attn2.forward_with(&y, Some(context.text), images)? + x)?;
@@ -79,12 +86,11 @@ enum Projection {
 }
 
 impl Projection {
-    fn new(sizes: Sizes, weights: &Weights) -> Result<Self> {
-        let channels = sizes.channels;
-        Ok(if sizes.linear {
-            Self::Linear(Linear::new(channels, channels, weights)?)
+    fn new(input: usize, output: usize, linear: bool, weights: &Weights) -> Result<Self> {
+        Ok(if linear {
+            Self::Linear(Linear::new(input, output, weights)?)
         } else {
-            Self::Conv(Conv2d::new(channels, channels, 1, 1, 0, weights)?)
+            Self::Conv(Conv2d::new(input, output, 1, 1, 0, weights)?)
         })
     }
 }
@@ -101,13 +107,14 @@ pub(super) struct Transformer {
 
 impl Transformer {
     pub(super) fn new(sizes: Sizes, weights: &Weights) -> Result<Self> {
+        let Sizes { channels, inner, linear, .. } = sizes;
         Ok(Self {
-            norm: GroupNorm::new(sizes.groups, sizes.channels, 1e-6, &weights.pp("norm"))?,
-            proj_in: Projection::new(sizes, &weights.pp("proj_in"))?,
+            norm: GroupNorm::new(sizes.groups, channels, 1e-6, &weights.pp("norm"))?,
+            proj_in: Projection::new(channels, inner, linear, &weights.pp("proj_in"))?,
             transformer_blocks: (0..sizes.layers)
                 .map(|index| Block::new(sizes, &weights.pp("transformer_blocks").pp(index)))
                 .collect::<Result<_>>()?,
-            proj_out: Projection::new(sizes, &weights.pp("proj_out"))?,
+            proj_out: Projection::new(inner, channels, linear, &weights.pp("proj_out"))?,
             sizes,
         })
     }
@@ -126,12 +133,12 @@ impl Transformer {
 
     /// `x` `[batch, channels, h, w]`, same shape.
     pub(super) fn forward(&self, x: &Tensor, context: Context) -> Result<Tensor> {
-        let (batch, channels, height, width) = x.dims4()?;
+        let (batch, _, height, width) = x.dims4()?;
         let to_sequence = |y: &Tensor| -> Result<Tensor> {
-            y.reshape((batch, channels, height * width))?.transpose(1, 2)?.contiguous()
+            y.reshape((batch, (), height * width))?.transpose(1, 2)?.contiguous()
         };
         let to_map = |y: &Tensor| -> Result<Tensor> {
-            y.transpose(1, 2)?.contiguous()?.reshape((batch, channels, height, width))
+            y.transpose(1, 2)?.contiguous()?.reshape((batch, (), height, width))
         };
         let y = self.norm.forward(x)?;
         let mut y = match &self.proj_in {

@@ -3,7 +3,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use super::transformer::Transformer;
+use super::transformer::{Context, Transformer};
 use super::unet_blocks::{Bottom, Level, UnetInput, WayDown};
 use super::unet_config::UnetConfig;
 use crate::nn::{Conv2d, GroupNorm, Weights};
@@ -43,7 +43,12 @@ impl Unet {
                 config.norm_eps,
                 &weights.pp("conv_norm_out"),
             )?,
-            conv_out: Conv2d::zeroed(first, config.out_channels, 3, &weights.pp("conv_out"))?,
+            conv_out: Conv2d::zeroed(
+                first,
+                config.out_channels,
+                config.options.conv_out_kernel.unwrap_or(3),
+                &weights.pp("conv_out"),
+            )?,
             config,
             cross_attentions: Vec::new(),
         };
@@ -60,7 +65,7 @@ impl Unet {
         for transformer in all {
             transformer.number(&mut next);
             let sizes = transformer.sizes();
-            let attention = CrossAttention { context: sizes.context, inner: sizes.channels };
+            let attention = CrossAttention { context: sizes.context, inner: sizes.inner };
             self.cross_attentions.extend(vec![attention; sizes.layers]);
         }
     }
@@ -80,9 +85,8 @@ impl Unet {
             block.resnets.push(resnet);
             if config.up_block_types[index] == "CrossAttnUpBlock2D" {
                 let weights = weights.pp("attentions").pp(layer);
-                block
-                    .attentions
-                    .push(Transformer::new(config.sizes_on_the_way_up(level), &weights)?);
+                let sizes = config.sizes_on_the_way_up(level, layer);
+                block.attentions.push(Transformer::new(sizes, &weights)?);
             }
         }
         if level > 0 {
@@ -123,7 +127,8 @@ impl Unet {
                 self.cross_attentions.len()
             );
         }
-        let Bottom { mut x, mut skips, time } = self.down.forward(&self.config, input, None)?;
+        let Bottom { mut x, mut skips, time, text } =
+            self.down.forward(&self.config, input, None)?;
         if let Some(residuals) = input.residuals {
             if residuals.down.len() != skips.len() {
                 bail!(
@@ -137,12 +142,13 @@ impl Unet {
             }
             x = x.broadcast_add(&residuals.mid)?;
         }
+        let seen = Context { text: &text, ..input.seen() };
         for block in &self.up_blocks {
             for layer in 0..block.resnets.len() {
                 let Some(skip) = skips.pop() else {
                     bail!("the way up has more layers than the way down");
                 };
-                x = block.layer(layer, &Tensor::cat(&[&x, &skip], 1)?, &time, input.seen())?;
+                x = block.layer(layer, &Tensor::cat(&[&x, &skip], 1)?, &time, seen)?;
             }
             if let Some(resize) = &block.resize {
                 // The next skip knows the size: an odd map was rounded up on the way down.

@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
+use super::class_embedding::ClassEmbedding;
 use super::transformer::{Context, Transformer};
 use super::unet_config::UnetConfig;
 use crate::nn::{
@@ -81,6 +82,8 @@ pub struct UnetInput<'a> {
     pub context: &'a Tensor,
     /// What Stable Diffusion XL is told besides.
     pub added: Option<Added<'a>>,
+    /// What the network is told of a class: `[batch]` numbers, or `[batch, width]` vectors.
+    pub classes: Option<&'a Tensor>,
     /// The embedded guidance scale `[batch, width]`, for a network that was taught it.
     pub guidance: Option<&'a Tensor>,
     /// What ControlNets add.
@@ -100,6 +103,7 @@ impl<'a> UnetInput<'a> {
             timesteps,
             context,
             added: None,
+            classes: None,
             guidance: None,
             residuals: None,
             features: None,
@@ -138,25 +142,31 @@ impl Level {
 
 struct MidBlock {
     first: ResnetBlock,
-    attention: Transformer,
-    second: ResnetBlock,
+    /// Distilled networks have done without.
+    rest: Option<(Transformer, ResnetBlock)>,
 }
 
 impl MidBlock {
     fn new(config: &UnetConfig, weights: &Weights) -> Result<Self> {
-        let deepest = config.block_out_channels.len() - 1;
-        let channels = config.block_out_channels[deepest];
-        Ok(Self {
-            first: config.resnet(channels, channels, &weights.pp("resnets.0"))?,
-            attention: Transformer::new(config.sizes(deepest), &weights.pp("attentions.0"))?,
-            second: config.resnet(channels, channels, &weights.pp("resnets.1"))?,
-        })
+        let channels = config.block_out_channels[config.block_out_channels.len() - 1];
+        let rest = if config.mid_block_type.as_deref() == Some("UNetMidBlock2D") {
+            None
+        } else {
+            let sizes = config.sizes_in_the_middle();
+            let attention = Transformer::new(sizes, &weights.pp("attentions.0"))?;
+            Some((attention, config.resnet(channels, channels, &weights.pp("resnets.1"))?))
+        };
+        Ok(Self { first: config.resnet(channels, channels, &weights.pp("resnets.0"))?, rest })
     }
 
     fn forward(&self, x: &Tensor, time: &Tensor, context: Context) -> Result<Tensor> {
         let x = self.first.forward(x, Some(time))?;
-        let x = self.attention.forward(&x, context)?;
-        self.second.forward(&x, Some(time))
+        match &self.rest {
+            Some((attention, second)) => {
+                second.forward(&attention.forward(&x, context)?, Some(time))
+            }
+            None => Ok(x),
+        }
     }
 }
 
@@ -167,6 +177,9 @@ pub(super) struct WayDown {
     /// From the embedded guidance scale to what the time embedding begins with.
     cond_proj: Option<Linear>,
     add_embedding: Option<TimestepEmbedding>,
+    class_embedding: Option<ClassEmbedding>,
+    /// From the text's own width to the one that is attended to.
+    encoder_hid_proj: Option<Linear>,
     down_blocks: Vec<Level>,
     mid_block: Option<MidBlock>,
 }
@@ -177,26 +190,43 @@ pub(super) struct Bottom {
     /// From the image down.
     pub(super) skips: Vec<Tensor>,
     pub(super) time: Tensor,
+    /// The text as it is attended to.
+    pub(super) text: Tensor,
 }
 
 impl WayDown {
     pub(super) fn new(config: &UnetConfig, weights: &Weights) -> Result<Self> {
-        let first = config.block_out_channels[0];
+        let (first, time_width) = (config.block_out_channels[0], config.time_width());
         let time = weights.pp("time_embedding");
         let add_embedding = match config.projection_class_embeddings_input_dim {
             Some(width) if config.adds_text_and_sizes() => {
-                Some(TimestepEmbedding::new(width, 4 * first, &weights.pp("add_embedding"))?)
+                Some(TimestepEmbedding::new(width, time_width, &weights.pp("add_embedding"))?)
             }
             _ => None,
         };
+        let kernel = config.options.conv_in_kernel.unwrap_or(3);
+        let attended = config.attended_width();
         Ok(Self {
-            conv_in: Conv2d::new(config.in_channels, first, 3, 1, 1, &weights.pp("conv_in"))?,
-            time_embedding: TimestepEmbedding::new(first, 4 * first, &time)?,
+            conv_in: Conv2d::new(
+                config.in_channels,
+                first,
+                kernel,
+                1,
+                kernel / 2,
+                &weights.pp("conv_in"),
+            )?,
+            time_embedding: TimestepEmbedding::new(first, time_width, &time)?,
             cond_proj: config
                 .time_cond_proj_dim
                 .map(|width| Linear::without_bias(width, first, &time.pp("cond_proj")))
                 .transpose()?,
             add_embedding,
+            class_embedding: ClassEmbedding::new(config, &weights.pp("class_embedding"))?,
+            encoder_hid_proj: config
+                .options
+                .encoder_hid_dim
+                .map(|width| Linear::new(width, attended, &weights.pp("encoder_hid_proj")))
+                .transpose()?,
             down_blocks: (0..config.block_out_channels.len())
                 .map(|level| down_block(config, level, &weights.pp("down_blocks").pp(level)))
                 .collect::<Result<_>>()?,
@@ -211,12 +241,13 @@ impl WayDown {
     /// The transformers of the levels, and the middle block's.
     pub(super) fn transformers(&mut self) -> (Vec<&mut Transformer>, Option<&mut Transformer>) {
         let levels = self.down_blocks.iter_mut().flat_map(|level| &mut level.attentions);
-        (levels.collect(), self.mid_block.as_mut().map(|block| &mut block.attention))
+        let middle = self.mid_block.as_mut().and_then(|block| block.rest.as_mut());
+        (levels.collect(), middle.map(|(attention, _)| attention))
     }
 
-    /// The time embedding `[batch, 4 × first]`, with what goes along with it.
+    /// The time embedding `[batch, width]`, with what goes along with it.
     fn time(&self, config: &UnetConfig, input: &UnetInput) -> Result<Tensor> {
-        let UnetInput { sample, timesteps, added, guidance, .. } = *input;
+        let UnetInput { sample, timesteps, added, classes, guidance, .. } = *input;
         let batch = sample.dim(0)?;
         if batch != timesteps.len() {
             bail!("{} timesteps for a batch of {batch}", timesteps.len());
@@ -238,7 +269,12 @@ impl WayDown {
             // As in diffusers, a network that was taught it does without where nothing is said of it.
             (_, None) => {}
         }
-        let time = self.time_embedding.forward(&time)?;
+        let mut time = self.time_embedding.forward(&time)?;
+        if let Some(embedding) = &self.class_embedding {
+            let Some(classes) = classes else { bail!("the network needs class_labels") };
+            let embed = |numbers: &[f64]| embed(numbers, config.block_out_channels[0]);
+            time = (time + embedding.forward(classes, &embed)?)?;
+        }
         let (Some(add_embedding), Some(each)) =
             (&self.add_embedding, config.addition_time_embed_dim)
         else {
@@ -271,7 +307,16 @@ impl WayDown {
         hint: Option<&Tensor>,
     ) -> Result<Bottom> {
         let time = self.time(config, input)?;
-        let mut x = self.conv_in.forward(input.sample)?;
+        let text = match &self.encoder_hid_proj {
+            Some(project) => project.forward(input.context)?,
+            None => input.context.clone(),
+        };
+        let seen = Context { text: &text, ..input.seen() };
+        let mut x = if config.options.center_input_sample == Some(true) {
+            self.conv_in.forward(&input.sample.affine(2.0, -1.0)?)?
+        } else {
+            self.conv_in.forward(input.sample)?
+        };
         if let Some(hint) = hint {
             x = (x + hint)?;
         }
@@ -280,7 +325,7 @@ impl WayDown {
         for block in &self.down_blocks {
             let last = block.resnets.len() - 1;
             for layer in 0..=last {
-                x = block.layer(layer, &x, &time, input.seen())?;
+                x = block.layer(layer, &x, &time, seen)?;
                 // A level that attends takes its feature before it shrinks, one that does not after.
                 if layer == last
                     && !block.attentions.is_empty()
@@ -305,14 +350,14 @@ impl WayDown {
             }
         }
         if let Some(mid_block) = &self.mid_block {
-            x = mid_block.forward(&x, &time, input.seen())?;
+            x = mid_block.forward(&x, &time, seen)?;
             if let Some(feature) = features.next()
                 && feature.dims() == x.dims()
             {
                 x = (x + feature)?;
             }
         }
-        Ok(Bottom { x, skips, time })
+        Ok(Bottom { x, skips, time, text })
     }
 }
 
@@ -336,7 +381,7 @@ fn down_block(config: &UnetConfig, level: usize, weights: &Weights) -> Result<Le
         block.resnets.push(config.resnet(input, output, &weights.pp("resnets").pp(index))?);
         if config.down_block_types[level] == "CrossAttnDownBlock2D" {
             let weights = weights.pp("attentions").pp(index);
-            block.attentions.push(Transformer::new(config.sizes(level), &weights)?);
+            block.attentions.push(Transformer::new(config.sizes(level, index), &weights)?);
         }
     }
     if level + 1 < config.block_out_channels.len() {

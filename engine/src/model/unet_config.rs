@@ -4,28 +4,11 @@ use candle_core::Result;
 use serde::{Deserialize, Serialize};
 
 use super::error::ModelError;
+use super::per_level::PerLevel;
 use super::supported::{self, Rest};
 use super::transformer::Sizes;
-use crate::nn::{ResnetBlock, Weights};
-
-/// A number for every level, or one for all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum PerLevel {
-    /// The same at every level.
-    One(usize),
-    /// One a level.
-    Each(Vec<usize>),
-}
-
-impl PerLevel {
-    pub(super) fn at(&self, level: usize) -> usize {
-        match self {
-            Self::One(value) => *value,
-            Self::Each(values) => values.get(level).copied().unwrap_or(0),
-        }
-    }
-}
+use super::unet_options::UnetOptions;
+use crate::nn::{ResnetBlock, TimeShift, Weights};
 
 /// A side for both, or height and width.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,12 +56,12 @@ pub struct UnetConfig {
     /// Keeps the group norms finite.
     #[serde(default = "epsilon")]
     pub norm_eps: f64,
-    /// Transformer blocks of each transformer.
+    /// Transformer blocks of each transformer; a level may have a number for each of its own.
     #[serde(default = "one")]
-    pub transformer_layers_per_block: PerLevel,
+    pub transformer_layers_per_block: PerLevel<PerLevel>,
     /// The same from the deepest level up, where it is not the mirror of the way down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reverse_transformer_layers_per_block: Option<PerLevel>,
+    pub reverse_transformer_layers_per_block: Option<PerLevel<PerLevel>>,
     /// Linear layers in place of 1 × 1 convolutions around a transformer (Stable Diffusion 2).
     #[serde(default)]
     pub use_linear_projection: bool,
@@ -88,7 +71,7 @@ pub struct UnetConfig {
     /// Shift of the time embedding's frequencies.
     #[serde(default)]
     pub freq_shift: f64,
-    /// `UNetMidBlock2DCrossAttn`, or null where there is no middle block.
+    /// `UNetMidBlock2DCrossAttn`; `UNetMidBlock2D`, a residual block alone; or null where there is none.
     #[serde(default = "mid_block")]
     pub mid_block_type: Option<String>,
     /// `text_time` in Stable Diffusion XL.
@@ -104,6 +87,9 @@ pub struct UnetConfig {
     /// 2210.03142; Luo et al., arXiv 2310.04378).
     #[serde(default)]
     pub time_cond_proj_dim: Option<usize>,
+    /// What derivatives ask for.
+    #[serde(flatten)]
+    pub options: UnetOptions,
     /// What else the file says.
     #[serde(flatten)]
     pub rest: Rest,
@@ -130,8 +116,8 @@ fn four() -> usize {
     4
 }
 
-fn one() -> PerLevel {
-    PerLevel::One(1)
+fn one() -> PerLevel<PerLevel> {
+    PerLevel::One(PerLevel::One(1))
 }
 
 fn two() -> PerLevel {
@@ -158,52 +144,26 @@ impl UnetConfig {
         if !(1..=8).contains(&levels) {
             return fault("block_out_channels", "must have between 1 and 8 levels".into());
         }
-        for (field, per_level) in [
-            ("layers_per_block", &self.layers_per_block),
-            ("cross_attention_dim", &self.cross_attention_dim),
-            ("attention_head_dim", &self.attention_head_dim),
-            ("transformer_layers_per_block", &self.transformer_layers_per_block),
+        let heads = self.options.num_attention_heads.as_ref().unwrap_or(&self.attention_head_dim);
+        let reversed = self.reverse_transformer_layers_per_block.as_ref();
+        for (field, fits) in [
+            ("layers_per_block", self.layers_per_block.fits(levels)),
+            ("cross_attention_dim", self.cross_attention_dim.fits(levels)),
+            ("attention_head_dim", heads.fits(levels)),
+            ("transformer_layers_per_block", self.transformer_layers_per_block.fits(levels)),
+            (
+                "reverse_transformer_layers_per_block",
+                reversed.is_none_or(|reversed| reversed.fits(levels)),
+            ),
         ] {
-            if matches!(per_level, PerLevel::Each(values) if values.len() != levels) {
-                return fault(
-                    field,
-                    format!("must be one number, or one for each of {levels} levels"),
-                );
+            if !fits {
+                let cause = format!("must be one number, or one for each of {levels} levels");
+                return fault(field, cause);
             }
         }
-        for (level, channels) in self.block_out_channels.iter().enumerate() {
-            if !(1..=8192).contains(channels)
-                || self.norm_num_groups == 0
-                || channels % self.norm_num_groups != 0
-            {
-                return fault(
-                    "block_out_channels",
-                    format!("{channels} is not a multiple of norm_num_groups between 1 and 8192"),
-                );
-            }
-            let heads = self.attention_head_dim.at(level);
-            if heads == 0 || channels % heads != 0 {
-                return fault(
-                    "attention_head_dim",
-                    format!("{heads} heads do not divide {channels} channels"),
-                );
-            }
-            for layers in
-                [self.transformer_layers_per_block.at(level), self.layers_on_the_way_up(level)]
-            {
-                if !(1..=32).contains(&layers) {
-                    return fault(
-                        "transformer_layers_per_block",
-                        "must lie between 1 and 32".into(),
-                    );
-                }
-            }
-            if !(1..=16).contains(&self.layers_per_block.at(level)) {
-                return fault("layers_per_block", "must lie between 1 and 16".into());
-            }
-            if !(1..=16_384).contains(&self.cross_attention_dim.at(level)) {
-                return fault("cross_attention_dim", "must lie between 1 and 16,384".into());
-            }
+        self.options.validate(part, levels)?;
+        for level in 0..levels {
+            self.validate_level(part, level)?;
         }
         if self.down_block_types.len() != levels {
             return fault("down_block_types", format!("must name {levels} levels"));
@@ -217,12 +177,19 @@ impl UnetConfig {
             return fault("in_channels", "channels must lie between 1 and 1024".into());
         }
         if let Some(name) = &self.mid_block_type
-            && name != "UNetMidBlock2DCrossAttn"
+            && !matches!(name.as_str(), "UNetMidBlock2DCrossAttn" | "UNetMidBlock2D")
         {
             return fault("mid_block_type", format!("{name} is not known"));
         }
         if self.time_cond_proj_dim.is_some_and(|width| !(1..=8192).contains(&width)) {
             return fault("time_cond_proj_dim", "must lie between 1 and 8192".into());
+        }
+        let projects = |kind: &String| kind.ends_with("projection");
+        if self.options.class_embed_type.as_ref().is_some_and(projects)
+            && !(1..=65_536).contains(&self.projection_class_embeddings_input_dim.unwrap_or(0))
+        {
+            let cause = "must lie between 1 and 65,536".into();
+            return fault("projection_class_embeddings_input_dim", cause);
         }
         match self.addition_embed_type.as_deref() {
             None => {}
@@ -244,6 +211,70 @@ impl UnetConfig {
         Ok(())
     }
 
+    fn validate_level(
+        &self,
+        part: &'static str,
+        level: usize,
+    ) -> std::result::Result<(), ModelError> {
+        let fault = |field, cause: String| Err(ModelError::Config { part, field, cause });
+        let channels = self.block_out_channels[level];
+        if !(1..=8192).contains(&channels)
+            || self.norm_num_groups == 0
+            || !channels.is_multiple_of(self.norm_num_groups)
+        {
+            let cause =
+                format!("{channels} is not a multiple of norm_num_groups between 1 and 8192");
+            return fault("block_out_channels", cause);
+        }
+        let layers = self.layers_per_block.at(level);
+        if !(1..=16).contains(&layers) {
+            return fault("layers_per_block", "must lie between 1 and 16".into());
+        }
+        if !(1..=16_384).contains(&self.cross_attention_dim.at(level)) {
+            return fault("cross_attention_dim", "must lie between 1 and 16,384".into());
+        }
+        // What attends nowhere may say what it likes of it.
+        if !self.attends(level) {
+            return Ok(());
+        }
+        let heads = self.heads(level);
+        if heads == 0 || heads > channels {
+            let cause = format!("{heads} heads, and {channels} channels to share among them");
+            return fault("attention_head_dim", cause);
+        }
+        let attended = self.attended_width();
+        if self.cross_attention_dim.at(level) != attended {
+            let cause =
+                format!("must be {attended} wherever the network attends: there is one text");
+            return fault("cross_attention_dim", cause);
+        }
+        for layer in 0..=layers {
+            let down = (layer < layers).then(|| self.depth(level, layer));
+            for depth in [down, Some(self.depth_on_the_way_up(level, layer))].into_iter().flatten()
+            {
+                if !(1..=32).contains(&depth) {
+                    return fault(
+                        "transformer_layers_per_block",
+                        "must lie between 1 and 32 for every layer of both ways".into(),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether anything at `level` attends to the text.
+    fn attends(&self, level: usize) -> bool {
+        let levels = self.block_out_channels.len();
+        let names = |types: &[String], at: usize| {
+            types.get(at).is_some_and(|name| name.starts_with("CrossAttn"))
+        };
+        names(&self.down_block_types, level)
+            || names(&self.up_block_types, levels - 1 - level)
+            || (level + 1 == levels
+                && self.mid_block_type.as_deref() == Some("UNetMidBlock2DCrossAttn"))
+    }
+
     /// # Errors
     /// Where no network can be built from the values.
     pub fn validate(&self) -> std::result::Result<(), ModelError> {
@@ -261,9 +292,29 @@ impl UnetConfig {
         Ok(())
     }
 
-    /// Width of the text's embedding at `level`.
-    pub fn context_width(&self, level: usize) -> usize {
-        self.cross_attention_dim.at(level)
+    /// Width of the text that the network takes.
+    pub fn context_width(&self) -> usize {
+        self.options.encoder_hid_dim.unwrap_or_else(|| self.attended_width())
+    }
+
+    /// Width of the text that it attends to, after a projection where there is one.
+    pub(super) fn attended_width(&self) -> usize {
+        let attends = (0..self.block_out_channels.len()).find(|level| self.attends(*level));
+        self.cross_attention_dim.at(attends.unwrap_or(0))
+    }
+
+    /// Width of the time embedding.
+    pub(super) fn time_width(&self) -> usize {
+        self.options.time_embedding_dim.unwrap_or(4 * self.block_out_channels[0])
+    }
+
+    /// Whether the network is told a class: how noisy an image is that it enlarges, or an image's embedding.
+    pub fn takes_classes(&self) -> bool {
+        self.options.takes_classes()
+    }
+
+    fn heads(&self, level: usize) -> usize {
+        self.options.num_attention_heads.as_ref().unwrap_or(&self.attention_head_dim).at(level)
     }
 
     /// Whether the network takes Stable Diffusion XL's pooled text and sizes.
@@ -271,27 +322,46 @@ impl UnetConfig {
         self.addition_embed_type.is_some()
     }
 
-    /// Transformer blocks at `level` on the way up.
-    fn layers_on_the_way_up(&self, level: usize) -> usize {
+    /// Transformer blocks of a layer's transformer on the way down, and of the middle's as its first.
+    fn depth(&self, level: usize, layer: usize) -> usize {
+        self.transformer_layers_per_block.get(level).map_or(0, |depths| depths.at(layer))
+    }
+
+    /// The same on the way up.
+    fn depth_on_the_way_up(&self, level: usize, layer: usize) -> usize {
         match &self.reverse_transformer_layers_per_block {
-            Some(reversed) => reversed.at(self.block_out_channels.len() - 1 - level),
-            None => self.transformer_layers_per_block.at(level),
+            Some(reversed) => {
+                let from_below = self.block_out_channels.len() - 1 - level;
+                reversed.get(from_below).map_or(0, |depths| depths.at(layer))
+            }
+            None => self.depth(level, layer),
         }
     }
 
-    pub(super) fn sizes(&self, level: usize) -> Sizes {
+    /// Sizes of the transformer of a layer on the way down.
+    pub(super) fn sizes(&self, level: usize, layer: usize) -> Sizes {
+        let (channels, heads) = (self.block_out_channels[level], self.heads(level));
         Sizes {
-            channels: self.block_out_channels[level],
-            heads: self.attention_head_dim.at(level),
+            channels,
+            heads,
+            // Heads that do not divide the channels leave the rest out.
+            inner: heads * (channels / heads.max(1)),
             context: self.cross_attention_dim.at(level),
             groups: self.norm_num_groups,
             linear: self.use_linear_projection,
-            layers: self.transformer_layers_per_block.at(level),
+            only_cross: self.options.only_cross_attention.as_ref().is_some_and(|it| it.at(level)),
+            layers: self.depth(level, layer),
         }
     }
 
-    pub(super) fn sizes_on_the_way_up(&self, level: usize) -> Sizes {
-        Sizes { layers: self.layers_on_the_way_up(level), ..self.sizes(level) }
+    /// Sizes of the middle's transformer, which sees itself first whatever the levels do.
+    pub(super) fn sizes_in_the_middle(&self) -> Sizes {
+        Sizes { only_cross: false, ..self.sizes(self.block_out_channels.len() - 1, 0) }
+    }
+
+    /// Sizes of the transformer of a layer on the way up.
+    pub(super) fn sizes_on_the_way_up(&self, level: usize, layer: usize) -> Sizes {
+        Sizes { layers: self.depth_on_the_way_up(level, layer), ..self.sizes(level, layer) }
     }
 
     pub(super) fn resnet(
@@ -300,7 +370,11 @@ impl UnetConfig {
         output: usize,
         weights: &Weights,
     ) -> Result<ResnetBlock> {
-        let time = 4 * self.block_out_channels[0];
+        let width = self.time_width();
+        let time = match self.options.resnet_time_scale_shift.as_deref() {
+            Some("scale_shift") => TimeShift::ScaleAndShift(width),
+            Some(_) | None => TimeShift::Shift(width),
+        };
         ResnetBlock::new(input, output, Some(time), self.norm_num_groups, self.norm_eps, weights)
     }
 }

@@ -2,122 +2,10 @@
 //! (Rombach et al., arXiv 2112.10752).
 
 use candle_core::{Result, Tensor};
-use serde::{Deserialize, Serialize};
 
-use super::error::ModelError;
-use super::supported::{self, Rest};
+use super::vae_config::VaeConfig;
 use super::vae_tiles::Tiles;
 use crate::nn::{Attention, Conv2d, GroupNorm, ResnetBlock, Weights};
-
-/// `vae/config.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct VaeConfig {
-    /// diffusers' name of the class.
-    #[serde(rename = "_class_name", default = "class_name")]
-    pub class_name: String,
-    /// Channels of the image: 1 for a radiograph, 3 for a photograph.
-    pub in_channels: usize,
-    /// Channels of the decoded image.
-    pub out_channels: usize,
-    /// Channels of the latent.
-    pub latent_channels: usize,
-    /// Channels of each level, from the image down.
-    pub block_out_channels: Vec<usize>,
-    /// Residual blocks of a level in the encoder; the decoder has one more.
-    pub layers_per_block: usize,
-    /// Groups of the group norms.
-    pub norm_num_groups: usize,
-    /// Factor from the encoder's latent to the one that diffusion sees.
-    pub scaling_factor: f64,
-    /// Sides of the image in training.
-    pub sample_size: usize,
-    /// Whether the middle block attends over the map.
-    #[serde(default = "yes")]
-    pub mid_block_add_attention: bool,
-    /// Sides of the pixel squares that are folded into channels before the first convolution
-    /// (1: none, as in Stable Diffusion). Folding spares the convolutions at full size, which cost
-    /// most and hold least.
-    #[serde(default = "one")]
-    pub patch_size: usize,
-    /// Whether a 1 × 1 convolution follows the encoder.
-    #[serde(default = "yes")]
-    pub use_quant_conv: bool,
-    /// Whether a 1 × 1 convolution precedes the decoder.
-    #[serde(default = "yes")]
-    pub use_post_quant_conv: bool,
-    /// Taken from the latent before it is scaled.
-    #[serde(default)]
-    pub shift_factor: Option<f64>,
-    /// What else the file says.
-    #[serde(flatten)]
-    pub rest: Rest,
-}
-
-fn class_name() -> String {
-    "AutoencoderKL".into()
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn one() -> usize {
-    1
-}
-
-impl VaeConfig {
-    /// Image pixels to a side of one latent value.
-    pub fn compression(&self) -> usize {
-        self.patch_size << (self.block_out_channels.len() - 1)
-    }
-
-    /// # Errors
-    /// Where no network can be built from the values.
-    pub fn validate(&self) -> std::result::Result<(), ModelError> {
-        supported::check("vae", &self.rest, &supported::vae())?;
-        let fault = |field, cause: &str| {
-            Err(ModelError::Config { part: "vae", field, cause: cause.to_owned() })
-        };
-        if self.block_out_channels.is_empty() || self.block_out_channels.len() > 8 {
-            return fault("block_out_channels", "must have between 1 and 8 levels");
-        }
-        if self.norm_num_groups == 0
-            || self
-                .block_out_channels
-                .iter()
-                .any(|c| *c == 0 || *c > 8192 || c % self.norm_num_groups != 0)
-        {
-            return fault(
-                "block_out_channels",
-                "must be multiples of norm_num_groups, 8192 at most",
-            );
-        }
-        if !(1..=64).contains(&self.in_channels)
-            || !(1..=64).contains(&self.out_channels)
-            || !(1..=1024).contains(&self.latent_channels)
-        {
-            return fault("in_channels", "channels are out of range");
-        }
-        if !(1..=16).contains(&self.layers_per_block) {
-            return fault("layers_per_block", "must lie between 1 and 16");
-        }
-        if !(1..=32).contains(&self.patch_size) {
-            return fault("patch_size", "must lie between 1 and 32");
-        }
-        if !(self.scaling_factor.is_finite() && self.scaling_factor > 0.0) {
-            return fault("scaling_factor", "must be a positive number");
-        }
-        if !(1..=4096).contains(&self.sample_size)
-            || !self.sample_size.is_multiple_of(self.compression())
-        {
-            return fault(
-                "sample_size",
-                "must be a multiple of the autoencoder's compression, 4096 at most",
-            );
-        }
-        Ok(())
-    }
-}
 
 const EPSILON: f64 = 1e-6;
 
@@ -362,10 +250,16 @@ impl Vae {
     /// As [`Self::encode`], tile by tile where a side is longer than in training: the memory does not
     /// grow with the image.
     pub fn encode_tiled(&self, image: &Tensor) -> Result<(Tensor, Tensor)> {
-        let (side, unit) = (self.config.sample_size, self.config.compression());
+        let (side, unit) = self.tile();
         let tiles = Tiles { side, out_side: side / unit };
         let moments = tiles.each(image, &|tile| self.moments(tile))?;
         self.distribution(&moments)
+    }
+
+    /// Sides of a tile in pixels, and of what makes one latent value: whole ones go into a tile.
+    fn tile(&self) -> (usize, usize) {
+        let unit = self.config.compression();
+        (self.config.sample_size.next_multiple_of(unit), unit)
     }
 
     /// Images between about −1 and 1 of unscaled latents.
@@ -379,19 +273,47 @@ impl Vae {
 
     /// As [`Self::decode`], tile by tile where a side is longer than in training.
     pub fn decode_tiled(&self, latent: &Tensor) -> Result<Tensor> {
-        let (side, unit) = (self.config.sample_size, self.config.compression());
+        let (side, unit) = self.tile();
         Tiles { side: side / unit, out_side: side }.each(latent, &|tile| self.decode(tile))
     }
 
     /// The latent that diffusion sees of one that the encoder gave.
+    ///
+    /// As in the pipelines of Stable Diffusion, a `shift_factor` counts for nothing: it is other models'.
     pub fn scaled(&self, latent: &Tensor) -> Result<Tensor> {
-        let shift = self.config.shift_factor.unwrap_or(0.0);
-        latent.affine(self.config.scaling_factor, -shift * self.config.scaling_factor)
+        let factor = self.config.scaling_factor;
+        match self.spread(latent)? {
+            Some((mean, deviation)) => {
+                latent.broadcast_sub(&mean)?.broadcast_div(&deviation)? * factor
+            }
+            None => latent * factor,
+        }
     }
 
     /// The inverse of [`Self::scaled`].
     pub fn unscaled(&self, latent: &Tensor) -> Result<Tensor> {
-        (latent / self.config.scaling_factor)? + self.config.shift_factor.unwrap_or(0.0)
+        let scaled = (latent / self.config.scaling_factor)?;
+        match self.spread(latent)? {
+            Some((mean, deviation)) => scaled.broadcast_mul(&deviation)?.broadcast_add(&mean),
+            None => Ok(scaled),
+        }
+    }
+
+    /// Mean and deviation of the latent's channels, where the file has both.
+    fn spread(&self, latent: &Tensor) -> Result<Option<(Tensor, Tensor)>> {
+        let (Some(mean), Some(deviation)) = (&self.config.latents_mean, &self.config.latents_std)
+        else {
+            return Ok(None);
+        };
+        let of = |values: &[f64]| {
+            Tensor::new(values, latent.device())?.to_dtype(latent.dtype())?.reshape((
+                1,
+                values.len(),
+                1,
+                1,
+            ))
+        };
+        Ok(Some((of(mean)?, of(deviation)?)))
     }
 
     fn moments(&self, image: &Tensor) -> Result<Tensor> {

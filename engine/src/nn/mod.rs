@@ -24,7 +24,7 @@ pub use delta::{Base, Delta, DeltaSlot, Operation};
 pub use finite::all_finite;
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};
-pub use resnet::ResnetBlock;
+pub use resnet::{ResnetBlock, TimeShift};
 pub use stored::{Cut, Place, Stored};
 pub use time::{TimestepEmbedding, timestep_embedding};
 pub use weights::{Init, Weights};

@@ -8,6 +8,15 @@ use super::norm::GroupNorm;
 use super::weights::Weights;
 use crate::kernel::silu;
 
+/// How the time embedding enters a block, with the embedding's width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeShift {
+    /// It is added before the second norm.
+    Shift(usize),
+    /// It scales and shifts what the second norm gives (Dhariwal and Nichol, arXiv 2105.05233, section 3.1).
+    ScaleAndShift(usize),
+}
+
 /// Two convolutions around a skip connection, shifted by the time embedding where there is one.
 pub struct ResnetBlock {
     norm1: GroupNorm,
@@ -16,14 +25,15 @@ pub struct ResnetBlock {
     norm2: GroupNorm,
     conv2: Conv2d,
     conv_shortcut: Option<Conv2d>,
+    scales: bool,
 }
 
 impl ResnetBlock {
-    /// `time` is the width of the time embedding, absent in a VAE.
+    /// `time` is absent in a VAE.
     pub fn new(
         input: usize,
         output: usize,
-        time: Option<usize>,
+        time: Option<TimeShift>,
         groups: usize,
         epsilon: f64,
         weights: &Weights,
@@ -32,24 +42,43 @@ impl ResnetBlock {
             norm1: GroupNorm::new(groups, input, epsilon, &weights.pp("norm1"))?,
             conv1: Conv2d::new(input, output, 3, 1, 1, &weights.pp("conv1"))?,
             time_emb_proj: time
-                .map(|time| Linear::new(time, output, &weights.pp("time_emb_proj")))
+                .map(|time| {
+                    let (width, output) = match time {
+                        TimeShift::Shift(width) => (width, output),
+                        TimeShift::ScaleAndShift(width) => (width, 2 * output),
+                    };
+                    Linear::new(width, output, &weights.pp("time_emb_proj"))
+                })
                 .transpose()?,
             norm2: GroupNorm::new(groups, output, epsilon, &weights.pp("norm2"))?,
             conv2: Conv2d::new(output, output, 3, 1, 1, &weights.pp("conv2"))?,
             conv_shortcut: (input != output)
                 .then(|| Conv2d::new(input, output, 1, 1, 0, &weights.pp("conv_shortcut")))
                 .transpose()?,
+            scales: matches!(time, Some(TimeShift::ScaleAndShift(_))),
         })
     }
 
     /// `x` `[batch, in, h, w]` and `time` `[batch, time width]` to `[batch, out, h, w]`.
     pub fn forward(&self, x: &Tensor, time: Option<&Tensor>) -> Result<Tensor> {
-        let mut y = self.conv1.forward(&self.norm1.forward_silu(x)?)?;
-        if let (Some(project), Some(time)) = (&self.time_emb_proj, time) {
-            let shift = project.forward(&silu(time)?)?;
-            y = y.broadcast_add(&shift.unsqueeze(D::Minus1)?.unsqueeze(D::Minus1)?)?;
-        }
-        let y = self.conv2.forward(&self.norm2.forward_silu(&y)?)?;
+        let y = self.conv1.forward(&self.norm1.forward_silu(x)?)?;
+        let shift = match (&self.time_emb_proj, time) {
+            (Some(project), Some(time)) => {
+                let shift = project.forward(&silu(time)?)?;
+                Some(shift.unsqueeze(D::Minus1)?.unsqueeze(D::Minus1)?)
+            }
+            _ => None,
+        };
+        let y = match shift {
+            Some(both) if self.scales => {
+                let halves = both.chunk(2, 1)?;
+                let y = self.norm2.forward(&y)?;
+                silu(&y.broadcast_mul(&(&halves[0] + 1.0)?)?.broadcast_add(&halves[1])?)?
+            }
+            Some(shift) => self.norm2.forward_silu(&y.broadcast_add(&shift)?)?,
+            None => self.norm2.forward_silu(&y)?,
+        };
+        let y = self.conv2.forward(&y)?;
         match &self.conv_shortcut {
             Some(shortcut) => shortcut.forward(x)? + y,
             None => x + y,

@@ -20,10 +20,13 @@ pub fn timestep_embedding(
 ) -> Result<Tensor> {
     let half = width / 2;
     let mut values = Vec::with_capacity(timesteps.len() * width);
+    // In single precision, as networks learned it: at a thousand, an angle's last bits are seen.
+    let gap = (half as f64 - shift) as f32;
+    let frequency = |i: usize| (-(10_000f64.ln()) as f32 * i as f32 / gap).exp();
     for time in timesteps {
-        let angle = |i: usize| time * (-(10_000f64.ln()) * i as f64 / (half as f64 - shift)).exp();
-        let sines = (0..half).map(|i| angle(i).sin() as f32);
-        let cosines = (0..half).map(|i| angle(i).cos() as f32);
+        let angle = |i: usize| *time as f32 * frequency(i);
+        let sines = (0..half).map(|i| angle(i).sin());
+        let cosines = (0..half).map(|i| angle(i).cos());
         if flip_sin_to_cos {
             values.extend(cosines.chain(sines));
         } else {

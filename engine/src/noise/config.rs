@@ -15,6 +15,7 @@ use super::lcm::Lcm;
 use super::pndm::Pndm;
 use super::sampler::Sampler;
 use super::schedule::{BetaSchedule, Prediction, ScheduleConfig, Spacing};
+use super::settings::{count, flag, given, number, word};
 use super::unipc::UniPc;
 
 /// Training timesteps that a scheduler may have.
@@ -51,15 +52,42 @@ const CLASSES: [(&str, Class); 10] = [
     ("UniPCMultistep", Class::UniPcMultistep),
 ];
 
-/// Keys that change numbers and that no scheduler here knows, with the value at which they do not.
-const UNKNOWN: [(&str, Value); 6] = [
-    ("thresholding", Value::Bool(false)),
-    ("use_beta_sigmas", Value::Bool(false)),
-    ("use_flow_sigmas", Value::Bool(false)),
-    ("use_dynamic_shifting", Value::Bool(false)),
-    ("invert_sigmas", Value::Bool(false)),
-    ("solver_p", Value::Null),
-];
+/// Where a scheduler that knows what flows straight from noise to image cannot be followed in it.
+fn check_flow(class: Class, settings: &Map<String, Value>) -> Result<(), String> {
+    let flows = flag(settings, "use_flow_sigmas", false)?;
+    let predicts = word(settings, "prediction_type", "epsilon")? == "flow_prediction";
+    match class {
+        Class::DpmSolverMultistep | Class::UniPcMultistep => {
+            let algorithm = word(settings, "algorithm_type", "dpmsolver++")?;
+            let of_noise = !flag(settings, "predict_x0", true)? || !algorithm.ends_with("++");
+            if predicts && (!flows || of_noise) {
+                let cause =
+                    "flow_prediction needs use_flow_sigmas, and a solver of the clean sample";
+                return Err(format!("prediction_type: {cause}"));
+            }
+            let shifts = flag(settings, "use_dynamic_shifting", false)?;
+            if flows && shifts && class == Class::UniPcMultistep {
+                return Err(format!("use_dynamic_shifting: {DYNAMIC}"));
+            }
+        }
+        Class::FlowMatchEulerDiscrete => {
+            if flag(settings, "use_dynamic_shifting", false)? {
+                return Err(format!("use_dynamic_shifting: {DYNAMIC}"));
+            }
+        }
+        Class::Ddim
+        | Class::Ddpm
+        | Class::EulerAncestralDiscrete
+        | Class::EulerDiscrete
+        | Class::HeunDiscrete
+        | Class::Lcm
+        | Class::Pndm => {}
+    }
+    Ok(())
+}
+
+/// Why a shift that depends on the image's size is refused.
+const DYNAMIC: &str = "is refused: only pipelines of other models say by how much";
 
 /// A scheduler's configuration, in the words of diffusers. What is absent is what diffusers' class of this
 /// name takes then.
@@ -117,48 +145,6 @@ impl From<&ScheduleConfig> for SchedulerConfig {
     }
 }
 
-/// A value of a file, where there is one that is not null.
-fn given<'a>(settings: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
-    settings.get(key).filter(|value| !value.is_null())
-}
-
-fn number(settings: &Map<String, Value>, key: &str, absent: f64) -> Result<f64, String> {
-    match given(settings, key) {
-        None => Ok(absent),
-        // DPM-Solver's files hold infinities, which are no JSON and come as words.
-        Some(Value::String(word)) if word == "-inf" => Ok(f64::NEG_INFINITY),
-        Some(value) => value.as_f64().ok_or_else(|| format!("{key}: must be a number")),
-    }
-}
-
-fn count(settings: &Map<String, Value>, key: &str, absent: usize) -> Result<usize, String> {
-    match given(settings, key) {
-        None => Ok(absent),
-        Some(value) => value
-            .as_u64()
-            .map(|number| number as usize)
-            .ok_or_else(|| format!("{key}: must be a whole number")),
-    }
-}
-
-fn flag(settings: &Map<String, Value>, key: &str, absent: bool) -> Result<bool, String> {
-    match given(settings, key) {
-        None => Ok(absent),
-        Some(value) => value.as_bool().ok_or_else(|| format!("{key}: must be true or false")),
-    }
-}
-
-fn word<'a>(
-    settings: &'a Map<String, Value>,
-    key: &str,
-    absent: &'a str,
-) -> Result<&'a str, String> {
-    match given(settings, key) {
-        None => Ok(absent),
-        Some(value) => value.as_str().ok_or_else(|| format!("{key}: must be a word")),
-    }
-}
-
 impl SchedulerConfig {
     /// Reads a `scheduler_config.json`.
     ///
@@ -166,11 +152,22 @@ impl SchedulerConfig {
     /// Where it is no JSON, names a class that is not known, or holds a value from which no schedule can be
     /// made or that the engine cannot follow; the field is named.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        Self::parse_as(bytes, None)
+    }
+
+    /// As [`Self::parse`], where a file without a class is of `class`: diffusers' `scheduler.config` has none.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_as(bytes: &[u8], class: Option<&str>) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
         // Python writes infinities, which JSON has not: DPM-Solver's lambda_min_clipped is one.
         let text = text.replace("-Infinity", "\"-inf\"");
-        let settings: Map<String, Value> =
+        let mut settings: Map<String, Value> =
             serde_json::from_str(&text).map_err(|cause| cause.to_string())?;
+        if let Some(class) = class {
+            settings.entry("_class_name").or_insert_with(|| class.into());
+        }
         Self::of(settings)
     }
 
@@ -202,12 +199,11 @@ impl SchedulerConfig {
             let known = CLASSES.map(|(class, _)| class).join(", ");
             return Err(format!("_class_name: the scheduler is not known; known are {known}"));
         };
-        for (key, nothing) in &UNKNOWN {
-            if given(&settings, key).is_some_and(|value| value != nothing) {
-                return Err(format!("{key}: the engine cannot do this yet"));
-            }
-        }
         let class = *class;
+        if class == Class::UniPcMultistep && given(&settings, "solver_p").is_some() {
+            return Err("solver_p: a predictor of another kind cannot be followed".into());
+        }
+        check_flow(class, &settings)?;
         let lcm = class == Class::Lcm;
         let betas = if lcm { (0.000_85, 0.012, "scaled_linear") } else { (0.0001, 0.02, "linear") };
         let even = match class {
@@ -232,6 +228,12 @@ impl SchedulerConfig {
                 "epsilon" => Prediction::Epsilon,
                 "sample" => Prediction::Sample,
                 "v_prediction" => Prediction::VPrediction,
+                // Of these classes alone; they look at the word themselves.
+                "flow_prediction"
+                    if matches!(class, Class::DpmSolverMultistep | Class::UniPcMultistep) =>
+                {
+                    Prediction::Epsilon
+                }
                 _ => {
                     let known = "epsilon, sample and v_prediction are";
                     return Err(format!("prediction_type: is not known; {known}"));
@@ -289,7 +291,10 @@ impl SchedulerConfig {
     /// # Errors
     /// Names what a training cannot follow.
     pub fn schedule(&self) -> Result<ScheduleConfig, String> {
-        if self.trained_betas.is_some() || self.class == Class::FlowMatchEulerDiscrete {
+        if self.trained_betas.is_some()
+            || self.class == Class::FlowMatchEulerDiscrete
+            || self.flag("use_flow_sigmas", false)?
+        {
             return Err("_class_name: a training takes a schedule of betas by their formula".into());
         }
         let config = ScheduleConfig {
@@ -408,12 +413,6 @@ impl SchedulerConfig {
 
     pub(super) fn word<'a>(&'a self, key: &str, absent: &'a str) -> Result<&'a str, String> {
         word(&self.settings, key, absent)
-    }
-
-    /// How far the clean sample is clipped, where it is.
-    pub(super) fn clip(&self, absent: bool) -> Result<Option<f32>, String> {
-        let range = self.number("clip_sample_range", 1.0)? as f32;
-        Ok(self.flag("clip_sample", absent)?.then_some(range))
     }
 
     /// Whole timesteps of a sampling, from noise to image, as DDIM, DDPM and PNDM visit them.

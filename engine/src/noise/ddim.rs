@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
+use super::limit::Limit;
 use super::sampler::{Sampler, Stepped, parts, sum};
 use super::schedule::Prediction;
 use super::source::NoiseSource;
@@ -15,7 +16,7 @@ pub(super) struct Ddim {
     visited: Vec<usize>,
     stride: usize,
     prediction: Prediction,
-    clip: Option<f32>,
+    limit: Limit,
     final_alpha: f64,
     eta: f64,
 }
@@ -30,7 +31,7 @@ impl Ddim {
             timesteps: visited.iter().map(|timestep| *timestep as f64).collect(),
             stride: config.num_train_timesteps / steps,
             prediction: config.prediction,
-            clip: config.clip(true)?,
+            limit: Limit::of(config, true)?,
             eta: config.course.eta,
             visited,
             table,
@@ -58,9 +59,7 @@ impl Sampler for Ddim {
         };
         let (signal, scale) = (alpha.sqrt(), (1.0 - alpha).sqrt());
         let (mut clean, noise) = parts(self.prediction, prediction, sample, signal, scale)?;
-        if let Some(range) = self.clip {
-            clean = clean.clamp(-range, range)?;
-        }
+        clean = self.limit.apply(clean)?;
         // The paper's equations 12 and 16.
         let variance = (1.0 - previous) / (1.0 - alpha) * (1.0 - alpha / previous);
         let spread = self.eta * variance.max(0.0).sqrt();

@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
+use super::limit::Limit;
 use super::sampler::{Sampler, Stepped, parts, sum};
 use super::schedule::Prediction;
 use super::source::NoiseSource;
@@ -21,7 +22,7 @@ pub(super) struct Ddpm {
     timesteps: Vec<f64>,
     visited: Vec<usize>,
     prediction: Prediction,
-    clip: Option<f32>,
+    limit: Limit,
     variance: Variance,
 }
 
@@ -33,7 +34,7 @@ impl Ddpm {
             timesteps: visited.iter().map(|timestep| *timestep as f64).collect(),
             visited,
             prediction: config.prediction,
-            clip: config.clip(true)?,
+            limit: Limit::of(config, true)?,
             variance: match config.word("variance_type", "fixed_small")? {
                 // The logarithm is there for a precision that is not needed here.
                 "fixed_small" | "fixed_small_log" => Variance::Small,
@@ -65,9 +66,7 @@ impl Sampler for Ddpm {
         let current = alpha / previous;
         let (signal, scale) = (alpha.sqrt(), (1.0 - alpha).sqrt());
         let (mut clean, _) = parts(self.prediction, prediction, sample, signal, scale)?;
-        if let Some(range) = self.clip {
-            clean = clean.clamp(-range, range)?;
-        }
+        clean = self.limit.apply(clean)?;
         let of_clean = previous.sqrt() * (1.0 - current) / (1.0 - alpha);
         let of_sample = current.sqrt() * (1.0 - previous) / (1.0 - alpha);
         let mut next = sum(&[(of_clean, &clean), (of_sample, sample)])?;

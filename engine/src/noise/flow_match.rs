@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
 use super::sampler::{Sampler, Stepped, sum};
-use super::sigmas::spaced;
+use super::sigmas::{ending_at, spaced};
 use super::source::NoiseSource;
 
 /// A sampler of first order for samples that are (1 − σ) · clean + σ · noise.
@@ -28,22 +28,19 @@ impl FlowMatchEuler {
         let gap = if steps > 1 { (smallest - largest) / (steps - 1) as f64 } else { 0.0 };
         let mut sigmas: Vec<f64> =
             (0..steps).map(|index| shifted(largest + gap * index as f64)).collect();
-        if let (Some(terminal), Some(last)) = (config.optional("shift_terminal")?, sigmas.last()) {
-            if !(0.0..1.0).contains(&terminal) {
-                return Err("shift_terminal: must lie between 0 and 1".into());
-            }
-            let scale = (1.0 - last) / (1.0 - terminal);
-            if terminal > 0.0 && scale > 0.0 {
-                sigmas = sigmas.iter().map(|sigma| 1.0 - (1.0 - sigma) / scale).collect();
-            }
-        }
+        sigmas = ending_at(config, sigmas)?;
         if let Some(otherwise) = spaced(config, &sigmas, steps)? {
             sigmas = otherwise;
         }
         sigmas = sigmas.iter().map(|sigma| f64::from(*sigma as f32)).collect();
+        // From the clean sample to noise (Mochi): σ is the share of the clean sample then.
+        let inverted = config.flag("invert_sigmas", false)?;
+        if inverted {
+            sigmas = sigmas.iter().map(|sigma| f64::from(1.0 - *sigma as f32)).collect();
+        }
         let timesteps =
             sigmas.iter().map(|sigma| f64::from((*sigma as f32) * count as f32)).collect();
-        sigmas.push(0.0);
+        sigmas.push(if inverted { 1.0 } else { 0.0 });
         Ok(Self { timesteps, sigmas, stochastic: config.flag("stochastic_sampling", false)? })
     }
 }

@@ -4,6 +4,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
+use super::limit::Limit;
 use super::sampler::{Sampler, Stepped, quotient, sum};
 use super::sigmas::Sigmas;
 use super::source::NoiseSource;
@@ -18,7 +19,7 @@ struct Half {
 /// A sampler of second order.
 pub(super) struct Heun {
     levels: Sigmas,
-    clip: Option<f32>,
+    limit: Limit,
     half: Option<Half>,
 }
 
@@ -32,7 +33,7 @@ impl Heun {
         let middle = twice(&levels.sigmas[1..levels.sigmas.len() - 1]);
         levels.sigmas = [vec![first], middle, vec![last]].concat();
         levels.timesteps = [vec![levels.timesteps[0]], twice(&levels.timesteps[1..])].concat();
-        Ok(Self { levels, clip: config.clip(false)?, half: None })
+        Ok(Self { levels, limit: Limit::clipping(config, false)?, half: None })
     }
 }
 
@@ -64,9 +65,7 @@ impl Sampler for Heun {
         // The second call of a step stands at the noise that the first one led to.
         let sigma = self.levels.sigmas[index];
         let mut clean = self.levels.clean(prediction, sample, sigma)?;
-        if let Some(range) = self.clip {
-            clean = clean.clamp(-range, range)?;
-        }
+        clean = self.limit.apply(clean)?;
         let derivative = quotient(&(sample - &clean)?, sigma)?;
         let sample = if let Some(half) = half {
             let mean = sum(&[(0.5, &half.derivative), (0.5, &derivative)])?;

@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
+use super::limit::Limit;
 use super::sampler::{Sampler, Stepped, parts, sum};
 use super::schedule::Prediction;
 use super::source::NoiseSource;
@@ -17,7 +18,7 @@ pub(super) struct Lcm {
     timesteps: Vec<f64>,
     visited: Vec<usize>,
     prediction: Prediction,
-    clip: Option<f32>,
+    limit: Limit,
     scaling: f64,
 }
 
@@ -45,7 +46,7 @@ impl Lcm {
             timesteps: visited.iter().map(|timestep| *timestep as f64).collect(),
             visited,
             prediction: config.prediction,
-            clip: config.clip(false)?,
+            limit: Limit::of(config, false)?,
             scaling: config.number("timestep_scaling", 10.0)?,
         })
     }
@@ -66,9 +67,7 @@ impl Sampler for Lcm {
         let alpha = self.table.alpha_cumprod(self.visited[index]);
         let (signal, scale) = (alpha.sqrt(), (1.0 - alpha).sqrt());
         let (mut clean, _) = parts(self.prediction, prediction, sample, signal, scale)?;
-        if let Some(range) = self.clip {
-            clean = clean.clamp(-range, range)?;
-        }
+        clean = self.limit.apply(clean)?;
         let time = self.timesteps[index] * self.scaling;
         let spread = time * time + DATA_SPREAD * DATA_SPREAD;
         let (skip, out) = (DATA_SPREAD * DATA_SPREAD / spread, time / spread.sqrt());

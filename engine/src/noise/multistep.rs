@@ -3,9 +3,10 @@
 use candle_core::{Result, Tensor};
 
 use super::config::{SchedulerConfig, trailing};
+use super::limit::Limit;
 use super::sampler::{parts, sum};
 use super::schedule::{Prediction, Spacing};
-use super::sigmas::spaced;
+use super::sigmas::{ending_at, spaced};
 use super::table::{Table, interpolated, logarithms, timestep_of};
 
 /// Signal and noise of a sample = α · clean + σ · noise.
@@ -18,9 +19,16 @@ pub(super) struct Level {
 }
 
 impl Level {
+    /// Of a sample of spread 1 in all.
     fn of(sigma: f64) -> Self {
         let alpha = 1.0 / (sigma * sigma + 1.0).sqrt();
         Self { alpha, sigma: sigma * alpha, lambda: -sigma.ln() }
+    }
+
+    /// On the straight way from noise to the clean sample.
+    fn straight(sigma: f64) -> Self {
+        let alpha = 1.0 - sigma;
+        Self { alpha, sigma, lambda: alpha.ln() - sigma.ln() }
     }
 }
 
@@ -31,6 +39,9 @@ pub(super) struct Levels {
     /// One more than there are timesteps.
     pub(super) levels: Vec<Level>,
     prediction: Prediction,
+    /// The network predicts the way from the clean sample to noise.
+    flow: bool,
+    limit: Limit,
 }
 
 /// What the two solvers do differently.
@@ -79,6 +90,7 @@ impl Levels {
             timesteps = config.course.timesteps.iter().map(|at| f64::from(*at)).collect();
         }
         let falling: Vec<f64> = all.iter().rev().copied().collect();
+        let straight = config.flag("use_flow_sigmas", false)?;
         let lu = config.flag("use_lu_lambdas", false)? && rounding == Rounding::DpmSolver;
         let to_zero = match config.word("final_sigmas_type", "zero")? {
             "zero" => true,
@@ -95,6 +107,14 @@ impl Levels {
         };
         let mut smallest = all[0];
         let mut sigmas: Vec<f64> = match otherwise {
+            otherwise if straight => {
+                let sigmas = straight_sigmas(config, otherwise, steps, rounding)?;
+                timesteps = sigmas.iter().map(|sigma| (sigma * count as f64).trunc()).collect();
+                if rounding == Rounding::UniPc {
+                    smallest = sigmas.last().copied().unwrap_or(smallest);
+                }
+                sigmas
+            }
             Some(sigmas) => {
                 let by_karras = lu || config.flag("use_karras_sigmas", false)?;
                 let whole = match rounding {
@@ -118,10 +138,15 @@ impl Levels {
         };
         sigmas.push(if to_zero { 0.0 } else { smallest });
         let single = |sigma: f64| f64::from(sigma as f32);
+        let level: fn(f64) -> Level = if straight { Level::straight } else { Level::of };
+        let bare = rounding == Rounding::UniPc && !config.flag("predict_x0", true)?;
         Ok(Self {
             timesteps,
-            levels: sigmas.into_iter().map(|sigma| Level::of(single(sigma))).collect(),
+            levels: sigmas.into_iter().map(|sigma| level(single(sigma))).collect(),
             prediction: config.prediction,
+            flow: config.word("prediction_type", "epsilon")? == "flow_prediction",
+            // diffusers limits no clean sample that UniPC does not speak of.
+            limit: if bare { Limit::None } else { Limit::dynamic(config)? },
         })
     }
 
@@ -133,7 +158,19 @@ impl Levels {
         index: usize,
     ) -> Result<(Tensor, Tensor)> {
         let Level { alpha, sigma, .. } = self.levels[index];
-        parts(self.prediction, prediction, sample, alpha, sigma)
+        let (clean, noise) = if self.flow {
+            let clean = sum(&[(1.0, sample), (-sigma, prediction)])?;
+            (clean, sum(&[(1.0, sample), (alpha, prediction)])?)
+        } else {
+            parts(self.prediction, prediction, sample, alpha, sigma)?
+        };
+        if self.limit == Limit::None {
+            return Ok((clean, noise));
+        }
+        // The noise is what is left of the sample.
+        let clean = self.limit.apply(clean)?;
+        let noise = sum(&[(1.0 / sigma, sample), (-alpha / sigma, &clean)])?;
+        Ok((clean, noise))
     }
 
     pub(super) fn add_noise(&self, clean: &Tensor, noise: &Tensor, index: usize) -> Result<Tensor> {
@@ -141,3 +178,43 @@ impl Levels {
         sum(&[(alpha, clean), (sigma, noise)])
     }
 }
+
+/// σ on the straight way from noise to the clean sample, shifted towards noise as the configuration says.
+fn straight_sigmas(
+    config: &SchedulerConfig,
+    otherwise: Option<Vec<f64>>,
+    steps: usize,
+    rounding: Rounding,
+) -> std::result::Result<Vec<f64>, String> {
+    const TOGETHER: &str = "use_flow_sigmas: cannot go with this spacing of the noise";
+    let shift = config.number("flow_shift", 1.0)?;
+    if !(shift.is_finite() && shift > 0.0) {
+        return Err("flow_shift: must lie above 0".into());
+    }
+    let shifted = |sigma: f64| shift * sigma / (1.0 + (shift - 1.0) * sigma);
+    let least = 1.0 / config.num_train_timesteps as f64;
+    let even = |index: usize| (1.0 - least) * index as f64 / steps as f64;
+    match (rounding, otherwise) {
+        (Rounding::DpmSolver, None) => {
+            Ok((1..=steps).rev().map(|index| shifted(even(index))).collect())
+        }
+        (Rounding::UniPc, None) => {
+            let sigmas: Vec<f64> = (0..steps).map(|index| shifted(1.0 - even(index))).collect();
+            let mut sigmas = ending_at(config, sigmas)?;
+            if let Some(first) = sigmas.first_mut()
+                && (*first - 1.0).abs() < NO_SIGNAL
+            {
+                // Without any signal there is no logarithm of it.
+                *first -= NO_SIGNAL;
+            }
+            Ok(sigmas)
+        }
+        (Rounding::UniPc, Some(sigmas)) if config.flag("use_karras_sigmas", false)? => {
+            Ok(sigmas.into_iter().map(|sigma| sigma / (sigma + 1.0)).collect())
+        }
+        (Rounding::DpmSolver | Rounding::UniPc, Some(_)) => Err(TOGETHER.into()),
+    }
+}
+
+/// How close to noise alone a straight way begins.
+const NO_SIGNAL: f64 = 1e-6;

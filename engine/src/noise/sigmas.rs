@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use super::config::SchedulerConfig;
 use super::sampler::{quotient, sum};
 use super::schedule::{Prediction, Spacing};
-use super::table::{Table, exponential, interpolated, karras, logarithms, timestep_of};
+use super::table::{Table, beta, exponential, interpolated, karras, logarithms, timestep_of};
 
 /// Timesteps and σ of a sampling, for samples that are clean + σ · noise.
 #[expect(clippy::struct_field_names, reason = "they are called so everywhere")]
@@ -20,17 +20,30 @@ pub(super) struct Sigmas {
 impl Sigmas {
     /// As Euler's scheduler spaces them.
     pub(super) fn new(config: &SchedulerConfig, steps: usize) -> std::result::Result<Self, String> {
-        for (key, only) in [("interpolation_type", "linear"), ("timestep_type", "discrete")] {
-            if config.word(key, only)? != only {
-                return Err(format!("{key}: must be {only}"));
-            }
-        }
         let to_zero = match config.word("final_sigmas_type", "zero")? {
             "zero" => true,
             "sigma_min" => false,
             other => return Err(format!("final_sigmas_type: {other} is not zero or sigma_min")),
         };
-        Self::of(config, steps, true, to_zero)
+        let log_linear = match config.word("interpolation_type", "linear")? {
+            "linear" => false,
+            "log_linear" => true,
+            other => {
+                return Err(format!("interpolation_type: {other} is not linear or log_linear"));
+            }
+        };
+        let mut levels = Self::of(config, steps, log_linear, true, to_zero)?;
+        match config.word("timestep_type", "discrete")? {
+            // The noise itself tells the network where it is.
+            "continuous" if config.prediction == Prediction::VPrediction => {
+                let of = |sigma: &f64| f64::from(0.25 * (*sigma as f32).ln());
+                let count = levels.timesteps.len();
+                levels.timesteps = levels.sigmas[..count].iter().map(of).collect();
+            }
+            "discrete" | "continuous" => {}
+            other => return Err(format!("timestep_type: {other} is not discrete or continuous")),
+        }
+        Ok(levels)
     }
 
     /// As Heun's scheduler spaces them: down to nothing.
@@ -38,7 +51,7 @@ impl Sigmas {
         config: &SchedulerConfig,
         steps: usize,
     ) -> std::result::Result<Self, String> {
-        Self::of(config, steps, true, true)
+        Self::of(config, steps, false, true, true)
     }
 
     /// As the timesteps are spaced, down to nothing.
@@ -46,12 +59,13 @@ impl Sigmas {
         config: &SchedulerConfig,
         steps: usize,
     ) -> std::result::Result<Self, String> {
-        Self::of(config, steps, false, true)
+        Self::of(config, steps, false, false, true)
     }
 
     fn of(
         config: &SchedulerConfig,
         steps: usize,
+        log_linear: bool,
         otherwise: bool,
         to_zero: bool,
     ) -> std::result::Result<Self, String> {
@@ -59,7 +73,11 @@ impl Sigmas {
         let all = table.sigmas();
         let logarithms = logarithms(&all);
         let mut timesteps = config.real_timesteps(steps);
-        let mut sigmas: Vec<f64> = timesteps.iter().map(|at| interpolated(*at, &all)).collect();
+        let mut sigmas: Vec<f64> = if log_linear {
+            exponential(all[all.len() - 1], all[0], steps + 1)
+        } else {
+            timesteps.iter().map(|at| interpolated(*at, &all)).collect()
+        };
         if otherwise && let Some(spaced) = spaced(config, &sigmas, steps)? {
             sigmas = spaced;
             timesteps = sigmas.iter().map(|sigma| timestep_of(*sigma, &logarithms)).collect();
@@ -112,14 +130,19 @@ pub(super) fn spaced(
     sigmas: &[f64],
     steps: usize,
 ) -> std::result::Result<Option<Vec<f64>>, String> {
-    let by_karras = config.flag("use_karras_sigmas", false)?;
-    let by_logarithm = config.flag("use_exponential_sigmas", false)?;
-    if by_karras && by_logarithm {
-        return Err("use_karras_sigmas: only one spacing of the noise can be used".into());
+    type Spread = fn(f64, f64, usize) -> Vec<f64>;
+    let known: [(&str, Spread); 3] = [
+        ("use_karras_sigmas", karras),
+        ("use_exponential_sigmas", exponential),
+        ("use_beta_sigmas", beta),
+    ];
+    let mut asked = None;
+    for (key, spread) in known {
+        if config.flag(key, false)? && asked.replace(spread).is_some() {
+            return Err(format!("{key}: only one spacing of the noise can be used"));
+        }
     }
-    if !by_karras && !by_logarithm {
-        return Ok(None);
-    }
+    let Some(spread) = asked else { return Ok(None) };
     let ends = sigmas.first().zip(sigmas.last());
     let Some((first, last)) = ends else { return Ok(None) };
     let smallest = config.optional("sigma_min")?.unwrap_or(*last);
@@ -127,9 +150,23 @@ pub(super) fn spaced(
     if !(smallest > 0.0 && largest.is_finite()) {
         return Err("sigma_min: must lie above 0, and sigma_max be finite".into());
     }
-    Ok(Some(if by_karras {
-        karras(largest, smallest, steps)
-    } else {
-        exponential(largest, smallest, steps)
-    }))
+    Ok(Some(spread(largest, smallest, steps)))
+}
+
+/// Stretches σ of a straight way so that the last is the configuration's `shift_terminal`, where it has one.
+pub(super) fn ending_at(
+    config: &SchedulerConfig,
+    sigmas: Vec<f64>,
+) -> std::result::Result<Vec<f64>, String> {
+    let (Some(terminal), Some(last)) = (config.optional("shift_terminal")?, sigmas.last()) else {
+        return Ok(sigmas);
+    };
+    if !(0.0..1.0).contains(&terminal) {
+        return Err("shift_terminal: must lie between 0 and 1".into());
+    }
+    let scale = (1.0 - last) / (1.0 - terminal);
+    if terminal > 0.0 && scale > 0.0 {
+        return Ok(sigmas.iter().map(|sigma| 1.0 - (1.0 - sigma) / scale).collect());
+    }
+    Ok(sigmas)
 }

@@ -4,6 +4,7 @@
 //! values here are rounded where torch rounds them, and everything after is in double precision.
 
 use candle_core::Tensor;
+use special::Beta;
 
 use super::config::SchedulerConfig;
 use super::sampler::sum;
@@ -73,9 +74,16 @@ impl Table {
                 let at = |index: usize| bar(index as f64 / count as f64);
                 (0..count).map(|i| (1.0 - at(i + 1) / at(i)).min(0.999) as f32).collect()
             }
+            // As in GeoDiff; diffusers has it in DDPM alone.
+            (None, "sigmoid") => {
+                let width = (config.beta_end - config.beta_start) as f32;
+                let rise = |x: f32| 1.0 / (1.0 + (-x).exp());
+                let xs = linspace(-6.0, 6.0, count);
+                xs.iter().map(|x| rise(*x) * width + config.beta_start as f32).collect()
+            }
             (None, other) => {
                 return Err(format!(
-                    "beta_schedule {other} is not known; linear, scaled_linear and squaredcos_cap_v2 are"
+                    "beta_schedule: {other} is not known; linear, scaled_linear, squaredcos_cap_v2 and sigmoid are"
                 ));
             }
         };
@@ -167,4 +175,15 @@ pub(super) fn karras(largest: f64, smallest: f64, count: usize) -> Vec<f64> {
 pub(super) fn exponential(largest: f64, smallest: f64, count: usize) -> Vec<f64> {
     let (from, to) = (largest.ln(), smallest.ln());
     ramp(count).map(|share| (from + share * (to - from)).exp()).collect()
+}
+
+/// σ spaced as the quantiles of a beta distribution (Lee et al., arXiv 2407.12173; α = β = 0.6).
+pub(super) fn beta(largest: f64, smallest: f64, count: usize) -> Vec<f64> {
+    const SHAPE: f64 = 0.6;
+    let norm = SHAPE.ln_beta(SHAPE);
+    ramp(count)
+        .map(|share| {
+            smallest + (1.0 - share).inv_inc_beta(SHAPE, SHAPE, norm) * (largest - smallest)
+        })
+        .collect()
 }

@@ -101,7 +101,6 @@ fn a_configuration_that_cannot_be_followed_is_refused_by_name() {
         refused(name, "num_train_timesteps", json!(0));
         refused(name, "num_train_timesteps", json!(1e12 as u64));
         refused(name, "num_train_timesteps", json!("many"));
-        refused(name, "thresholding", json!(true));
         refused(name, "prediction_type", json!("score"));
     }
     refused("DDIM", "beta_start", json!(-0.1));
@@ -116,6 +115,29 @@ fn a_configuration_that_cannot_be_followed_is_refused_by_name() {
     refused("UniPC", "solver_order", json!(0));
     refused("LCM", "original_inference_steps", json!(0));
     refused("FlowMatchEuler", "shift", json!(0));
+    refused("FlowMatchEuler", "use_dynamic_shifting", json!(true));
+    refused("UniPC", "prediction_type", json!("flow_prediction"));
+    refused("UniPC", "solver_p", json!({}));
+    refused("Euler", "interpolation_type", json!("cubic"));
+    refused("Euler", "timestep_type", json!("whole"));
+    for name in ["DDIM", "DDPM", "DPMSolverMultistep", "UniPC", "LCM"] {
+        let cut = |more: serde_json::Value| {
+            let mut all = json!({ "thresholding": true });
+            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            config(name, all).and_then(|config| config.sampler(10).map(drop))
+        };
+        assert!(cut(json!({})).is_ok(), "{name}");
+        let error = cut(json!({ "dynamic_thresholding_ratio": 2 })).unwrap_err();
+        assert!(error.starts_with("dynamic_thresholding_ratio"), "{name}: {error}");
+        let error = cut(json!({ "sample_max_value": -1 })).unwrap_err();
+        assert!(error.starts_with("sample_max_value"), "{name}: {error}");
+    }
+    for spacings in [["karras", "beta"], ["exponential", "beta"], ["karras", "exponential"]] {
+        let keys = spacings.map(|name| format!("use_{name}_sigmas"));
+        let both = json!({ keys[0].as_str(): true, keys[1].as_str(): true });
+        let error = config("Euler", both).unwrap().sampler(10).map(drop).unwrap_err();
+        assert!(error.contains("only one spacing"), "{error}");
+    }
     let plain = config("DDIM", json!({})).unwrap();
     assert!(plain.sampler(0).is_err() && plain.sampler(1001).is_err());
     assert!(SchedulerConfig::named("Magic", &plain).unwrap_err().contains("known are DDIM"));

@@ -82,7 +82,8 @@ pub(super) fn denoise(
     request.check()?;
     let size = pipeline.size(request)?;
     let guidance = Guidance { scale: request.guidance_scale, rescale: request.guidance_rescale };
-    let told = pipeline.told(request, guidance.asks_twice(), size)?;
+    let twice = guidance.asks_twice() && !pipeline.was_taught_guidance();
+    let told = pipeline.told(request, twice, size)?;
     let mut sampler = pipeline.sampler(request)?;
     let controls = Controls::new(pipeline, request, size)?;
     let begun = begin(pipeline, request, size, sampler.as_ref(), noise)?;
@@ -149,6 +150,7 @@ fn predict(
         sample: widened.as_ref().unwrap_or(&sample),
         residuals: residuals.as_ref(),
         features: features.as_deref(),
+        guidance: told.guidance.as_ref(),
         ..asked
     };
     let predictions = pipeline.unet().predict(&asked)?;

@@ -13,7 +13,7 @@ use super::text::{Said, TextReader, Texts};
 use crate::adapter::{Adapter, AdapterError, Embedding, Networks, attach};
 use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, Part, Unet, Vae};
-use crate::nn::{ImageContext, Weights};
+use crate::nn::{ImageContext, Weights, timestep_embedding};
 use crate::noise::{NoiseSource, Sampler, SchedulerConfig};
 
 /// What the network is told: of one sample, or of two, the negative first.
@@ -24,6 +24,8 @@ pub(super) struct Told {
     pub(super) added: Option<(Tensor, Tensor)>,
     /// What the cross-attentions see of image prompts.
     pub(super) images: Option<Vec<Vec<ImageContext>>>,
+    /// The embedded guidance scale `[1, width]`, for a network that was taught it.
+    pub(super) guidance: Option<Tensor>,
 }
 
 /// Beyond this many pixels the autoencoder works tile by tile: its memory grows with the area.
@@ -168,12 +170,14 @@ impl Pipeline {
                 return fault(part, "vocab_size", cause);
             }
         }
-        let levels = unet.block_out_channels.len();
-        if let Some(context) =
-            (0..levels).map(|level| unet.context_width(level)).find(|context| *context != width)
-        {
+        let context = unet.context_width();
+        if context != width {
             let cause = format!("is {context}, and the text encoder's hidden_size {width}");
             return fault("unet", "cross_attention_dim", cause);
+        }
+        if unet.takes_classes() {
+            let cause = "no pipeline here tells the network a class; it is for enlarging or unCLIP";
+            return fault("unet", "class_embed_type", cause.to_owned());
         }
         if unet.adds_text_and_sizes() && self.texts.second.is_none() {
             let cause = "needs a second text encoder (text_encoder_2)".to_owned();
@@ -256,6 +260,25 @@ impl Pipeline {
         self.texts.reader()
     }
 
+    /// Whether the network was taught the guidance scale, and is asked once for it.
+    pub(super) fn was_taught_guidance(&self) -> bool {
+        self.unet.config().time_cond_proj_dim.is_some()
+    }
+
+    /// The guidance scale `[1, width]` as a latent consistency model is told it (Luo et al., arXiv 2310.04378).
+    fn taught(&self, scale: f64) -> Result<Option<Tensor>> {
+        let embed = |width| {
+            let told = [(scale - 1.0) * 1000.0];
+            timestep_embedding(&told, width, false, 1.0, DType::F32, &self.device)
+        };
+        self.unet.config().time_cond_proj_dim.map(embed).transpose()
+    }
+
+    /// Embeds an empty negative prompt from now on, whatever the bundle says; false where it does already.
+    pub fn embed_no_words(&mut self) -> bool {
+        self.texts.embed_no_words()
+    }
+
     /// What the network is told of the request's prompts, and of its negative one where `twice`, first.
     pub(super) fn told(
         &self,
@@ -264,6 +287,7 @@ impl Pipeline {
         size: (usize, usize),
     ) -> std::result::Result<Told, SampleError> {
         let images = self.images(request, twice)?;
+        let guidance = self.taught(request.guidance_scale)?;
         let Said { context, pooled } = self.texts.said(request, twice, &self.device)?;
         let added = match pooled {
             Some(pooled) => {
@@ -278,7 +302,7 @@ impl Pipeline {
             }
             None => None,
         };
-        Ok(Told { context, added, images })
+        Ok(Told { context, added, images, guidance })
     }
 
     /// Sides of the square image that the model makes unless asked for another, in pixels.

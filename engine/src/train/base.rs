@@ -113,11 +113,16 @@ fn check(unet: &UnetConfig, text: &TextSizes, latent: usize) -> Result<(), Train
             ),
         });
     }
-    let levels = unet.block_out_channels.len();
-    if (0..levels).any(|level| unet.context_width(level) != text.hidden_size) {
+    if unet.context_width() != text.hidden_size {
         return Err(TrainError::Config {
             field: "unet.cross_attention_dim",
             cause: format!("must be {}, the width of the text encoder", text.hidden_size),
+        });
+    }
+    if unet.takes_classes() {
+        return Err(TrainError::Config {
+            field: "unet.class_embed_type",
+            cause: "must be absent: no data set here tells a class".into(),
         });
     }
     Ok(())

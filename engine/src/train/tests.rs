@@ -56,7 +56,7 @@ impl Desk {
             alpha: 3.0,
             text: Some(TextSizes {
                 vocab_size: 600,
-                hidden_size: unet.context_width(0),
+                hidden_size: unet.context_width(),
                 num_hidden_layers: 1,
                 num_attention_heads: 2,
                 max_position_embeddings: 24,

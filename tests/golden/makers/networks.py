@@ -46,6 +46,32 @@ UNETS = {
     "nine": {"in_channels": 9, "sample_size": None},
 }
 
+# What derivatives of Stable Diffusion ask for: its upscaler, unCLIP, distilled networks, and what is left.
+DERIVED = {
+    "enlarging": {"in_channels": 7, "num_class_embeds": 10, "only_cross_attention": (True, False)},
+    "classes": {
+        "class_embed_type": "projection",
+        "projection_class_embeddings_input_dim": 6,
+        "resnet_time_scale_shift": "scale_shift",
+    },
+    "timed": {"class_embed_type": "timestep", "mid_block_type": "UNetMidBlock2D"},
+    "distilled": {
+        **THREE,
+        "layers_per_block": 2,
+        "transformer_layers_per_block": (1, (2, 1), (1, 1)),
+        "reverse_transformer_layers_per_block": ((1, 2, 1), (1, 1, 2), 1),
+    },
+    "kernels": {
+        "attention_head_dim": 3,
+        "center_input_sample": True,
+        "conv_in_kernel": 1,
+        "conv_out_kernel": 5,
+        "encoder_hid_dim": WIDTH,
+        "cross_attention_dim": 10,
+        "time_embedding_dim": 24,
+    },
+}
+
 
 def keep(place: str, model: torch.nn.Module) -> torch.nn.Module:
     """Shakes the weights, writes them in half precision, and computes on in double."""
@@ -76,22 +102,35 @@ def flat(place: str, asked: dict) -> dict:
     return {f"{place}.{name}": value for name, value in (plain | added).items()}
 
 
+def answers(name: str, network: UNet2DConditionModel) -> dict:
+    """Two questions and what the network answers; odd sides are rounded up on the way down."""
+    kept = {}
+    for batch, height, width in ((2, 8, 8), (1, 9, 14)):
+        if len(network.config.block_out_channels) == 3 and batch == 1:
+            height, width = 12, 20
+        place = f"{name}.{batch}"
+        asked = question(network.config, batch, height, width)
+        if network.config.time_cond_proj_dim:
+            asked["timestep_cond"] = numbers(batch, network.config.time_cond_proj_dim)
+        match network.config.class_embed_type:
+            case "projection":
+                asked["class_labels"] = numbers(batch, network.config.projection_class_embeddings_input_dim)
+            case "timestep":
+                asked["class_labels"] = torch.tensor([3.0, 250.0][:batch], dtype=torch.float64)
+        if network.config.num_class_embeds:
+            asked["class_labels"] = torch.tensor([7, 0][:batch])
+        kept |= flat(place, asked)
+        kept[f"{place}.out"] = network(**asked).sample
+    return kept
+
+
 def make(_engine: Path) -> None:
     torch.manual_seed(20261125)
     shutil.rmtree(FOLDER, ignore_errors=True)
     kept, unets = {}, {}
     for name, change in UNETS.items():
         network = unets[name] = keep(f"{name}/unet", UNet2DConditionModel(**(BASE | change)))
-        # Odd sides are rounded up on the way down.
-        for batch, height, width in ((2, 8, 8), (1, 9, 14)):
-            if len(network.config.block_out_channels) == 3 and batch == 1:
-                height, width = 12, 20
-            place = f"{name}.{batch}"
-            asked = question(network.config, batch, height, width)
-            if network.config.time_cond_proj_dim:
-                asked["timestep_cond"] = numbers(batch, network.config.time_cond_proj_dim)
-            kept |= flat(place, asked)
-            kept[f"{place}.out"] = network(**asked).sample
+        kept |= answers(name, network)
     for name in ("plain", "large"):
         net = ControlNetModel.from_unet(unets[name], conditioning_embedding_out_channels=(4, 6, 8, 8))
         net = keep(f"{name}/controlnet", net)
@@ -137,4 +176,7 @@ def make(_engine: Path) -> None:
             f"{name}.latent": latent,
             f"{name}.decoded": coder.decode(latent).sample,
         }
+    # Behind the rest, whose draws stay what they were.
+    for name, change in DERIVED.items():
+        kept |= answers(name, keep(f"{name}/unet", UNet2DConditionModel(**(BASE | change))))
     write(FOLDER / "expected.safetensors", kept)

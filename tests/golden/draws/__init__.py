@@ -1,0 +1,1 @@
+"""What the explorer draws: a module a kind of case."""
