@@ -21,6 +21,14 @@ impl EulerAncestral {
     }
 }
 
+/// How much noise a step from σ to another adds, and to which σ it goes before; in single precision, as
+/// diffusers has them: at the noise of a zero-terminal schedule their last bit is seen in the sample.
+fn ways(from: f32, to: f32) -> (f64, f64) {
+    let up = (to * to * (from * from - to * to) / (from * from)).max(0.0).sqrt();
+    let down = (to * to - up * up).max(0.0).sqrt();
+    (f64::from(up), f64::from(down))
+}
+
 impl Sampler for EulerAncestral {
     fn timesteps(&self) -> &[f64] {
         &self.0.timesteps
@@ -43,8 +51,7 @@ impl Sampler for EulerAncestral {
     ) -> Result<Stepped> {
         let (from, to) = (self.0.sigmas[index], self.0.sigmas[index + 1]);
         let clean = self.0.clean(prediction, sample, from)?;
-        let up = (to * to * (from * from - to * to) / (from * from)).max(0.0).sqrt();
-        let down = (to * to - up * up).max(0.0).sqrt();
+        let (up, down) = ways(from as f32, to as f32);
         let derivative = quotient(&(sample - &clean)?, from)?;
         let sample = sum(&[(1.0, sample), (down - from, &derivative), (up, &noise.next(sample)?)])?;
         Ok(Stepped { sample, clean })

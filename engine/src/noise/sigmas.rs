@@ -103,7 +103,7 @@ impl Sigmas {
     /// A sample as the network knows it: of spread 1.
     pub(super) fn scaled(&self, sample: &Tensor, index: usize) -> Result<Tensor> {
         let sigma = self.sigmas[index];
-        quotient(sample, (sigma * sigma + 1.0).sqrt())
+        quotient(sample, f64::from(spread(sigma).sqrt()))
     }
 
     /// The clean sample that the network speaks of at σ.
@@ -112,8 +112,9 @@ impl Sigmas {
             Prediction::Epsilon => sum(&[(1.0, sample), (-sigma, prediction)]),
             Prediction::Sample => Ok(prediction.clone()),
             Prediction::VPrediction => {
-                let spread = sigma * sigma + 1.0;
-                sum(&[(-sigma / spread.sqrt(), prediction), (1.0 / spread, sample)])
+                let spread = spread(sigma);
+                let share = f64::from(-(sigma as f32) / spread.sqrt());
+                sum(&[(share, prediction), (1.0, &quotient(sample, f64::from(spread))?)])
             }
         }
     }
@@ -121,6 +122,13 @@ impl Sigmas {
     pub(super) fn add_noise(&self, clean: &Tensor, noise: &Tensor, index: usize) -> Result<Tensor> {
         sum(&[(1.0, clean), (self.sigmas[index], noise)])
     }
+}
+
+/// σ² + 1 in single precision, as diffusers has it: at the noise of a zero-terminal schedule (σ of 4,096) its
+/// last bit is seen in the sample.
+fn spread(sigma: f64) -> f32 {
+    let sigma = sigma as f32;
+    sigma * sigma + 1.0
 }
 
 /// σ spaced otherwise than the timesteps are, where the configuration asks for it; its ends are those of

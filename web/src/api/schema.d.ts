@@ -1,4 +1,4 @@
-// Made by `npm run api` from the description with SHA-256 905381e8dd44319d0aa7c955c27cac690f49288288b1d35012ef9c1be14571f2.
+// Made by `npm run api` from the description with SHA-256 4e8e33b450083f0e19f7d3a2b99a849290d8823cac4877b901dc2952f139d65c.
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
