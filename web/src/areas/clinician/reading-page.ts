@@ -154,7 +154,7 @@ export class ReadingPage extends View {
             [words.guidance, provenance.guidance_scale],
             [words.scheduler, provenance.scheduler],
             ...Object.entries(provenance.options ?? {}).map(
-              ([name, value]) => [words.option(name), JSON.stringify(value)] as const,
+              ([name, value]) => [words.option(name.replaceAll('_', ' ')), JSON.stringify(value)] as const,
             ),
             [words.noise, provenance.random_generator],
             [words.size, `${provenance.width} × ${provenance.height}`],

@@ -58,7 +58,7 @@ export const reading = {
     weights: 'Weights SHA-256',
     adapters: 'Adapters',
     learned: (word: string) => `Learned word “${word}”, SHA-256`,
-    option: (name: string) => `Parameter ${name.replaceAll('_', ' ')}`,
+    option: (name: string) => `Parameter ${name}`,
     none: 'None',
     seed: 'Seed',
     steps: 'Steps',

@@ -52,7 +52,7 @@ export const reading = {
     weights: '权重 SHA-256',
     adapters: '适配器',
     learned: (word: string) => `习得词“${word}”SHA-256`,
-    option: (name: string) => `参数 ${name.replaceAll('_', ' ')}`,
+    option: (name: string) => `参数 ${name}`,
     none: '无',
     seed: '种子',
     steps: '步数',
