@@ -17,7 +17,7 @@ stamps := $(CARGO_TARGET_DIR)/stamps
 page_sources := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/tests -prune -o -type f -print)
 program_sources := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find backend engine/Cargo.toml engine/src compliance migrations -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.sql' -o -name '*.html' \))
 
-.PHONY: help run build web test test-rust test-web test-browser test-flows fuzz lint licences starter golden explore clean bootstrap
+.PHONY: help run build web test test-rust test-web test-browser test-speech test-flows fuzz lint licences starter golden explore clean bootstrap
 
 help: ## What can be asked for
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ test-web: $(stamps)/npm ## Tests of the pages' parts, in Node
 
 test-browser: build ## The three people's way through, in a real browser
 	scripts/test-browser.sh
+
+test-speech: build ## Spoken requests on Whisper's real weights, fetched once
+	tests/flows/spoken_request.sh
 
 test-flows: build ## Flows on the real radiographs of ../shared/data, where they are
 	tests/flows/real_radiographs.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need beyond what running needs: a browser, DICOM's independent judges,
-# PostgreSQL, and the tools of the scripts.
+# PostgreSQL, the tools of the scripts, and a voice.
 cd "$(dirname "$0")/.."
 scripts/bootstrap-run.sh
 # shellcheck source=scripts/common.sh
@@ -17,3 +17,12 @@ need sqlite3 sqlite3
 # initdb lies outside PATH on Debian.
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need initdb postgresql
 install_missing
+
+# What the spoken requests alone need: where it cannot be had, they are skipped and say so.
+need espeak-ng espeak-ng
+need opusenc opus-tools
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+if [ ${#missing[@]} -gt 0 ]; then
+  install_packages "${missing[@]}" || say "Could not be installed from here: ${missing[*]}"
+  missing=()
+fi

@@ -20,6 +20,7 @@ from makers import (
     bundles,
     captions,
     networks,
+    parameters,
     pipelines,
     prompts,
     references,
@@ -29,9 +30,12 @@ from makers import (
     vision,
 )
 
-# In this order: `bundles` writes the tokenizer that others read, `pipelines` the models of `adapters` and
-# `vision`.
-MAKERS = [bundles, networks, schedulers, samplers, captions, prompts, pipelines, adapters, references, vision, speech]
+# In this order: `bundles` writes the tokenizer that others read, `pipelines` the models of `adapters`,
+# `parameters` and `vision`.
+MAKERS = [
+    bundles, networks, schedulers, samplers, captions, prompts, pipelines, adapters, parameters, references, vision,
+    speech,
+]
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ mod adapters;
 mod captions;
 mod full;
 mod networks;
+mod parameters;
 mod pipelines;
 mod prompts;
 mod references;

@@ -14,9 +14,9 @@ use skiagraph_engine::serve::{GenerateRequest, Given, ServeError, Service, repla
 use super::{Golden, folder_of};
 
 /// Of the image's brightest value; single precision loses a few millionths.
-const TOLERANCE: f32 = 1e-3;
+pub const TOLERANCE: f32 = 1e-3;
 
-fn request(start: Start) -> Request {
+pub fn request(start: Start) -> Request {
     Request {
         prompt: "chest radiograph, AP view, child, male, bacterial pneumonia".into(),
         negative: "blurred".into(),
@@ -27,7 +27,7 @@ fn request(start: Start) -> Request {
     }
 }
 
-fn shown() -> HashMap<String, Frame> {
+pub fn shown() -> HashMap<String, Frame> {
     let path = folder_of("pipelines").join("shown.safetensors");
     candle_core::safetensors::load(path, &Device::Cpu)
         .unwrap()
@@ -38,6 +38,12 @@ fn shown() -> HashMap<String, Frame> {
             (name, Frame { width: width as u32, height: height as u32, pixels })
         })
         .collect()
+}
+
+/// A condition that acts in every step.
+pub fn control(network: usize, name: &str, weight: f64) -> Control {
+    let image = shown().remove(name).unwrap();
+    Control { network, image, weight, start: 0.0, end: 1.0 }
 }
 
 fn check(bundle: &str, cases: &[(&str, Request)]) {

@@ -62,7 +62,11 @@ fn greedy_tokens_are_the_same() {
         let samples = samples(&golden, &format!("{name}.samples"));
         let clip = Clip::from_samples(samples, SAMPLE_RATE, Limits::default()).unwrap();
         for language in ["en", "zh"] {
-            let options = Options { language: Some(language.into()), temperatures: vec![0.0] };
+            let options = Options {
+                language: Some(language.into()),
+                temperatures: vec![0.0],
+                ..Options::default()
+            };
             let transcript =
                 model.transcribe(&clip, &options, &mut |_, _| (), &CancelToken::new()).unwrap();
             let expected: Vec<u32> = golden

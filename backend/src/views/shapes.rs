@@ -121,6 +121,9 @@ pub struct Provenance {
     pub model_sha256: String,
     /// The adapters that acted, in their order.
     pub adapters: Vec<AdapterUse>,
+    /// The learned words that the prompts could use, in their order.
+    #[serde(default)]
+    pub embeddings: Vec<EmbeddingUse>,
     /// The seed of the noise.
     pub seed: u64,
     /// How the seed becomes noise.
@@ -144,8 +147,22 @@ pub struct Provenance {
     pub height: u32,
     /// The share of the steps that was taken from an initial image; absent, it began with noise.
     pub strength: Option<f64>,
+    /// Parameters of the sampling that were not at their defaults, by name.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub options: serde_json::Value,
     /// The pictures that went in.
     pub inputs: Vec<InputUse>,
+}
+
+/// A word that was learned beside the model's vocabulary.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddingUse {
+    /// The word.
+    pub token: String,
+    /// SHA-256 of its file, hexadecimal.
+    pub sha256: String,
 }
 
 /// An adapter that acted on an image.
@@ -299,6 +316,8 @@ mod tests {
         });
         check::<Provenance>(&dicom::Provenance {
             adapters: vec![dicom::AdapterUse { scale: 0.5, ..dicom::AdapterUse::default() }],
+            embeddings: vec![dicom::EmbeddingUse::default()],
+            options: serde_json::json!({ "eta": 0.5 }),
             scheduler_config: serde_json::json!({ "beta_end": 0.5 }),
             strength: Some(0.5),
             inputs: vec![dicom::InputUse {

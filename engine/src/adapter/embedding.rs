@@ -8,7 +8,7 @@ use candle_core::{DType, Tensor};
 use super::error::AdapterError;
 use super::names::Component;
 use super::read::{factor, only_safetensors, stem};
-use crate::model::{ModelError, TextEncoder};
+use crate::model::{ModelError, TextEncoder, sha256_file};
 
 /// Vectors of one word, at most: it must fit between start and end of CLIP's window.
 const MOST_VECTORS: usize = 75;
@@ -21,6 +21,7 @@ pub struct Embedding {
     token: String,
     /// `[vectors, width]`
     vectors_by_encoder: BTreeMap<Component, Tensor>,
+    sha256: String,
 }
 
 impl Embedding {
@@ -79,12 +80,22 @@ impl Embedding {
         {
             return Err(fault(&"its word must not be empty, nor hold a space").into());
         }
-        Ok(Self { token, vectors_by_encoder })
+        Ok(Self { token, vectors_by_encoder, sha256: sha256_file(&file_path)? })
     }
 
     /// The word.
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// SHA-256 of its file, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Whether it has vectors for a text encoder.
+    pub fn speaks_to(&self, component: Component) -> bool {
+        self.vectors_by_encoder.contains_key(&component)
     }
 
     /// How many vectors it stands for: as many tokens of a prompt.

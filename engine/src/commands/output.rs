@@ -52,6 +52,15 @@ impl Output {
         Ok(())
     }
 
+    /// Something to be known that is no error: for a person on standard error, beside the results.
+    pub(crate) fn note(&self, value: &impl Serialize, words: &str) -> anyhow::Result<()> {
+        if self.json {
+            return self.result("note", value, words);
+        }
+        let _ = writeln!(io::stderr().lock(), "note: {words}");
+        Ok(())
+    }
+
     /// Whether results go to a program.
     pub(crate) fn is_json(&self) -> bool {
         self.json

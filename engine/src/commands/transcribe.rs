@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use candle_core::Device;
 use serde::Serialize;
 use skiagraph_engine::device::CancelToken;
-use skiagraph_engine::prompt::{StructuredPrompt, spoken};
+use skiagraph_engine::prompt::{StructuredPrompt, expected_words, spoken};
 use skiagraph_engine::speech::{Clip, Limits, Options, SpeechModel, Transcript};
 
 use super::Output;
@@ -57,7 +57,11 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> 
     let clip = Clip::read(&bytes, limits)?;
     let model = SpeechModel::open(folder, &Device::Cpu)?;
     let progress = output.progress("windows");
-    let options = Options { language: arguments.language.clone(), ..Options::default() };
+    let options = Options {
+        language: arguments.language.clone(),
+        expected: expected_words(),
+        ..Options::default()
+    };
     let transcript = model.transcribe(
         &clip,
         &options,

@@ -1,5 +1,5 @@
 //! Pictures in any form, and the conditions that are made of them.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 use std::io::Cursor;
 

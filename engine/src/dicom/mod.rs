@@ -28,7 +28,8 @@ pub use crate::terms::{AgeGroup, Sex};
 pub use error::DicomError;
 pub use png::{png_with_provenance, render_png};
 pub use provenance::{
-    AdapterUse, ControlUse, InputUse, Provenance, SyntheticDescription, read_provenance,
+    AdapterUse, ControlUse, EmbeddingUse, InputUse, Provenance, SyntheticDescription,
+    read_provenance,
 };
 pub use radiograph::{Frame, Header, Radiograph};
 pub use read::{inspect, read, read_file};

@@ -32,6 +32,9 @@ pub struct Provenance {
     pub model_sha256: String,
     /// The adapters that acted, in their order.
     pub adapters: Vec<AdapterUse>,
+    /// The learned words that the prompts could use, in their order.
+    #[serde(default)]
+    pub embeddings: Vec<EmbeddingUse>,
     /// The seed of all noise.
     pub seed: u64,
     /// How the seed becomes noise.
@@ -54,8 +57,15 @@ pub struct Provenance {
     pub height: u32,
     /// The share of the steps that was taken from an initial image; absent, it began with noise.
     pub strength: Option<f64>,
+    /// Parameters that were not at their defaults.
+    #[serde(default = "nothing")]
+    pub options: serde_json::Value,
     /// The pictures that went in.
     pub inputs: Vec<InputUse>,
+}
+
+fn nothing() -> serde_json::Value {
+    serde_json::Value::Object(serde_json::Map::new())
 }
 
 /// An adapter that acted on an image.
@@ -67,6 +77,15 @@ pub struct AdapterUse {
     pub sha256: String,
     /// 0 is nothing, 1 as trained.
     pub scale: f32,
+}
+
+/// A word that was learned beside the model's vocabulary.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EmbeddingUse {
+    /// The word.
+    pub token: String,
+    /// SHA-256 of its file, in hexadecimal.
+    pub sha256: String,
 }
 
 /// A picture that went into an image.

@@ -57,7 +57,10 @@ impl ModelCard {
             return Err(ModelError::file(folder, cause));
         }
         let unet: Value = read_json(&path)?;
-        let vae: Value = read_json(&folder.join("vae").join("config.json"))?;
+        // Many checkpoints come without an autoencoder: it is another model's, then.
+        let vae = folder.join("vae");
+        let vae: Value =
+            if vae.exists() { read_json(&vae.join("config.json"))? } else { Value::Null };
         let index: Value = read_json(&folder.join("model_index.json")).unwrap_or_default();
         let number = |value: &Value| value.as_u64().map(|number| number as usize);
         let latent_size = match &unet["sample_size"] {

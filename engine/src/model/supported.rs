@@ -73,6 +73,7 @@ pub(super) fn vae() -> Vec<(&'static str, Value)> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

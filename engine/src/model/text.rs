@@ -174,6 +174,11 @@ impl TextEncoder {
         &self.config
     }
 
+    /// Where its weights are.
+    pub fn device(&self) -> &Device {
+        self.token_embedding.device()
+    }
+
     /// Gives the tokens from `first` on the vectors `rows` `[tokens, width]`, in place of those learned
     /// before; none takes them away. The vocabulary's own stay as they are.
     ///
@@ -208,6 +213,18 @@ impl TextEncoder {
         self.final_layer_norm.forward(&self.layers(tokens)?.1)
     }
 
+    /// As [`Self::forward`], and as [`Self::encode`]'s penultimate state, `skipped` layers earlier.
+    ///
+    /// # Errors
+    /// Where there are not so many layers.
+    pub fn earlier(&self, tokens: &Tensor, skipped: usize) -> Result<(Tensor, Tensor)> {
+        let Some(taken) = self.layers.len().checked_sub(skipped).filter(|taken| *taken > 0) else {
+            bail!("{skipped} layers left out of {}", self.layers.len());
+        };
+        let (before, last) = self.first_layers(tokens, taken)?;
+        Ok((self.final_layer_norm.forward(&last)?, before))
+    }
+
     /// All that the encoder says of tokens `[batch, length]`.
     pub fn encode(&self, tokens: &Tensor) -> Result<TextOutput> {
         let (penultimate, last) = self.layers(tokens)?;
@@ -226,6 +243,11 @@ impl TextEncoder {
 
     /// Before and after the last layer.
     fn layers(&self, tokens: &Tensor) -> Result<(Tensor, Tensor)> {
+        self.first_layers(tokens, self.layers.len())
+    }
+
+    /// Before and after the last of the first `taken` layers.
+    fn first_layers(&self, tokens: &Tensor, taken: usize) -> Result<(Tensor, Tensor)> {
         let (batch, length) = tokens.dims2()?;
         let longest = self.config.max_position_embeddings;
         if length > longest {
@@ -236,7 +258,7 @@ impl TextEncoder {
         let mut x = x.broadcast_add(&self.position_embedding.narrow(0, 0, length)?)?;
         let mut penultimate = x.clone();
         let mask = causal_mask(length, x.dtype(), x.device())?;
-        for layer in &self.layers {
+        for layer in &self.layers[..taken] {
             penultimate = x;
             x = layer.forward(&penultimate, Some(&mask))?;
         }

@@ -294,6 +294,11 @@ impl Tokenizer {
         self.inner.get_vocab(true).into_values().max().unwrap_or(self.end)
     }
 
+    /// The first token of the words of [`Self::with_added`], where there are any.
+    pub fn first_added(&self) -> Option<u32> {
+        self.vectors.keys().min().copied()
+    }
+
     /// The token that begins a text.
     pub fn start_token(&self) -> u32 {
         self.start

@@ -36,6 +36,24 @@ impl Residuals {
         })
     }
 
+    /// `factor` times as much in the middle, and ever less towards the image, down to a tenth: so that the
+    /// shallow layers follow the condition less than the deep ones (diffusers' guess mode).
+    pub fn graded(&self, factor: f64) -> Result<Self> {
+        let levels = self.down.len();
+        let share = |level: usize| 10f64.powf(level as f64 / levels.max(1) as f64 - 1.0);
+        let down = self.down.iter().enumerate().map(|(level, one)| one * (factor * share(level)));
+        Ok(Self { down: down.collect::<Result<_>>()?, mid: (&self.mid * factor)? })
+    }
+
+    /// The same for a batch of two, of which the first gets nothing.
+    pub fn for_the_second(&self) -> Result<Self> {
+        let behind = |one: &Tensor| Tensor::cat(&[&one.zeros_like()?, one], 0);
+        Ok(Self {
+            down: self.down.iter().map(behind).collect::<Result<_>>()?,
+            mid: behind(&self.mid)?,
+        })
+    }
+
     /// Both together.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::course::Course;
 use super::ddim::Ddim;
 use super::ddpm::Ddpm;
 use super::dpm_solver::DpmSolver;
@@ -103,6 +104,8 @@ pub struct SchedulerConfig {
     pub(super) prediction: Prediction,
     pub(super) spacing: Spacing,
     pub(super) steps_offset: usize,
+    /// Where a sampling goes another way than the one that is spaced here.
+    pub(super) course: Course,
 }
 
 impl TryFrom<Map<String, Value>> for SchedulerConfig {
@@ -137,6 +140,7 @@ impl From<&ScheduleConfig> for SchedulerConfig {
             prediction: config.prediction_type,
             spacing: config.timestep_spacing,
             steps_offset: config.steps_offset,
+            course: Course::default(),
         })
     }
 }
@@ -245,6 +249,7 @@ impl SchedulerConfig {
                 }
             },
             steps_offset: count(&settings, "steps_offset", 0)?,
+            course: Course::default(),
             class,
             settings,
         };
@@ -312,6 +317,27 @@ impl SchedulerConfig {
         };
         config.validate()?;
         Ok(config)
+    }
+
+    /// A sampling along a course of its own.
+    ///
+    /// # Errors
+    /// Names the setting, or what of the course, that the scheduler cannot follow.
+    pub fn sampler_along(&self, course: &Course) -> Result<Box<dyn Sampler>, String> {
+        let takes_timesteps = match self.class {
+            Class::Ddpm
+            | Class::DpmSolverMultistep
+            | Class::EulerDiscrete
+            | Class::HeunDiscrete
+            | Class::Lcm => true,
+            Class::Ddim
+            | Class::EulerAncestralDiscrete
+            | Class::FlowMatchEulerDiscrete
+            | Class::Pndm
+            | Class::UniPcMultistep => false,
+        };
+        course.check(self, takes_timesteps, self.class == Class::EulerDiscrete)?;
+        Self { course: course.clone(), ..self.clone() }.sampler(course.steps)
     }
 
     /// A sampling in `steps` steps.
@@ -391,6 +417,9 @@ impl SchedulerConfig {
 
     /// Whole timesteps of a sampling, from noise to image, as DDIM, DDPM and PNDM visit them.
     pub(super) fn whole_timesteps(&self, steps: usize) -> Vec<usize> {
+        if !self.course.timesteps.is_empty() {
+            return self.course.timesteps.iter().map(|timestep| *timestep as usize).collect();
+        }
         let count = self.num_train_timesteps;
         match self.spacing {
             Spacing::Leading => {
@@ -410,6 +439,9 @@ impl SchedulerConfig {
 
     /// Timesteps of a sampling, from noise to image, as Euler and Heun visit them: perhaps between two.
     pub(super) fn real_timesteps(&self, steps: usize) -> Vec<f64> {
+        if !self.course.timesteps.is_empty() {
+            return self.course.timesteps.iter().map(|timestep| f64::from(*timestep)).collect();
+        }
         let count = self.num_train_timesteps;
         match self.spacing {
             Spacing::Linspace => {

@@ -1,4 +1,4 @@
-//! DDIM (Song et al., arXiv 2010.02502), without added noise.
+//! DDIM (Song et al., arXiv 2010.02502).
 
 use candle_core::{Result, Tensor};
 
@@ -9,7 +9,7 @@ use super::schedule::Prediction;
 use super::source::NoiseSource;
 use super::table::Table;
 
-/// A deterministic sampler.
+/// A sampler that adds as much noise as η says, none by itself.
 pub(super) struct Ddim {
     table: Table,
     timesteps: Vec<f64>,
@@ -18,6 +18,7 @@ pub(super) struct Ddim {
     prediction: Prediction,
     limit: Limit,
     final_alpha: f64,
+    eta: f64,
 }
 
 impl Ddim {
@@ -31,6 +32,7 @@ impl Ddim {
             stride: config.num_train_timesteps / steps,
             prediction: config.prediction,
             limit: Limit::of(config, true)?,
+            eta: config.course.eta,
             visited,
             table,
         })
@@ -47,7 +49,7 @@ impl Sampler for Ddim {
         prediction: &Tensor,
         index: usize,
         sample: &Tensor,
-        _noise: &mut dyn NoiseSource,
+        source: &mut dyn NoiseSource,
     ) -> Result<Stepped> {
         let timestep = self.visited[index];
         let alpha = self.table.alpha_cumprod(timestep);
@@ -58,7 +60,14 @@ impl Sampler for Ddim {
         let (signal, scale) = (alpha.sqrt(), (1.0 - alpha).sqrt());
         let (mut clean, noise) = parts(self.prediction, prediction, sample, signal, scale)?;
         clean = self.limit.apply(clean)?;
-        let sample = sum(&[(previous.sqrt(), &clean), ((1.0 - previous).sqrt(), &noise)])?;
+        // The paper's equations 12 and 16.
+        let variance = (1.0 - previous) / (1.0 - alpha) * (1.0 - alpha / previous);
+        let spread = self.eta * variance.max(0.0).sqrt();
+        let direction = (1.0 - previous - spread * spread).max(0.0).sqrt();
+        let mut sample = sum(&[(previous.sqrt(), &clean), (direction, &noise)])?;
+        if self.eta > 0.0 {
+            sample = sum(&[(1.0, &sample), (spread, &source.next(&sample)?)])?;
+        }
         Ok(Stepped { sample, clean })
     }
 

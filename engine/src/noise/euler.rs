@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
-use super::sampler::{Sampler, Stepped, sum};
+use super::sampler::{Sampler, Stepped, quotient, sum};
 use super::sigmas::Sigmas;
 use super::source::NoiseSource;
 
@@ -38,7 +38,7 @@ impl Sampler for Euler {
     ) -> Result<Stepped> {
         let (sigma, next) = (self.0.sigmas[index], self.0.sigmas[index + 1]);
         let clean = self.0.clean(prediction, sample, sigma)?;
-        let derivative = Sigmas::derivative(sample, &clean, sigma)?;
+        let derivative = quotient(&(sample - &clean)?, sigma)?;
         let sample = sum(&[(1.0, sample), (next - sigma, &derivative)])?;
         Ok(Stepped { sample, clean })
     }

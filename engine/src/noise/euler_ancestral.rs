@@ -4,7 +4,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
-use super::sampler::{Sampler, Stepped, sum};
+use super::sampler::{Sampler, Stepped, quotient, sum};
 use super::schedule::Prediction;
 use super::sigmas::Sigmas;
 use super::source::NoiseSource;
@@ -45,7 +45,7 @@ impl Sampler for EulerAncestral {
         let clean = self.0.clean(prediction, sample, from)?;
         let up = (to * to * (from * from - to * to) / (from * from)).max(0.0).sqrt();
         let down = (to * to - up * up).max(0.0).sqrt();
-        let derivative = Sigmas::derivative(sample, &clean, from)?;
+        let derivative = quotient(&(sample - &clean)?, from)?;
         let sample = sum(&[(1.0, sample), (down - from, &derivative), (up, &noise.next(sample)?)])?;
         Ok(Stepped { sample, clean })
     }

@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
 use super::limit::Limit;
-use super::sampler::{Sampler, Stepped, sum};
+use super::sampler::{Sampler, Stepped, quotient, sum};
 use super::sigmas::Sigmas;
 use super::source::NoiseSource;
 
@@ -66,7 +66,7 @@ impl Sampler for Heun {
         let sigma = self.levels.sigmas[index];
         let mut clean = self.levels.clean(prediction, sample, sigma)?;
         clean = self.limit.apply(clean)?;
-        let derivative = Sigmas::derivative(sample, &clean, sigma)?;
+        let derivative = quotient(&(sample - &clean)?, sigma)?;
         let sample = if let Some(half) = half {
             let mean = sum(&[(0.5, &half.derivative), (0.5, &derivative)])?;
             sum(&[(1.0, &half.sample), (half.width, &mean)])?

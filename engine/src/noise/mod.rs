@@ -1,6 +1,7 @@
 //! Noise schedules and prediction types, one file a scheduler. Under training and sampling alike.
 
 mod config;
+mod course;
 mod ddim;
 mod ddpm;
 mod dpm_solver;
@@ -24,6 +25,7 @@ mod unipc;
 mod tests;
 
 pub use config::SchedulerConfig;
+pub use course::Course;
 pub use sampler::{Sampler, Stepped};
 pub use schedule::{BetaSchedule, Prediction, Schedule, ScheduleConfig, Spacing};
 pub use source::NoiseSource;

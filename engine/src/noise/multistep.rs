@@ -86,6 +86,9 @@ impl Levels {
                 trailing(last, ratio).map(|at| at.round_ties_even() - 1.0).collect()
             }
         };
+        if !config.course.timesteps.is_empty() {
+            timesteps = config.course.timesteps.iter().map(|at| f64::from(*at)).collect();
+        }
         let falling: Vec<f64> = all.iter().rev().copied().collect();
         let straight = config.flag("use_flow_sigmas", false)?;
         let lu = config.flag("use_lu_lambdas", false)? && rounding == Rounding::DpmSolver;

@@ -71,6 +71,12 @@ pub(super) fn sum(terms: &[(f64, &Tensor)]) -> Result<Tensor> {
     total.ok_or_else(|| candle_core::Error::msg("a sum of nothing"))
 }
 
+/// A quotient in the tensor's own precision: candle multiplies by the inverse where a number divides, and at
+/// the noise of a zero-terminal schedule (σ of 4,096) its rounding is seen.
+pub(super) fn quotient(tensor: &Tensor, divisor: f64) -> Result<Tensor> {
+    tensor.broadcast_div(&Tensor::new(divisor, tensor.device())?.to_dtype(tensor.dtype())?)
+}
+
 /// Clean sample and noise of what a network predicted for `sample` = signal · clean + scale · noise.
 pub(super) fn parts(
     kind: Prediction,

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
-use super::sampler::sum;
+use super::sampler::{quotient, sum};
 use super::schedule::{Prediction, Spacing};
 use super::table::{Table, beta, exponential, interpolated, karras, logarithms, timestep_of};
 
@@ -85,6 +85,11 @@ impl Sigmas {
         let single = |value: &f64| f64::from(*value as f32);
         sigmas = sigmas.iter().map(single).collect();
         sigmas.push(if to_zero { 0.0 } else { all[0] });
+        if !config.course.sigmas.is_empty() {
+            sigmas = config.course.sigmas.iter().map(single).collect();
+            let asked = &sigmas[..sigmas.len() - 1];
+            timesteps = asked.iter().map(|sigma| timestep_of(*sigma, &logarithms)).collect();
+        }
         let largest = sigmas.iter().copied().fold(0.0, f64::max);
         let full = matches!(config.spacing, Spacing::Linspace | Spacing::Trailing);
         Ok(Self {
@@ -98,7 +103,7 @@ impl Sigmas {
     /// A sample as the network knows it: of spread 1.
     pub(super) fn scaled(&self, sample: &Tensor, index: usize) -> Result<Tensor> {
         let sigma = self.sigmas[index];
-        sample / (sigma * sigma + 1.0).sqrt()
+        quotient(sample, (sigma * sigma + 1.0).sqrt())
     }
 
     /// The clean sample that the network speaks of at σ.
@@ -111,13 +116,6 @@ impl Sigmas {
                 sum(&[(-sigma / spread.sqrt(), prediction), (1.0 / spread, sample)])
             }
         }
-    }
-
-    /// Which way the sample goes at σ. Divided, not multiplied by a reciprocal: at the noise of a zero
-    /// signal, thousands, the last bit is what is left of the sample.
-    pub(super) fn derivative(sample: &Tensor, clean: &Tensor, sigma: f64) -> Result<Tensor> {
-        let sigma = Tensor::new(&[sigma as f32], sample.device())?.to_dtype(sample.dtype())?;
-        (sample - clean)?.broadcast_div(&sigma)
     }
 
     pub(super) fn add_noise(&self, clean: &Tensor, noise: &Tensor, index: usize) -> Result<Tensor> {

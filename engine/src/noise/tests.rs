@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{Device, Tensor};
+use serde_json::json;
 
 use super::*;
 
@@ -96,7 +97,6 @@ fn a_configuration_that_cannot_be_followed_is_refused_by_name() {
         let error = config.and_then(|config| config.sampler(10).map(drop)).unwrap_err();
         assert!(error.starts_with(key), "{name}: {error}");
     };
-    use serde_json::json;
     for name in CLASSES {
         refused(name, "num_train_timesteps", json!(0));
         refused(name, "num_train_timesteps", json!(1e12 as u64));

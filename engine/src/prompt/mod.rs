@@ -13,5 +13,5 @@ pub use crate::terms::{
     view_positions,
 };
 pub use deidentification::strip_marks;
-pub use spoken::spoken;
+pub use spoken::{expected_words, spoken};
 pub use structured::{LONGEST_TEXT, PromptError, StructuredPrompt};

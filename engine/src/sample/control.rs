@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor};
 use super::error::SampleError;
 use super::pipeline::Pipeline;
 use super::request::{Control, Request};
-use crate::model::{ControlNet, Residuals, T2iAdapter, UnetInput};
+use crate::model::{Added, ControlNet, Residuals, T2iAdapter, UnetInput};
 
 /// A network that reads a condition image.
 pub enum ControlNetwork {
@@ -31,7 +31,39 @@ enum Seen<'a> {
 }
 
 /// The controls of a request.
-pub(super) struct Controls<'a>(Vec<Acting<'a>>);
+pub(super) struct Controls<'a> {
+    acting: Vec<Acting<'a>>,
+    guess_mode: bool,
+}
+
+/// What the network is asked of the prompt, without what it is led away from: the second of a batch of two.
+struct OfPrompt {
+    sample: Tensor,
+    context: Tensor,
+    added: Option<(Tensor, Tensor)>,
+}
+
+impl OfPrompt {
+    fn new(input: &UnetInput) -> Result<Self> {
+        let second = |both: &Tensor| both.narrow(0, 1, 1);
+        let added = match &input.added {
+            Some(added) => Some((second(added.text_embeds)?, second(added.time_ids)?)),
+            None => None,
+        };
+        Ok(Self { sample: second(input.sample)?, context: second(input.context)?, added })
+    }
+
+    fn input<'a>(&'a self, both: &UnetInput<'a>) -> UnetInput<'a> {
+        let added = self.added.as_ref();
+        UnetInput {
+            sample: &self.sample,
+            timesteps: &both.timesteps[1..],
+            context: &self.context,
+            added: added.map(|(text_embeds, time_ids)| Added { text_embeds, time_ids }),
+            ..*both
+        }
+    }
+}
 
 impl<'a> Controls<'a> {
     pub(super) fn new(
@@ -66,13 +98,13 @@ impl<'a> Controls<'a> {
             };
             acting.push(Acting { control, seen });
         }
-        Ok(Self(acting))
+        Ok(Self { acting, guess_mode: request.options.guess_mode })
     }
 
     /// The controls that act at step `index` of `steps`: all that is between their start and end.
     fn at(&self, index: usize, steps: usize) -> impl Iterator<Item = &Acting<'a>> {
         let (from, to) = (index as f64 / steps as f64, (index + 1) as f64 / steps as f64);
-        self.0.iter().filter(move |acting| {
+        self.acting.iter().filter(move |acting| {
             let Control { start, end, weight, .. } = acting.control;
             from >= *start && to <= *end && *weight > 0.0
         })
@@ -86,11 +118,25 @@ impl<'a> Controls<'a> {
         steps: usize,
     ) -> Result<Option<Residuals>> {
         let batch = input.sample.dim(0)?;
+        let prompts = if batch == 2 { Some(OfPrompt::new(input)?) } else { None };
         let mut sum: Option<Residuals> = None;
         for acting in self.at(index, steps) {
             let Seen::Image(network, image) = &acting.seen else { continue };
-            let image = Tensor::cat(&vec![image; batch], 0)?;
-            let residuals = network.forward(input, &image)?.scaled(acting.control.weight)?;
+            let pools = network.config().global_pool_conditions;
+            let alone = prompts.as_ref().filter(|_| self.guess_mode || pools);
+            let residuals = match alone {
+                Some(prompt) => network.forward(&prompt.input(input), image)?,
+                None => network.forward(input, &Tensor::cat(&vec![image; batch], 0)?)?,
+            };
+            let weight = acting.control.weight;
+            let mut residuals = if self.guess_mode && !pools {
+                residuals.graded(weight)?
+            } else {
+                residuals.scaled(weight)?
+            };
+            if alone.is_some() {
+                residuals = residuals.for_the_second()?;
+            }
             sum = Some(match sum {
                 None => residuals,
                 Some(others) => others.plus(&residuals)?,

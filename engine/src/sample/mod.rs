@@ -6,10 +6,12 @@ mod error;
 mod generate;
 mod guidance;
 mod image_prompt;
+mod options;
 mod pipeline;
 mod random;
 mod request;
 mod start;
+mod text;
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,8 @@ pub use control::ControlNetwork;
 pub use error::SampleError;
 pub use generate::{Step, generate, render};
 pub use image_prompt::ImagePrompt;
-pub use pipeline::{Pipeline, TextReader};
+pub use options::{SamplingOptions, Sizes};
+pub use pipeline::Pipeline;
 pub use random::{RANDOM_GENERATOR, Seeded};
 pub use request::{Control, MOST_STEPS, Request, Start};
+pub use text::TextReader;

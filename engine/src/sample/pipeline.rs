@@ -4,16 +4,15 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::conditioning::{
-    ConditionError, States, TextNotes, TextOptions, Tower, chunks, condition,
-};
 use super::control::ControlNetwork;
 use super::error::SampleError;
 use super::image_prompt::ImageReader;
+use super::options::SamplingOptions;
 use super::request::{LONGEST_SIDE, Request};
-use crate::adapter::{Adapter, AdapterError, Networks, attach};
+use super::text::{Said, TextReader, Texts};
+use crate::adapter::{Adapter, AdapterError, Embedding, Networks, attach};
 use crate::dicom::Frame;
-use crate::model::{Bundle, ModelError, Part, TextEncoder, Tokenizer, Unet, Vae};
+use crate::model::{Bundle, ModelError, Part, Unet, Vae};
 use crate::nn::{ImageContext, Weights, timestep_embedding};
 use crate::noise::{NoiseSource, Sampler, SchedulerConfig};
 
@@ -32,37 +31,16 @@ pub(super) struct Told {
 /// Beyond this many pixels the autoencoder works tile by tile: its memory grows with the area.
 const UNTILED: usize = 1024 * 1024;
 
-/// A text encoder with its tokenizer.
-struct Words {
-    encoder: TextEncoder,
-    tokenizer: Tokenizer,
-    weights: Weights,
-}
-
-impl Words {
-    fn load(bundle: &Bundle, part: Part, device: &Device) -> std::result::Result<Self, ModelError> {
-        let (encoder, weights) = bundle.text_encoder(part, false, device)?;
-        Ok(Self { encoder, tokenizer: bundle.tokenizer(part)?, weights })
-    }
-
-    fn window(&self) -> usize {
-        self.encoder.config().max_position_embeddings
-    }
-}
-
 /// A loaded model.
 pub struct Pipeline {
     unet: Unet,
-    words: Words,
-    /// The second encoder of Stable Diffusion XL.
-    second: Option<Words>,
+    texts: Texts,
     vae: Vae,
     controls: Vec<ControlNetwork>,
     control_hashes: Vec<String>,
     image_reader: Option<ImageReader>,
     scheduler: SchedulerConfig,
     image_size: usize,
-    zeros_for_no_words: bool,
     device: Device,
     unet_weights: Weights,
 }
@@ -74,11 +52,6 @@ impl Pipeline {
     /// Where a part is missing or damaged, or the parts do not fit each other.
     pub fn load(bundle: &Bundle, device: &Device) -> std::result::Result<Self, ModelError> {
         let (unet, unet_weights) = bundle.unet(false, device)?;
-        let words = Words::load(bundle, Part::TextEncoder, device)?;
-        let second = bundle
-            .has(Part::TextEncoder2)
-            .then(|| Words::load(bundle, Part::TextEncoder2, device))
-            .transpose()?;
         let mut pipeline = Self {
             vae: bundle.vae(device)?,
             controls: Vec::new(),
@@ -86,11 +59,9 @@ impl Pipeline {
             image_reader: None,
             scheduler: bundle.scheduler()?,
             image_size: bundle.card().image_size,
-            zeros_for_no_words: bundle.zeros_for_no_words()?,
             device: device.clone(),
             unet,
-            words,
-            second,
+            texts: Texts::load(bundle, device)?,
             unet_weights,
         };
         pipeline.check(bundle)?;
@@ -190,9 +161,7 @@ impl Pipeline {
             return fault("unet", "out_channels", cause);
         }
         let mut width = 0;
-        for (part, words) in std::iter::once(("text_encoder", &self.words))
-            .chain(self.second.as_ref().map(|words| ("text_encoder_2", words)))
-        {
+        for (part, words) in self.texts.parts() {
             let (text, largest) = (words.encoder.config(), words.tokenizer.largest_token());
             width += text.hidden_size;
             if largest as usize >= text.vocab_size {
@@ -210,7 +179,7 @@ impl Pipeline {
             let cause = "no pipeline here tells the network a class; it is for enlarging or unCLIP";
             return fault("unet", "class_embed_type", cause.to_owned());
         }
-        if unet.adds_text_and_sizes() && self.second.is_none() {
+        if unet.adds_text_and_sizes() && self.texts.second.is_none() {
             let cause = "needs a second text encoder (text_encoder_2)".to_owned();
             return fault("unet", "addition_embed_type", cause);
         }
@@ -236,7 +205,8 @@ impl Pipeline {
         request: &Request,
     ) -> std::result::Result<Box<dyn Sampler>, SampleError> {
         let config = request.scheduler.as_ref().unwrap_or(&self.scheduler);
-        config.sampler(request.steps).map_err(|cause| SampleError::invalid("scheduler", cause))
+        let course = request.options.course(request.steps);
+        config.sampler_along(&course).map_err(|cause| SampleError::invalid("scheduler", cause))
     }
 
     /// The control networks, in the order in which requests count them.
@@ -257,8 +227,8 @@ impl Pipeline {
     pub fn networks(&self) -> Networks<'_> {
         Networks {
             unet: &self.unet_weights,
-            text_encoder: Some(&self.words.weights),
-            text_encoder_2: self.second.as_ref().map(|words| &words.weights),
+            text_encoder: Some(&self.texts.first.weights),
+            text_encoder_2: self.texts.second.as_ref().map(|words| &words.weights),
         }
     }
 
@@ -275,13 +245,19 @@ impl Pipeline {
         attach(&self.networks(), adapters, merged)
     }
 
-    /// Reads prompts as this pipeline does, without its networks.
+    /// Teaches the model the words of `embeddings` (textual inversion), in place of those before; the base
+    /// stays loaded.
+    ///
+    /// # Errors
+    /// Where an embedding does not fit the text encoders, or its word is in the vocabulary. The model is
+    /// then as it was.
+    pub fn learn(&mut self, embeddings: &[&Embedding]) -> std::result::Result<(), AdapterError> {
+        self.texts.learn(embeddings)
+    }
+
+    /// Reads prompts as this pipeline does, without its networks and without learned words.
     pub fn reader(&self) -> TextReader {
-        TextReader {
-            tokenizer: self.words.tokenizer.clone(),
-            window: self.words.window(),
-            options: TextOptions::default(),
-        }
+        self.texts.reader()
     }
 
     /// Whether the network was taught the guidance scale, and is asked once for it.
@@ -300,7 +276,7 @@ impl Pipeline {
 
     /// Embeds an empty negative prompt from now on, whatever the bundle says; false where it does already.
     pub fn embed_no_words(&mut self) -> bool {
-        self.second.is_some() && std::mem::take(&mut self.zeros_for_no_words)
+        self.texts.embed_no_words()
     }
 
     /// What the network is told of the request's prompts, and of its negative one where `twice`, first.
@@ -308,55 +284,25 @@ impl Pipeline {
         &self,
         request: &Request,
         twice: bool,
-        (height, width): (usize, usize),
+        size: (usize, usize),
     ) -> std::result::Result<Told, SampleError> {
         let images = self.images(request, twice)?;
         let guidance = self.taught(request.guidance_scale)?;
-        let mut texts = vec![request.prompt.as_str()];
-        if twice {
-            texts.insert(0, &request.negative);
-        }
-        let Some(second) = &self.second else {
-            let encode = |tokens: &Tensor| {
-                Ok(States { hidden: self.words.encoder.forward(tokens)?, pooled: None })
-            };
-            let tower = Tower {
-                tokenizer: &self.words.tokenizer,
-                window: self.words.window(),
-                encode: &encode,
-            };
-            let context = condition(&[tower], &texts, &request.text, &self.device)?.context;
-            return Ok(Told { context, added: None, images, guidance });
+        let Said { context, pooled } = self.texts.said(request, twice, &self.device)?;
+        let added = match pooled {
+            Some(pooled) => {
+                let SamplingOptions { sizes, negative_sizes, .. } = &request.options;
+                let mut numbers = sizes.numbers(size).to_vec();
+                if twice {
+                    let away = negative_sizes.as_ref().unwrap_or(sizes).numbers(size);
+                    numbers.splice(0..0, away);
+                }
+                let samples = pooled.dim(0)?;
+                Some((pooled, Tensor::from_vec(numbers, (samples, 6), &self.device)?))
+            }
+            None => None,
         };
-        // Stable Diffusion XL attends to what both encoders say before their last layers.
-        let first = |tokens: &Tensor| {
-            let output = self.words.encoder.encode(tokens)?;
-            Ok(States { hidden: output.penultimate, pooled: None })
-        };
-        let last = |tokens: &Tensor| {
-            let output = second.encoder.encode(tokens)?;
-            Ok(States { hidden: output.penultimate, pooled: Some(output.pooled) })
-        };
-        let towers = [
-            Tower { tokenizer: &self.words.tokenizer, window: self.words.window(), encode: &first },
-            Tower { tokenizer: &second.tokenizer, window: second.window(), encode: &last },
-        ];
-        let said = condition(&towers, &texts, &request.text, &self.device)?;
-        let (mut context, pooled) = (said.context, said.pooled);
-        let Some(mut pooled) = pooled else {
-            return Ok(Told { context, added: None, images, guidance });
-        };
-        if twice && request.negative.is_empty() && self.zeros_for_no_words {
-            // XL was taught that no words are zeros, not the embedding of an empty text.
-            let keep = Tensor::new(&[0f32, 1.0], &self.device)?.to_dtype(context.dtype())?;
-            context = context.broadcast_mul(&keep.reshape((2, 1, 1))?)?;
-            pooled = pooled.broadcast_mul(&keep.reshape((2, 1))?)?;
-        }
-        // Original size, crop, target size: an image that was made for its size and not cropped.
-        let (height, width) = (height as f32, width as f32);
-        let sizes = [height, width, 0.0, 0.0, height, width].repeat(texts.len());
-        let sizes = Tensor::from_vec(sizes, (texts.len(), 6), &self.device)?;
-        Ok(Told { context, added: Some((pooled, sizes)), images, guidance })
+        Ok(Told { context, added, images, guidance })
     }
 
     /// Sides of the square image that the model makes unless asked for another, in pixels.
@@ -435,29 +381,5 @@ impl Pipeline {
         let (_, height, width) = grey.dims3()?;
         let pixels = grey.flatten_all()?.to_vec1()?;
         Ok(Frame { width: width as u32, height: height as u32, pixels })
-    }
-}
-
-/// Reads prompts as a pipeline does.
-#[derive(Clone)]
-pub struct TextReader {
-    tokenizer: Tokenizer,
-    window: usize,
-    options: TextOptions,
-}
-
-impl TextReader {
-    /// What of `text` the model will not see, or not know.
-    ///
-    /// # Errors
-    /// Where its emphasis cannot be read.
-    pub fn notes(&self, text: &str) -> std::result::Result<TextNotes, ConditionError> {
-        Ok(chunks(&self.tokenizer, text, self.window, &self.options)?.notes)
-    }
-}
-
-impl std::fmt::Debug for TextReader {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-        formatter.debug_struct("TextReader").field("window", &self.window).finish_non_exhaustive()
     }
 }

@@ -3,6 +3,7 @@
 use super::conditioning::TextOptions;
 use super::error::SampleError;
 use super::image_prompt::ImagePrompt;
+use super::options::SamplingOptions;
 use crate::dicom::Frame;
 use crate::noise::SchedulerConfig;
 
@@ -34,6 +35,8 @@ pub struct Request {
     pub image_prompts: Vec<ImagePrompt>,
     /// How the prompts are read.
     pub text: TextOptions,
+    /// The less common parameters.
+    pub options: SamplingOptions,
 }
 
 impl Default for Request {
@@ -51,6 +54,7 @@ impl Default for Request {
             controls: Vec::new(),
             image_prompts: Vec::new(),
             text: TextOptions::default(),
+            options: SamplingOptions::default(),
         }
     }
 }
@@ -109,6 +113,11 @@ pub const MOST_STEPS: usize = 1000;
 pub(super) const LONGEST_SIDE: usize = 4096;
 
 impl Request {
+    /// Steps from noise, as asked for or as a list of one's own has them.
+    pub(super) fn steps(&self) -> usize {
+        self.options.steps(self.steps)
+    }
+
     /// # Errors
     /// [`SampleError::Invalid`] names the field, before anything is computed.
     pub(super) fn check(&self) -> Result<(), SampleError> {
@@ -122,16 +131,17 @@ impl Request {
             "guidance_rescale",
             "must lie between 0 and 1",
         )?;
+        self.options.check()?;
         match &self.start {
             Start::Noise => {}
             Start::Image { image, strength } => {
                 check_picture("init", image)?;
-                check_strength(*strength, self.steps)?;
+                check_strength(*strength, self.steps())?;
             }
             Start::Inpaint { image, mask, strength } => {
                 check_picture("init", image)?;
                 check_picture("mask", mask)?;
-                check_strength(*strength, self.steps)?;
+                check_strength(*strength, self.steps())?;
                 hold(
                     mask.pixels.iter().any(|value| *value >= 0.5),
                     "mask",

@@ -70,7 +70,7 @@ pub(super) fn begin(
         }
         Start::Image { image, strength } => {
             let clean = pipeline.encode(&picture(image)?, noise)?;
-            let index = first_step(request.steps, *strength, sampler);
+            let index = first_step(request.steps(), *strength, sampler);
             let sample = sampler.add_noise(&clean, &noise.next(&blank)?, index)?;
             Ok(Begun { sample, index, kept: None, beside: None })
         }
@@ -81,7 +81,7 @@ pub(super) fn begin(
             // The order of the draws is diffusers', so that a scheduler's own come after as many.
             let clean = if paints && all { None } else { Some(pipeline.encode(&image, noise)?) };
             let draw = noise.next(&blank)?;
-            let index = first_step(request.steps, *strength, sampler);
+            let index = first_step(request.steps(), *strength, sampler);
             let sample = match &clean {
                 Some(clean) if !all => sampler.add_noise(clean, &draw, index)?,
                 Some(_) | None => (&draw * sampler.init_noise_sigma())?,

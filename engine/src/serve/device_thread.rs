@@ -3,13 +3,13 @@
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::error::ServeError;
-use super::replay::{inputs, strength};
-use super::request::{GenerateRequest, GeneratedImage, Progress};
+use super::replay::{inputs, options_json, strength};
+use super::request::{GenerateRequest, GeneratedImage, Progress, open_embeddings};
 use crate::adapter::Adapter;
 use crate::device::CancelToken;
 use crate::dicom::{
-    AdapterUse, Frame, Provenance, SyntheticDescription, png_with_provenance, render_png,
-    write_synthetic,
+    AdapterUse, EmbeddingUse, Frame, Provenance, SyntheticDescription, png_with_provenance,
+    render_png, write_synthetic,
 };
 use crate::model::Bundle;
 use crate::sample::{Pipeline, RANDOM_GENERATOR, Request, Step, generate};
@@ -31,7 +31,7 @@ pub(super) enum Answer {
 }
 
 /// Answers orders until nobody can send one.
-pub(super) fn work(bundle: &Bundle, pipeline: &Pipeline, orders: &Receiver<Order>) {
+pub(super) fn work(bundle: &Bundle, pipeline: &mut Pipeline, orders: &Receiver<Order>) {
     while let Ok(order) = orders.recv() {
         let mut on_progress = |progress| {
             // Nobody listens any more: the work ends as if it had been cancelled.
@@ -46,13 +46,14 @@ pub(super) fn work(bundle: &Bundle, pipeline: &Pipeline, orders: &Receiver<Order
 
 fn answer(
     bundle: &Bundle,
-    pipeline: &Pipeline,
+    pipeline: &mut Pipeline,
     request: &GenerateRequest,
     on_progress: &mut dyn FnMut(Progress),
     cancel: &CancelToken,
 ) -> Result<Vec<GeneratedImage>, ServeError> {
     let prompt = request.checked_sentence()?;
-    let adapters = adapt(bundle, pipeline, request)?;
+    let used =
+        Used { adapters: adapt(bundle, pipeline, request)?, embeddings: learn(pipeline, request)? };
     (0..request.count)
         .map(|image| {
             let order = Request {
@@ -67,6 +68,7 @@ fn answer(
                 start: request.start.clone(),
                 controls: request.controls.clone(),
                 image_prompts: request.image_prompts.clone(),
+                options: request.options.clone(),
                 ..Request::default()
             };
             let mut on_step = |step: Step| {
@@ -79,9 +81,15 @@ fn answer(
                 });
             };
             let frame = generate(pipeline, &order, PREVIEWS, &mut on_step, cancel)?;
-            finish(bundle, pipeline, request, &order, &adapters, frame)
+            finish(bundle, pipeline, request, &order, &used, frame)
         })
         .collect()
+}
+
+/// What acted on the model in a request.
+struct Used {
+    adapters: Vec<AdapterUse>,
+    embeddings: Vec<EmbeddingUse>,
 }
 
 /// Puts the request's adapters on the model, in place of the last request's. Names them.
@@ -107,13 +115,27 @@ fn adapt(
     Ok(used.collect())
 }
 
+/// Teaches the model the request's words, in place of the last request's. Names them.
+fn learn(
+    pipeline: &mut Pipeline,
+    request: &GenerateRequest,
+) -> Result<Vec<EmbeddingUse>, ServeError> {
+    let loaded = open_embeddings(request)?;
+    pipeline.learn(&loaded.iter().collect::<Vec<_>>())?;
+    let used = loaded.iter().map(|embedding| EmbeddingUse {
+        token: embedding.token().to_owned(),
+        sha256: embedding.sha256().to_owned(),
+    });
+    Ok(used.collect())
+}
+
 /// The files of an image.
 fn finish(
     bundle: &Bundle,
     pipeline: &Pipeline,
     request: &GenerateRequest,
     order: &Request,
-    adapters: &[AdapterUse],
+    used: &Used,
     frame: Frame,
 ) -> Result<GeneratedImage, ServeError> {
     let card = bundle.card();
@@ -123,7 +145,8 @@ fn finish(
         version: crate::VERSION.into(),
         model: format!("{} {}", card.name, card.version).trim_end().to_owned(),
         model_sha256: card.weights_sha256.clone(),
-        adapters: adapters.to_vec(),
+        adapters: used.adapters.clone(),
+        embeddings: used.embeddings.clone(),
         seed: order.seed,
         random_generator: RANDOM_GENERATOR.into(),
         steps: request.steps,
@@ -135,6 +158,7 @@ fn finish(
         width: frame.width,
         height: frame.height,
         strength: strength(&request.start),
+        options: options_json(&request.options),
         inputs: inputs(request, pipeline.control_hashes(), pipeline.image_reader_hash()),
     };
     let description = SyntheticDescription {

@@ -2,6 +2,7 @@
 
 mod device_thread;
 mod error;
+mod notes;
 mod replay;
 mod request;
 mod service;
@@ -10,10 +11,11 @@ mod service;
 mod tests;
 
 pub use crate::model::ModelCard;
-pub use crate::sample::{Control, ImagePrompt, Start};
+pub use crate::sample::{Control, ImagePrompt, SamplingOptions, Sizes, Start};
 pub use error::ServeError;
+pub use notes::RequestNote;
 pub use replay::{Given, replay};
 pub use request::{
-    AdapterRef, GenerateRequest, GeneratedImage, IpAdapterFiles, Progress, PromptNote,
+    AdapterRef, EmbeddingRef, GenerateRequest, GeneratedImage, IpAdapterFiles, Progress, PromptNote,
 };
 pub use service::Service;

@@ -3,19 +3,21 @@
 use sha2::{Digest, Sha256};
 
 use super::error::ServeError;
-use super::request::{AdapterRef, GenerateRequest};
-use crate::adapter::Adapter;
-use crate::dicom::{ControlUse, Frame, InputUse, SyntheticDescription};
+use super::request::{AdapterRef, EmbeddingRef, GenerateRequest};
+use crate::adapter::{Adapter, Embedding};
+use crate::dicom::{ControlUse, EmbeddingUse, Frame, InputUse, SyntheticDescription};
 use crate::model::ModelCard;
 use crate::noise::SchedulerConfig;
 use crate::prompt::StructuredPrompt;
-use crate::sample::{Control, ImagePrompt, RANDOM_GENERATOR, Start};
+use crate::sample::{Control, ImagePrompt, RANDOM_GENERATOR, SamplingOptions, Start};
 
 /// What an image's file names and does not hold.
 #[derive(Debug, Default)]
 pub struct Given {
     /// The folders of its adapters, in any order.
     pub adapters: Vec<std::path::PathBuf>,
+    /// The files of its embeddings, in any order.
+    pub embeddings: Vec<std::path::PathBuf>,
     /// The image that it started from.
     pub init: Option<Frame>,
     /// The mask of what was made anew.
@@ -71,6 +73,8 @@ pub fn replay(
             fault("adapters", cause)
         })?);
     }
+    let embeddings = made.embeddings.iter().map(|used| embedding(used, given));
+    let embeddings = embeddings.collect::<Result<_, _>>()?;
     let picture = |role: &'static str, wanted: &str, among: &[Frame]| {
         among.iter().find(|frame| hash(frame) == wanted).cloned().ok_or_else(|| {
             fault(role, format!("the picture is needed whose pixels have the hash {wanted}"))
@@ -144,6 +148,9 @@ pub fn replay(
         guidance_scale: made.guidance_scale,
         count: 1,
         adapters,
+        embeddings,
+        options: serde_json::from_value(made.options.clone())
+            .map_err(|cause| fault("options", cause.to_string()))?,
         guidance_rescale: made.guidance_rescale,
         size: Some((made.height, made.width)),
         scheduler: Some(scheduler),
@@ -152,6 +159,23 @@ pub fn replay(
         image_prompts,
         sentence: Some(description.prompt.clone()),
     })
+}
+
+/// Which of the given embeddings was used.
+fn embedding(used: &EmbeddingUse, given: &Given) -> Result<EmbeddingRef, ServeError> {
+    for path in &given.embeddings {
+        if Embedding::open(path, Some(&used.token))?.sha256() == used.sha256 {
+            return Ok(EmbeddingRef { path: path.clone(), token: Some(used.token.clone()) });
+        }
+    }
+    let EmbeddingUse { token, sha256 } = used;
+    let cause = format!("the embedding of {token:?} is needed, with the hash {sha256}");
+    Err(ServeError::Invalid { field: "embeddings", cause })
+}
+
+/// The options of a request that are not what they are without being asked for, as provenance tells of them.
+pub(super) fn options_json(options: &SamplingOptions) -> serde_json::Value {
+    serde_json::to_value(options).unwrap_or_default()
 }
 
 const INIT: &str = "init";

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use super::error::ServeError;
+use crate::adapter::{AdapterError, Embedding};
 use crate::dicom::{Frame, Provenance};
 use crate::noise::SchedulerConfig;
 use crate::prompt::{LONGEST_TEXT, StructuredPrompt, weights};
-use crate::sample::{Control, ImagePrompt, MOST_STEPS, Start, TextNotes};
+use crate::sample::{Control, ImagePrompt, MOST_STEPS, SamplingOptions, Start, TextNotes};
 
 /// Images that one request may ask for.
 const MOST_IMAGES: u32 = 16;
@@ -14,6 +15,8 @@ const MOST_IMAGES: u32 = 16;
 const STRONGEST_GUIDANCE: f32 = 30.0;
 /// An adapter's scale beyond which nothing but artefacts comes.
 const STRONGEST_ADAPTER: f32 = 4.0;
+/// Learned words of one request.
+const MOST_EMBEDDINGS: usize = 64;
 
 /// What reads image prompts, on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,15 @@ pub struct AdapterRef {
     pub scale: f32,
 }
 
+/// A word with an embedding of its own, on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbeddingRef {
+    /// Its `.safetensors` file, or the folder of one.
+    pub path: PathBuf,
+    /// The word in prompts; absent, the file's own.
+    pub token: Option<String>,
+}
+
 /// A request for images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GenerateRequest {
@@ -50,6 +62,8 @@ pub struct GenerateRequest {
     pub count: u32,
     /// Adapters that act together.
     pub adapters: Vec<AdapterRef>,
+    /// Words that were learned beside the model's vocabulary (textual inversion).
+    pub embeddings: Vec<EmbeddingRef>,
     /// How far guidance is brought back to the spread of the unguided prediction, 0 to 1.
     pub guidance_rescale: f32,
     /// Height and width in pixels; absent, the model's own.
@@ -62,6 +76,8 @@ pub struct GenerateRequest {
     pub controls: Vec<Control>,
     /// Images that show what is wanted, where the service has an IP-Adapter.
     pub image_prompts: Vec<ImagePrompt>,
+    /// The less common parameters of a sampling.
+    pub options: SamplingOptions,
     /// The sentence in place of the one that `prompt` makes, where an image is made again.
     pub sentence: Option<String>,
 }
@@ -77,12 +93,14 @@ impl Default for GenerateRequest {
             guidance_scale: 1.0,
             count: 1,
             adapters: Vec::new(),
+            embeddings: Vec::new(),
             guidance_rescale: 0.0,
             size: None,
             scheduler: None,
             start: Start::Noise,
             controls: Vec::new(),
             image_prompts: Vec::new(),
+            options: SamplingOptions::default(),
             sentence: None,
         }
     }
@@ -121,12 +139,20 @@ impl GenerateRequest {
                 "must lie between 0 and 4",
             )?;
         }
+        let few = self.embeddings.len() <= MOST_EMBEDDINGS;
+        check(few, "embeddings", "must be 64 at most")?;
         weights::parse(negative, "negative")?;
         let sentence = self.prompt.sentence()?;
         // Its free text was read; findings in their hundreds may still make it too long.
         weights::parse(&sentence, "findings")?;
         Ok(self.sentence.clone().unwrap_or(sentence))
     }
+}
+
+/// Reads the embeddings of a request.
+pub(super) fn open_embeddings(request: &GenerateRequest) -> Result<Vec<Embedding>, AdapterError> {
+    let open = |one: &EmbeddingRef| Embedding::open(&one.path, one.token.as_deref());
+    request.embeddings.iter().map(open).collect()
 }
 
 /// What of a text the model will not see, or not know: for the one who wrote it, and no error.

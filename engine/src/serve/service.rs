@@ -8,11 +8,14 @@ use candle_core::Device;
 
 use super::device_thread::{Answer, Order, work};
 use super::error::ServeError;
-use super::request::{GenerateRequest, GeneratedImage, IpAdapterFiles, Progress, PromptNote};
+use super::notes::{self, RequestNote};
+use super::request::{
+    GenerateRequest, GeneratedImage, IpAdapterFiles, Progress, PromptNote, open_embeddings,
+};
 use crate::device::CancelToken;
 use crate::model::{Bundle, ModelCard};
 use crate::noise::SchedulerConfig;
-use crate::sample::{Pipeline, SampleError, TextReader};
+use crate::sample::{Pipeline, TextReader};
 
 /// A loaded model. Cheap to clone; every clone speaks to the same thread, which owns the device
 /// and answers one request after the other.
@@ -69,7 +72,7 @@ impl Service {
         let (orders, received) = channel();
         std::thread::Builder::new()
             .name("engine-device".into())
-            .spawn(move || work(&bundle, &pipeline, &received))
+            .spawn(move || work(&bundle, &mut pipeline, &received))
             .map_err(|_| ServeError::Stopped)?;
         Ok(Self { orders, card, reader, scheduler, control_networks: networks, image_reader })
     }
@@ -113,13 +116,21 @@ impl Service {
         sentence: &str,
         negative: Option<&str>,
     ) -> Result<Vec<PromptNote>, ServeError> {
-        let mut notes = Vec::new();
-        for (field, text) in [("prompt", Some(sentence)), ("negative", negative)] {
-            let Some(text) = text else { continue };
-            let found = self.reader.notes(text).map_err(SampleError::from)?;
-            notes.extend(PromptNote::of(field, found));
-        }
-        Ok(notes)
+        notes::of_texts(&self.reader, sentence, negative)
+    }
+
+    /// What a person should hear of a request: what of its texts the model will not see or not know, and what
+    /// becomes of its pictures. Does not wait for the device.
+    ///
+    /// # Errors
+    /// Where a text's emphasis or an embedding cannot be read.
+    pub fn notes_on(&self, request: &GenerateRequest) -> Result<Vec<RequestNote>, ServeError> {
+        let embeddings = open_embeddings(request)?;
+        let reader = self.reader.with(&embeddings.iter().collect::<Vec<_>>())?;
+        let sentence = request.checked_sentence()?;
+        let texts = notes::of_texts(&reader, &sentence, request.negative.as_deref())?;
+        let side = self.card.image_size as u32;
+        Ok(notes::of_request(request, texts, (side, side), &self.scheduler))
     }
 
     /// Makes the images of a request. Blocks: call it where blocking is allowed.

@@ -58,17 +58,29 @@ pub(super) struct Rules {
     pub(super) most: usize,
 }
 
-/// Decodes one window. `prompt` begins with the vocabulary's start; `state` knows no token yet.
+/// What stands before the first word of a window.
+pub(super) struct Beginning<'a> {
+    /// What was said before, with the token that begins it; empty where nothing was.
+    pub(super) before: &'a [u32],
+    /// From the vocabulary's start on.
+    pub(super) prompt: &'a [u32],
+    /// What was heard, and no token yet.
+    pub(super) state: &'a DecoderState,
+}
+
+/// Decodes one window.
 pub(super) fn decode(
     decoder: &TextDecoder,
     vocabulary: &Vocabulary,
     rules: &Rules,
-    prompt: &[u32],
-    state: &DecoderState,
+    Beginning { before, prompt, state }: &Beginning,
     temperatures: &[f64],
     cancel: &CancelToken,
 ) -> Result<Decoded, SpeechError> {
-    let mut state = state.clone();
+    let mut state = (*state).clone();
+    if !before.is_empty() {
+        decoder.advance(before, &mut state)?;
+    }
     let logits = decoder.forward(prompt, &mut state)?;
     let no_speech_probability = match vocabulary.no_speech {
         Some(token) => probability(&row(&logits, 0)?, token),

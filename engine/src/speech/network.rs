@@ -243,6 +243,17 @@ impl TextDecoder {
     /// # Errors
     /// Where a token is not of the vocabulary, or there are more than `max_target_positions`.
     pub fn forward(&self, tokens: &[u32], state: &mut DecoderState) -> Result<Tensor> {
+        let x = self.advance(tokens, state)?;
+        let x = self.layer_norm.forward(&x)?.squeeze(0)?;
+        x.matmul(&self.projection.as_ref().unwrap_or(&self.embed_tokens).t()?)
+    }
+
+    /// Takes `tokens` into `state` without asking what comes next, which costs the most of a token;
+    /// gives what the last layer makes of them, `[1, tokens, d_model]`.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub(super) fn advance(&self, tokens: &[u32], state: &mut DecoderState) -> Result<Tensor> {
         let (first, length) = (state.position, tokens.len());
         if length == 0 || first + length > self.embed_positions.dim(0)? {
             bail!("the decoder has {} positions", self.embed_positions.dim(0)?)
@@ -280,7 +291,6 @@ impl TextDecoder {
             x = layer.feed_forward.forward(&x)?;
         }
         state.position += length;
-        let x = self.layer_norm.forward(&x)?.squeeze(0)?;
-        x.matmul(&self.projection.as_ref().unwrap_or(&self.embed_tokens).t()?)
+        Ok(x)
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Vocabulary {
     pub(super) transcribe: Option<u32>,
     /// Asks for words without times.
     pub(super) without_times: u32,
+    /// Begins what was said before, where the model can be told.
+    pub(super) previous: Option<u32>,
     /// Says that nobody speaks.
     pub(super) no_speech: Option<u32>,
     /// Every language that can be named, by its code.
@@ -65,16 +67,31 @@ impl Vocabulary {
                 special.insert(*token);
             }
         }
+        let without_times = required("<|notimestamps|>")?;
+        // Times follow it to the end; older files of the vocabulary do not list them.
+        special.extend(without_times + 1..size as u32);
         Ok(Self {
             start: required("<|startoftranscript|>")?,
             end,
             transcribe: named("<|transcribe|>"),
-            without_times: required("<|notimestamps|>")?,
+            without_times,
+            previous: named("<|startofprev|>"),
             no_speech: named("<|nospeech|>").or_else(|| named("<|nocaptions|>")),
             languages,
             special,
             tokenizer,
         })
+    }
+
+    /// The tokens of words that were said before.
+    pub(super) fn words(&self, text: &str) -> Result<Vec<u32>, SpeechError> {
+        // A word begins with its space, and so does the first.
+        let encoding = self
+            .tokenizer
+            .encode(format!(" {}", text.trim()), false)
+            .map_err(|cause| SpeechError::file("tokenizer.json", cause))?;
+        let is_word = |token: &u32| *token != self.end && !self.special.contains(token);
+        Ok(encoding.get_ids().iter().copied().filter(is_word).collect())
     }
 
     /// The text of `tokens`.

@@ -1,5 +1,6 @@
 //! A Whisper model on disk, and what it hears.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::safetensors::MmapedSafetensors;
@@ -8,7 +9,7 @@ use serde::Serialize;
 
 use super::audio::Clip;
 use super::config::{GenerationConfig, WhisperConfig, read};
-use super::decode::{self, Rules};
+use super::decode::{self, Beginning, Rules};
 use super::error::SpeechError;
 use super::mel::{HOP, MelSpectrogram};
 use super::network::{AudioEncoder, TextDecoder};
@@ -28,12 +29,19 @@ pub struct Options {
     pub language: Option<String>,
     /// Attempts at a window, each warmer than the last; 0 takes the likeliest token.
     pub temperatures: Vec<f64>,
+    /// Words that are likely, by language: the model takes them for what was said before, and hears
+    /// them sooner than words that sound alike. Beyond what it can be told, the last ones count.
+    pub expected: BTreeMap<&'static str, String>,
 }
 
 impl Default for Options {
-    /// The published temperatures, and any language.
+    /// The published temperatures, any language, and no word sooner than another.
     fn default() -> Self {
-        Self { language: None, temperatures: vec![0.0, 0.2, 0.4, 0.6, 0.8, 1.0] }
+        Self {
+            language: None,
+            temperatures: vec![0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
+            expected: BTreeMap::new(),
+        }
     }
 }
 
@@ -87,7 +95,8 @@ impl SpeechModel {
     pub fn open(folder: &Path, device: &Device) -> Result<Self, SpeechError> {
         if !folder.is_dir() {
             return Err(SpeechError::NoModel(format!(
-                "{} is not a folder; it must hold config.json, model.safetensors and tokenizer.json",
+                "{} is not a folder; it must be one with config.json, model.safetensors and \
+                 tokenizer.json of a Whisper model in transformers' layout",
                 folder.display()
             )));
         }
@@ -120,7 +129,7 @@ impl SpeechModel {
                 .collect(),
             never_first: listed(&generation.begin_suppress_tokens, &config.begin_suppress_tokens)
                 .collect(),
-            // Half of the positions are for what was said before, which is not told here.
+            // The other half of the positions is for what was said before.
             most: config.max_target_positions / 2 - 1,
         };
         Ok(Self {
@@ -179,6 +188,7 @@ impl SpeechModel {
     ) -> Result<Transcript, SpeechError> {
         let mut language = self.asked_language(options.language.as_deref())?;
         let windows = clip.windows(self.window());
+        let mut before = None;
         let mut segments = Vec::new();
         for (index, window) in windows.iter().enumerate() {
             if cancel.is_cancelled() {
@@ -191,12 +201,16 @@ impl SpeechModel {
                 None => decode::language(&self.decoder, &self.vocabulary, &state)?.unwrap_or("en"),
             };
             language = Some(spoken);
+            let before = match &before {
+                Some(before) => before,
+                None => before.insert(self.before(options.expected.get(spoken))?),
+            };
+            let prompt = self.prompt(spoken);
             let decoded = decode::decode(
                 &self.decoder,
                 &self.vocabulary,
                 &self.rules,
-                &self.prompt(spoken),
-                &state,
+                &Beginning { before, prompt: &prompt, state: &state },
                 &options.temperatures,
                 cancel,
             )?;
@@ -233,6 +247,18 @@ impl SpeechModel {
                 self.languages().join(", ")
             ))
         })
+    }
+
+    /// The tokens that tell `expected` words as said before; none where the model cannot be told.
+    fn before(&self, expected: Option<&String>) -> Result<Vec<u32>, SpeechError> {
+        let (Some(expected), Some(previous)) = (expected, self.vocabulary.previous) else {
+            return Ok(Vec::new());
+        };
+        let words = self.vocabulary.words(expected)?;
+        // Half of the positions, the token that begins them included, and four are the prompt's.
+        let room = (self.config.max_target_positions / 2).saturating_sub(4);
+        let first = words.len().saturating_sub(room);
+        Ok(std::iter::once(previous).chain(words[first..].iter().copied()).collect())
     }
 
     /// The tokens before the first word.

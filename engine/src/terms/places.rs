@@ -42,6 +42,13 @@ pub struct Place {
 }
 
 impl Place {
+    /// Every word for it, in lower case: its name, then its synonyms.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        let name = self.caption.strip_prefix("in ").unwrap_or(self.caption);
+        std::iter::once(name.strip_prefix("the ").unwrap_or(name))
+            .chain(self.synonyms.iter().copied())
+    }
+
     /// Whether the place is a whole side, whose word stands before the finding.
     pub fn is_side(&self) -> bool {
         !self.caption.starts_with("in ")

@@ -1,12 +1,36 @@
 //! The phrases that a spoken request is read by, in English and Chinese (simplified and traditional,
 //! since a transcript may come in either).
 
+use super::words::Word;
 use crate::terms::{AgeGroup, Sex};
 
-/// Chinese words for the vocabulary's findings.
-pub(super) const CHINESE_FINDINGS: &[(&str, &str)] = &[
+/// Findings as they are spoken, beside the words of [`crate::terms::findings`]; and, last, English ones
+/// as Whisper writes them where it does not know the word.
+pub(super) const SPOKEN_FINDINGS: &[(&str, &str)] = &[
+    ("no abnormality", "normal"),
+    ("no abnormalities", "normal"),
+    ("no abnormal findings", "normal"),
+    ("unremarkable", "normal"),
+    ("healthy", "normal"),
+    ("enlarged heart", "cardiomegaly"),
+    ("atelectases", "atelectasis"),
+    ("pneumothoraces", "pneumothorax"),
+    ("pulmonary oedema", "edema"),
+    ("pulmonary infiltrate", "infiltration"),
+    ("pulmonary mass", "mass"),
+    ("pulmonary emphysema", "emphysema"),
+    ("plural effusion", "effusion"),
+    ("plural thickening", "pleural_thickening"),
+    ("cardio megaly", "cardiomegaly"),
+    ("pneumo thorax", "pneumothorax"),
     ("未见异常", "normal"),
     ("未見異常", "normal"),
+    ("未见明显异常", "normal"),
+    ("未見明顯異常", "normal"),
+    ("无异常", "normal"),
+    ("無異常", "normal"),
+    ("没有异常", "normal"),
+    ("沒有異常", "normal"),
     ("正常", "normal"),
     ("肺炎", "pneumonia"),
     ("细菌性肺炎", "bacterial_pneumonia"),
@@ -45,35 +69,91 @@ pub(super) const CHINESE_FINDINGS: &[(&str, &str)] = &[
     ("疝", "hernia"),
 ];
 
-/// What says that a finding is not there, or not wanted.
+/// What says that a finding after it is not there, or not wanted.
 pub(super) const DENIALS: &[&str] = &[
     "no",
     "not",
     "non",
+    "never",
+    "none",
+    "neither",
+    "nor",
     "without",
-    "without any",
-    "no evidence of",
-    "no sign of",
-    "no signs of",
-    "absence of",
     "free of",
+    "clear of",
+    "absence of",
     "negative for",
+    "no finding of",
+    "no findings of",
     "rather than",
     "instead of",
+    "except",
+    "excluding",
+    "exclude",
+    "rule out",
+    "rules out",
+    "ruling out",
+    "lacks",
+    "lacking",
+    "don't",
+    "doesn't",
+    "isn't",
+    "aren't",
+    "shouldn't",
+    "cannot",
+    "can't",
     "无",
     "無",
     "没有",
     "沒有",
+    "没",
     "未见",
     "未見",
+    "未有",
+    "不是",
     "不要",
+    "不含",
+    "不需要",
+    "不伴",
     "排除",
+    "除外",
 ];
 
-/// Words that carry a denial on to the finding after them.
-pub(super) const AFTER_DENIAL: &[&str] = &[
-    "a", "an", "any", "or", "nor", "the", "other", "visible", "obvious", "和", "或", "及", "明",
-    "显", "顯",
+/// What says that a finding before it is not there.
+pub(super) const DENIALS_AFTER: &[&str] = &[
+    "absent",
+    "is absent",
+    "are absent",
+    "free",
+    "negative",
+    "is negative",
+    "is not present",
+    "are not present",
+    "not present",
+    "is not seen",
+    "are not seen",
+    "not seen",
+    "excluded",
+    "is excluded",
+    "are excluded",
+    "has been excluded",
+    "have been excluded",
+    "ruled out",
+    "is ruled out",
+    "are ruled out",
+    "has been ruled out",
+    "have been ruled out",
+    "不存在",
+    "已排除",
+    "被排除",
+    "阴性",
+    "陰性",
+];
+
+/// Words that end what is denied: what comes after them is asked for again.
+pub(super) const DENIAL_ENDS: &[&str] = &[
+    "but", "with", "however", "although", "though", "show", "showing", "shows", "plus", "only",
+    "有", "伴", "但", "却", "卻", "而",
 ];
 
 /// Who is imaged.
@@ -88,13 +168,17 @@ pub(super) const PATIENTS: &[(&str, Option<AgeGroup>, Option<Sex>)] = &[
     ("newborn", Some(AgeGroup::Child), None),
     ("pediatric", Some(AgeGroup::Child), None),
     ("paediatric", Some(AgeGroup::Child), None),
+    ("neonate", Some(AgeGroup::Child), None),
     ("boy", Some(AgeGroup::Child), Some(Sex::Male)),
     ("girl", Some(AgeGroup::Child), Some(Sex::Female)),
     ("adult", Some(AgeGroup::Adult), None),
+    ("elderly", Some(AgeGroup::Adult), None),
     ("adult's", Some(AgeGroup::Adult), None),
     ("man", Some(AgeGroup::Adult), Some(Sex::Male)),
+    ("men", Some(AgeGroup::Adult), Some(Sex::Male)),
     ("gentleman", Some(AgeGroup::Adult), Some(Sex::Male)),
     ("woman", Some(AgeGroup::Adult), Some(Sex::Female)),
+    ("women", Some(AgeGroup::Adult), Some(Sex::Female)),
     ("lady", Some(AgeGroup::Adult), Some(Sex::Female)),
     ("male", None, Some(Sex::Male)),
     ("female", None, Some(Sex::Female)),
@@ -106,6 +190,12 @@ pub(super) const PATIENTS: &[(&str, Option<AgeGroup>, Option<Sex>)] = &[
     ("孩子", Some(AgeGroup::Child), None),
     ("婴儿", Some(AgeGroup::Child), None),
     ("嬰兒", Some(AgeGroup::Child), None),
+    ("新生儿", Some(AgeGroup::Child), None),
+    ("新生兒", Some(AgeGroup::Child), None),
+    ("男婴", Some(AgeGroup::Child), Some(Sex::Male)),
+    ("男嬰", Some(AgeGroup::Child), Some(Sex::Male)),
+    ("女婴", Some(AgeGroup::Child), Some(Sex::Female)),
+    ("女嬰", Some(AgeGroup::Child), Some(Sex::Female)),
     ("男孩", Some(AgeGroup::Child), Some(Sex::Male)),
     ("男童", Some(AgeGroup::Child), Some(Sex::Male)),
     ("女孩", Some(AgeGroup::Child), Some(Sex::Female)),
@@ -114,6 +204,10 @@ pub(super) const PATIENTS: &[(&str, Option<AgeGroup>, Option<Sex>)] = &[
     ("成年人", Some(AgeGroup::Adult), None),
     ("成年男性", Some(AgeGroup::Adult), Some(Sex::Male)),
     ("成年女性", Some(AgeGroup::Adult), Some(Sex::Female)),
+    ("男人", Some(AgeGroup::Adult), Some(Sex::Male)),
+    ("女人", Some(AgeGroup::Adult), Some(Sex::Female)),
+    ("老人", Some(AgeGroup::Adult), None),
+    ("老年", Some(AgeGroup::Adult), None),
     ("男性", None, Some(Sex::Male)),
     ("女性", None, Some(Sex::Female)),
 ];
@@ -122,6 +216,7 @@ pub(super) const PATIENTS: &[(&str, Option<AgeGroup>, Option<Sex>)] = &[
 pub(super) const VIEWS: &[(&str, &str)] = &[
     ("ap", "AP"),
     ("a p", "AP"),
+    ("ap projection", "AP"),
     ("ap view", "AP"),
     ("a p view", "AP"),
     ("anteroposterior", "AP"),
@@ -130,6 +225,7 @@ pub(super) const VIEWS: &[(&str, &str)] = &[
     ("anteroposterior view", "AP"),
     ("pa", "PA"),
     ("p a", "PA"),
+    ("pa projection", "PA"),
     ("pa view", "PA"),
     ("p a view", "PA"),
     ("posteroanterior", "PA"),
@@ -200,6 +296,27 @@ pub(super) const FRAME: &[&str] = &[
     "is",
     "it",
     "synthetic",
+    "there",
+    "can",
+    "could",
+    "you",
+    "we",
+    "exam",
+    "study",
+    "side",
+    "lung",
+    "lungs",
+    "我",
+    "给",
+    "給",
+    "做",
+    "个",
+    "個",
+    "名",
+    "伴",
+    "在",
+    "于",
+    "於",
     "请",
     "請",
     "生",
@@ -229,19 +346,56 @@ pub(super) const FRAME: &[&str] = &[
     "為",
 ];
 
-/// A number as a transcript writes it: digits, or an English or Chinese word up to twelve.
-pub(super) fn number(word: &str) -> Option<f32> {
-    const ENGLISH: [&str; 12] = [
-        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-        "twelve",
-    ];
-    const CHINESE: [&str; 10] = ["一", "二", "三", "四", "五", "六", "七", "八", "九", "十"];
-    if let Ok(number) = word.parse::<u16>() {
-        return (number <= 150).then_some(f32::from(number));
+const ENGLISH: [&str; 20] = [
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+];
+const ENGLISH_TENS: [&str; 8] =
+    ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+const CHINESE: [&str; 9] = ["一", "二", "三", "四", "五", "六", "七", "八", "九"];
+
+/// A number below a hundred and fifty-one at the beginning of `words`, and how many of them say it:
+/// digits, or words of either language (`sixty seven`, `六十七`).
+pub(super) fn number(words: &[Word]) -> Option<(f32, usize)> {
+    let text = |index: usize| words.get(index).map_or("", |word| word.text.as_str());
+    if let Ok(number) = text(0).parse::<u16>() {
+        return (number <= 150).then_some((f32::from(number), 1));
     }
-    let position = ENGLISH
-        .iter()
-        .position(|name| *name == word)
-        .or_else(|| CHINESE.iter().position(|name| *name == word))?;
-    Some((position + 1) as f32)
+    let of = |table: &[&str], index: usize| {
+        table.iter().position(|name| *name == text(index)).map(|position| position + 1)
+    };
+    let found = if let Some(tens) = of(&ENGLISH_TENS, 0) {
+        let ones = of(&ENGLISH[..9], 1);
+        (10 * (tens + 1) + ones.unwrap_or(0), 1 + usize::from(ones.is_some()))
+    } else if let Some(number) = of(&ENGLISH, 0) {
+        (number, 1)
+    } else {
+        let tens = of(&CHINESE, 0);
+        let at = usize::from(tens.is_some());
+        if text(at) == "十" {
+            let ones = of(&CHINESE, at + 1);
+            (10 * tens.unwrap_or(1) + ones.unwrap_or(0), at + 1 + usize::from(ones.is_some()))
+        } else {
+            (tens.or_else(|| (text(0) == "两" || text(0) == "兩").then_some(2))?, 1)
+        }
+    };
+    Some((found.0 as f32, found.1))
 }

@@ -92,7 +92,7 @@ impl Clip {
         if samples.len() < SHORTEST {
             return Err(SpeechError::audio("is shorter than a tenth of a second"));
         }
-        if samples.iter().all(|sample| sample.abs() < SILENCE) {
+        if is_silent(&samples) {
             return Err(SpeechError::audio("is silent: check the microphone"));
         }
         Ok(Self { samples })
@@ -109,7 +109,8 @@ impl Clip {
     }
 
     /// The clip in stretches of at most `longest` samples, each cut where it is quietest in the last
-    /// sixth, so that no word is cut in two.
+    /// sixth, so that no word is cut in two. Stretches in which nothing sounds are left out: Whisper
+    /// hears thanks in silence.
     pub(super) fn windows(&self, longest: usize) -> Vec<&[f32]> {
         /// Samples over which loudness is measured: a tenth of a second.
         const BREATH: usize = SAMPLE_RATE as usize / 10;
@@ -129,8 +130,13 @@ impl Clip {
             rest = after;
         }
         windows.push(rest);
+        windows.retain(|window| !is_silent(window));
         windows
     }
+}
+
+fn is_silent(samples: &[f32]) -> bool {
+    samples.iter().all(|sample| sample.abs() < SILENCE)
 }
 
 fn too_long(limits: Limits) -> SpeechError {

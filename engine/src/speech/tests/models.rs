@@ -129,7 +129,7 @@ fn a_model_hears_window_by_window_and_stops_when_asked() {
     let model = SpeechModel::open(&golden(), &Device::Cpu).unwrap();
     let clip = Clip::from_samples(tone(440.0, 16_000, 1.5), 16_000, Limits::default()).unwrap();
     let mut heard = Vec::new();
-    let greedy = Options { language: None, temperatures: vec![0.0] };
+    let greedy = Options { language: None, temperatures: vec![0.0], ..Options::default() };
     let first = model
         .transcribe(&clip, &greedy, &mut |done, all| heard.push((done, all)), &CancelToken::new())
         .unwrap();

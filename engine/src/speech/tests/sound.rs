@@ -72,7 +72,7 @@ fn what_cannot_be_used_says_why() {
     let sine = tone(440.0, 16_000, 0.5);
     let good = wav(&sine, 16_000, 1, Form::Signed16, false);
     let silent = wav(&vec![0.0; 16_000], 16_000, 1, Form::Signed16, false);
-    let not_a_number = wav(&[f32::NAN; 8_000], 16_000, 1, Form::Float32, false);
+    let not_a_number = wav(&vec![f32::NAN; 8_000], 16_000, 1, Form::Float32, false);
     for (bytes, cause) in [
         (Vec::new(), "empty"),
         (b"ID3\x04 a song".to_vec(), "WAV, OGG or WebM"),
@@ -126,4 +126,9 @@ fn long_sound_is_cut_where_it_is_quiet_and_nothing_is_lost() {
     assert!((14_000..=15_200).contains(&windows[0].len()), "cut at {}", windows[0].len());
     assert!(windows.iter().all(|window| !window.is_empty() && window.len() <= 16_000));
     assert_eq!(windows.concat(), samples);
+
+    // A microphone that is off in the end adds no window.
+    samples.resize(3 * 16_000 + 16_000, 0.0);
+    let clip = Clip::from_samples(samples.clone(), 16_000, Limits::default()).unwrap();
+    assert!(clip.windows(16_000).concat().len() <= 3 * 16_000 + 8_000);
 }

@@ -41,6 +41,8 @@ export class RequestPage extends View {
           .start=${this.start}
           @requested=${(event: CustomEvent<Generation>) => {
             go(`/requests/${event.detail.id}`);
+            // Whoever asked stands at the form's end; the images appear beside its beginning.
+            window.scrollTo({ top: 0 });
             void this.#load();
           }}
         ></sk-request-form>

@@ -1,0 +1,184 @@
+//! `skiagraph-engine generate`.
+
+mod arguments;
+mod parse;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use serde::Serialize;
+use skiagraph_engine::adapter::AdapterError;
+use skiagraph_engine::control::ControlKind;
+use skiagraph_engine::device::CancelToken;
+use skiagraph_engine::dicom::read_provenance;
+use skiagraph_engine::prompt::StructuredPrompt;
+use skiagraph_engine::serve::{
+    GenerateRequest, Given, IpAdapterFiles, Progress, SamplingOptions, ServeError, Service, Sizes,
+    Start, replay,
+};
+use skiagraph_engine::terms::{AgeGroup, Sex};
+
+pub(crate) use self::arguments::Arguments;
+use self::parse::{
+    adapter, controls, embedding, finding, image_prompts, parse, picture, scheduler, write,
+};
+use super::Output;
+
+/// One image, in JSON.
+#[derive(Serialize)]
+struct Written {
+    seed: u64,
+    dicom: PathBuf,
+    png: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> {
+    let ip_adapter = arguments.ip_adapter.clone().zip(arguments.image_encoder.clone());
+    let ip_adapter =
+        ip_adapter.map(|(adapter, image_encoder)| IpAdapterFiles { adapter, image_encoder });
+    let networks = &arguments.control_network;
+    let service = Service::open_beside(&arguments.model, networks, ip_adapter.as_ref())?;
+    let request = match &arguments.replay {
+        Some(file) => again(arguments, file, &service)?,
+        None => asked(arguments, &service)?,
+    };
+    service.validate(&request).map_err(by_option)?;
+    for note in service.notes_on(&request).map_err(by_option)? {
+        output.note(&note, &format!("{}: {}", option(note.field), note.note))?;
+    }
+    let progress = output.progress("steps");
+    // One at a time: each is kept as soon as it is finished.
+    for index in 0..request.count {
+        let mut on_progress = |step: Progress| {
+            let total = u64::from(step.steps) * u64::from(request.count);
+            progress.at(u64::from(index * step.steps + step.step), total);
+        };
+        let seed = request.seed.wrapping_add(u64::from(index));
+        let one = GenerateRequest { seed, count: 1, ..request.clone() };
+        let images = service.generate(&one, &mut on_progress, &CancelToken::new());
+        for image in images.map_err(by_option)? {
+            // Not before there is something to write: what is refused leaves no trace.
+            let out = &arguments.out;
+            std::fs::create_dir_all(out).with_context(|| format!("--out: {}", out.display()))?;
+            let path = |ending: &str| out.join(format!("{:010}.{ending}", image.seed));
+            let written = Written { seed: image.seed, dicom: path("dcm"), png: path("png") };
+            write(&written.dicom, &image.dicom)?;
+            write(&written.png, &image.png)?;
+            output.result("image", &written, &written.dicom.display().to_string())?;
+        }
+    }
+    progress.finish();
+    Ok(())
+}
+
+/// The option that sets a field.
+fn option(field: &str) -> String {
+    match field {
+        "guidance_scale" => "--guidance".to_owned(),
+        "adapters" | "adapter_scale" => "--lora".to_owned(),
+        "embeddings" => "--embedding".to_owned(),
+        "findings" => "--finding".to_owned(),
+        "view_position" => "--view".to_owned(),
+        "text" => "--prompt".to_owned(),
+        "size" => "--width, --height".to_owned(),
+        // What a file says of itself, and no option does.
+        "model" | "random_generator" | "inputs" | "options" | "scheduler_config" => {
+            "--replay".to_owned()
+        }
+        other => format!("--{}", other.replace('_', "-")),
+    }
+}
+
+/// The error by the name of the option that it is about.
+fn by_option(error: ServeError) -> anyhow::Error {
+    match error {
+        ServeError::Invalid { field, cause }
+        | ServeError::Adapter(AdapterError::Config { field: field @ "embeddings", cause }) => {
+            anyhow!("{}: {cause}", option(field))
+        }
+        other => other.into(),
+    }
+}
+
+/// The request that the options ask for.
+fn asked(arguments: &Arguments, service: &Service) -> anyhow::Result<GenerateRequest> {
+    let card = service.card();
+    let scheduler =
+        arguments.scheduler.as_deref().map(|name| scheduler(name, service)).transpose()?;
+    let strength = arguments.strength;
+    let start = match (&arguments.init, &arguments.mask) {
+        (None, _) => Start::Noise,
+        (Some(init), None) => Start::Image { image: picture("--init", init)?, strength },
+        (Some(init), Some(mask)) => {
+            let mask = ControlKind::Mask.condition(&picture("--mask", mask)?);
+            Start::Inpaint { image: picture("--init", init)?, mask, strength }
+        }
+    };
+    Ok(GenerateRequest {
+        prompt: StructuredPrompt {
+            findings: arguments.finding.iter().map(|text| finding(text)).collect(),
+            age_group: parse("--age-group", arguments.age_group.as_deref(), AgeGroup::parse)?,
+            sex: parse("--sex", arguments.sex.as_deref(), Sex::parse)?,
+            view_position: arguments.view.clone(),
+            style: arguments.style.clone(),
+            text: arguments.prompt.clone(),
+        },
+        negative: arguments.negative.clone(),
+        seed: arguments.seed,
+        steps: arguments.steps.unwrap_or(card.default_steps),
+        guidance_scale: arguments.guidance.unwrap_or(card.default_guidance_scale),
+        count: arguments.count,
+        adapters: arguments.lora.iter().map(|text| adapter(text)).collect::<anyhow::Result<_>>()?,
+        guidance_rescale: arguments.guidance_rescale,
+        size: arguments.height.zip(arguments.width),
+        scheduler,
+        start,
+        controls: controls(arguments)?,
+        image_prompts: image_prompts(arguments)?,
+        embeddings: arguments.embedding.iter().map(|text| embedding(text)).collect(),
+        options: options(arguments),
+        sentence: None,
+    })
+}
+
+fn options(arguments: &Arguments) -> SamplingOptions {
+    let away = Sizes {
+        original: arguments.negative_original_size,
+        crop: arguments.negative_crop,
+        target: arguments.negative_target_size,
+    };
+    SamplingOptions {
+        eta: arguments.eta,
+        clip_skip: arguments.clip_skip,
+        timesteps: arguments.timesteps.clone(),
+        sigmas: arguments.sigmas.clone(),
+        guess_mode: arguments.guess_mode,
+        sizes: Sizes {
+            original: arguments.original_size,
+            crop: arguments.crop,
+            target: arguments.target_size,
+        },
+        negative_sizes: (away != Sizes::default()).then_some(away),
+    }
+}
+
+/// The request that made `file`.
+fn again(arguments: &Arguments, file: &Path, service: &Service) -> anyhow::Result<GenerateRequest> {
+    let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
+    let description = read_provenance(&bytes).with_context(|| file.display().to_string())?;
+    let adapters: Vec<_> =
+        arguments.lora.iter().map(|text| adapter(text)).collect::<anyhow::Result<_>>()?;
+    let read = |option: &str, path: &Option<PathBuf>| {
+        path.as_ref().map(|path| picture(option, path)).transpose()
+    };
+    let given = Given {
+        adapters: adapters.into_iter().map(|adapter| adapter.path).collect(),
+        embeddings: arguments.embedding.iter().map(|text| embedding(text).path).collect(),
+        init: read("--init", &arguments.init)?,
+        mask: read("--mask", &arguments.mask)?.map(|mask| ControlKind::Mask.condition(&mask)),
+        controls: controls(arguments)?.into_iter().map(|control| control.image).collect(),
+        image_prompts: image_prompts(arguments)?.into_iter().map(|prompt| prompt.image).collect(),
+        image_reader: service.image_reader().map(str::to_owned),
+    };
+    replay(&description, service.card(), service.control_networks(), &given).map_err(by_option)
+}
