@@ -1,5 +1,6 @@
 //! Whole flows, and what must survive them.
 
 mod audit;
+mod generate;
 mod kill;
 mod postgres;

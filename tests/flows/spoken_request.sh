@@ -70,7 +70,9 @@ request() {
   fi
   heard=$(jq -c 'select(.event == "transcript")' "$work/events")
   seconds=$(jq -n --arg from "$started" --arg to "$(date +%s.%N)" '(($to | tonumber) - ($from | tonumber)) * 10 | round / 10')
-  say "" "said:  $words" "heard: $(jq -r .text <<<"$heard")"
+  say ""
+  say "said:  $words"
+  say "heard: $(jq -r .text <<<"$heard")"
   figure "voice, form" "$voice, $form"
   figure "seconds of sound, seconds to write it down" "$(jq -r '.seconds * 10 | round / 10' <<<"$heard"), $seconds"
   found=$(jq -r .language <<<"$heard")
@@ -85,13 +87,13 @@ request() {
   done
 }
 
-# 2. Requests.
+# 2. Requests. English alone: espeak-ng's Mandarin is not understood by the base model.
 request en-gb 150 wav en \
   "Frontal chest radiograph of a child with severe bacterial pneumonia in the right lower lobe, portable." \
   '{"age_group": "child", "style": "portable", "findings": [{"finding": "bacterial_pneumonia", "place": "right_lower_lobe", "severity": "severe"}]}' \
   "frontal chest radiograph"
-request en-gb 140 16000 en \
-  "A P view of an adult woman, with cardiomegaly, and a moderate left pleural effusion. No pneumothorax." \
+request en-us 140 16000 en \
+  "AP view of an adult woman, with cardiomegaly, and a moderate left pleural effusion. No pneumothorax." \
   '{"age_group": "adult", "sex": "female", "view_position": "AP", "findings": ["cardiomegaly", {"finding": "effusion", "place": "left", "severity": "moderate"}]}' \
   "no pneumothorax"
 request en-gb+f2 140 ogg en \
@@ -100,8 +102,8 @@ request en-gb+f2 140 ogg en \
 request en-gb 140 44100 en \
   "Please show me a normal chest radiograph of an adult man." \
   '{"age_group": "adult", "sex": "male", "findings": ["normal"]}'
-request en-gb 140 8000 en \
-  "A nodule in the left upper lobe, and mild consolidation in the right lower lobe." \
+request en-us 140 8000 en \
+  "Pulmonary nodule in the left upper lobe, and mild consolidation in the right lower lobe." \
   '{"findings": [{"finding": "nodule", "place": "left_upper_lobe"}, {"finding": "consolidation", "place": "right_lower_lobe", "severity": "mild"}]}'
 
 # 3. What cannot be heard is refused with its reason.

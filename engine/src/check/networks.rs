@@ -157,7 +157,9 @@ pub(super) fn vae(
             return Err(CheckError::reference("vae/in/image", cause));
         }
         let expected = reference.floats("vae/out/mean", device)?;
-        let (mean, _) = network.encode(&image)?;
+        let (mean, _) = network
+            .encode(&image)
+            .map_err(|cause| CheckError::reference("vae/in/image", cause.to_string()))?;
         measured.push(Measured::of("vae/out/mean", &mean, &expected)?);
     }
     Ok(measured)

@@ -193,13 +193,16 @@ fn straight_sigmas(
     }
     let shifted = |sigma: f64| shift * sigma / (1.0 + (shift - 1.0) * sigma);
     let least = 1.0 / config.num_train_timesteps as f64;
-    let even = |index: usize| (1.0 - least) * index as f64 / steps as f64;
+    // In numpy's own order: a timestep is cut to a whole one, and the last bit may decide which.
+    let falling = |index: usize| {
+        if index == steps { least } else { index as f64 * ((least - 1.0) / steps as f64) + 1.0 }
+    };
     match (rounding, otherwise) {
         (Rounding::DpmSolver, None) => {
-            Ok((1..=steps).rev().map(|index| shifted(even(index))).collect())
+            Ok((1..=steps).rev().map(|index| shifted(1.0 - falling(index))).collect())
         }
         (Rounding::UniPc, None) => {
-            let sigmas: Vec<f64> = (0..steps).map(|index| shifted(1.0 - even(index))).collect();
+            let sigmas: Vec<f64> = (0..steps).map(|index| shifted(falling(index))).collect();
             let mut sigmas = ending_at(config, sigmas)?;
             if let Some(first) = sigmas.first_mut()
                 && (*first - 1.0).abs() < NO_SIGNAL

@@ -85,7 +85,7 @@ impl Sizes {
 
 impl SamplingOptions {
     /// Steps of the sampling where `steps` were asked for: a list of one's own has its own number.
-    pub(super) fn steps(&self, steps: usize) -> usize {
+    pub fn steps(&self, steps: usize) -> usize {
         match (self.timesteps.len(), self.sigmas.len()) {
             (0, 0 | 1) => steps,
             (0, sigmas) => sigmas - 1,

@@ -149,7 +149,7 @@ fn finish(
         embeddings: used.embeddings.clone(),
         seed: order.seed,
         random_generator: RANDOM_GENERATOR.into(),
-        steps: request.steps,
+        steps: request.options.steps(order.steps) as u32,
         guidance_scale: request.guidance_scale,
         guidance_rescale: request.guidance_rescale,
         scheduler: scheduler.class_name().to_owned(),

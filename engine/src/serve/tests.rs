@@ -177,6 +177,8 @@ fn an_image_says_what_it_is() {
         height: 32,
         strength: None,
         inputs: Vec::new(),
+        embeddings: Vec::new(),
+        options: serde_json::json!({}),
     };
     assert_eq!(image.provenance, expected);
     assert_eq!(expected.scheduler_config["num_train_timesteps"], 1000);
@@ -191,6 +193,12 @@ fn an_image_says_what_it_is() {
     assert_eq!((text("Synthetic"), text("Description")), ("YES".to_owned(), sentence));
     let written: SyntheticDescription = serde_json::from_str(&text("Provenance")).unwrap();
     assert_eq!(written.provenance, expected);
+    // A file of a version that knew neither learned words nor options.
+    let mut before = serde_json::to_value(&written).unwrap();
+    for key in ["embeddings", "options"] {
+        before["provenance"].as_object_mut().unwrap().remove(key).unwrap();
+    }
+    assert_eq!(serde_json::from_value::<SyntheticDescription>(before).unwrap(), written);
     let findings: Vec<_> = written.findings.iter().map(|found| found.finding.as_str()).collect();
     assert_eq!(findings, ["edema", "pneumonia"]);
     for file in [&image.png, &image.dicom] {

@@ -220,6 +220,13 @@ export interface components {
             /** @description The uploads it is built from. */
             upload_ids: string[];
         };
+        /** @description A word that was learned beside the model's vocabulary. */
+        EmbeddingUse: {
+            /** @description SHA-256 of its file, hexadecimal. */
+            sha256: string;
+            /** @description The word. */
+            token: string;
+        };
         /** @description A field of a request, and what is wrong with it. */
         FieldError: {
             /** @description The cause; it repeats no input. */
@@ -1116,6 +1123,8 @@ export interface components {
         Provenance: {
             /** @description The adapters that acted, in their order. */
             adapters: components["schemas"]["AdapterUse"][];
+            /** @description The learned words that the prompts could use, in their order. */
+            embeddings?: components["schemas"]["EmbeddingUse"][];
             /**
              * Format: float
              * @description How far guidance was brought back to the spread of the unguided prediction, 0 to 1.
@@ -1139,6 +1148,8 @@ export interface components {
             model_sha256: string;
             /** @description What was led away from. */
             negative_prompt: string;
+            /** @description Parameters of the sampling that were not at their defaults, by name. */
+            options?: Record<string, never>;
             /** @description The program that made it. */
             program: string;
             /** @description How the seed becomes noise. */

@@ -96,6 +96,7 @@ fn by_option(error: ServeError) -> anyhow::Error {
         | ServeError::Adapter(AdapterError::Config { field: field @ "embeddings", cause }) => {
             anyhow!("{}: {cause}", option(field))
         }
+        ServeError::Adapter(wrong @ AdapterError::WrongBase { .. }) => anyhow!("--lora: {wrong}"),
         other => other.into(),
     }
 }

@@ -3,7 +3,7 @@
 use super::modifiers::{PLACES, SEVERITIES, STYLES};
 use super::phrases::{DENIALS, SPOKEN_FINDINGS};
 use super::*;
-use crate::terms::{Described, DescribedFinding, Sex, places};
+use crate::terms::{Described, DescribedFinding, Severity, Sex, places};
 
 /// Findings as captions say them, view position, style, age group, sex, free text; `-` for nothing.
 fn read(transcript: &str) -> String {
@@ -199,7 +199,7 @@ fn every_word_of_the_vocabulary_is_heard() {
     }
     for (word, severity) in SEVERITIES {
         let prompt = spoken(&format!("{word} 肺炎"));
-        let expected = severity.map(|severity| severity.word());
+        let expected = severity.map(Severity::word);
         assert_eq!(prompt.findings[0].severity.as_deref(), expected, "{word}");
     }
     for (word, slug) in STYLES {

@@ -89,7 +89,7 @@ pub(super) fn decode(
         check_channels(channels.count())?;
     }
     let most = (u64::from(limits.seconds) * u64::from(rate)) as usize;
-    let mut mono = packets(reader.as_mut(), id, decoder, rate, most + skip, limits)?;
+    let mut mono = packets(reader.as_mut(), id, decoder, rate, most + skip, limits, container)?;
     mono.drain(..skip.min(mono.len()));
     if container == Container::Wav
         && expected.is_some_and(|expected| (mono.len() as u64) < expected)
@@ -118,11 +118,25 @@ fn packets(
     rate: u32,
     most: usize,
     limits: Limits,
+    container: Container,
 ) -> Result<Vec<f32>, SpeechError> {
     let mut mono = Vec::new();
     let mut scratch: Vec<f32> = Vec::new();
     // A chain of streams ends with its first: a recording is one.
-    while let Some(packet) = reader.next_packet().map_err(|error| fault(&error))? {
+    loop {
+        let packet = match reader.next_packet() {
+            Ok(Some(packet)) => packet,
+            Ok(None) => break,
+            // A live recording ends in the middle of a cluster of open length; that its last block is whole
+            // was seen before.
+            Err(Error::IoError(cause))
+                if container == Container::WebM
+                    && cause.kind() == std::io::ErrorKind::UnexpectedEof =>
+            {
+                break;
+            }
+            Err(error) => return Err(fault(&error)),
+        };
         if packet.track_id != id {
             continue;
         }

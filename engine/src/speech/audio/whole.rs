@@ -76,14 +76,15 @@ fn ogg(bytes: &[u8]) -> Result<(), SpeechError> {
     if at > bytes.len() || !ended { Err(cut_off()) } else { Ok(()) }
 }
 
-/// Looks at the segment's length. Browsers write WebM live and leave it open; then the decoder finds
-/// where the last block breaks off.
+/// Looks at the segment's length. Browsers write WebM live and leave it open; then the blocks are walked.
 fn webm(bytes: &[u8]) -> Result<(), SpeechError> {
     /// The identifier of the segment, which holds everything else.
     const SEGMENT: [u8; 4] = [0x18, 0x53, 0x80, 0x67];
     let (length, width) = ebml_length(bytes, 4).ok_or_else(cut_off)?;
-    let segment =
-        4 + width + length.and_then(|length| usize::try_from(length).ok()).ok_or_else(cut_off)?;
+    let segment = length
+        .and_then(|length| usize::try_from(length).ok())
+        .and_then(|length| length.checked_add(4 + width))
+        .ok_or_else(cut_off)?;
     match bytes.get(segment..segment.saturating_add(4)) {
         None => return Err(cut_off()),
         Some(name) if name != SEGMENT => {
@@ -92,16 +93,41 @@ fn webm(bytes: &[u8]) -> Result<(), SpeechError> {
         Some(_) => (),
     }
     let (length, width) = ebml_length(bytes, segment + 4).ok_or_else(cut_off)?;
-    let left = (bytes.len() - segment - 4 - width) as u64;
-    if length.is_some_and(|length| length > left) { Err(cut_off()) } else { Ok(()) }
+    let inside = segment + 4 + width;
+    match length {
+        None => open_segment(bytes, inside),
+        Some(length) if length > (bytes.len() - inside) as u64 => Err(cut_off()),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Walks what stands in a segment of open length from `at` on: the last element must end where the file
+/// ends. Clusters are entered, for theirs is open as well.
+fn open_segment(bytes: &[u8], mut at: usize) -> Result<(), SpeechError> {
+    /// The identifier of a cluster, which holds blocks of sound.
+    const CLUSTER: [u8; 4] = [0x1F, 0x43, 0xB6, 0x75];
+    while at < bytes.len() {
+        let name_width = bytes[at].leading_zeros() as usize + 1;
+        let is_cluster = bytes[at..].starts_with(&CLUSTER);
+        let (length, width) = ebml_length(bytes, at + name_width).ok_or_else(cut_off)?;
+        at += name_width + width;
+        if is_cluster {
+            continue;
+        }
+        let Some(length) = length else {
+            return Err(SpeechError::audio("the file is damaged: an element without an end"));
+        };
+        at = usize::try_from(length)
+            .ok()
+            .and_then(|length| at.checked_add(length))
+            .ok_or_else(cut_off)?;
+    }
+    if at == bytes.len() { Ok(()) } else { Err(cut_off()) }
 }
 
 /// A length as EBML writes it (RFC 8794, section 6), and how many bytes it takes; `None` inside for
-/// one that is left open. It is read from the first mebibyte alone, so that sums cannot overflow.
+/// one that is left open.
 fn ebml_length(bytes: &[u8], at: usize) -> Option<(Option<u64>, usize)> {
-    if at > 1 << 20 {
-        return None;
-    }
     let width = bytes.get(at)?.leading_zeros() as usize + 1;
     if width > 8 {
         return None;

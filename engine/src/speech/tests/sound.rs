@@ -20,7 +20,8 @@ fn every_form_of_wav_gives_its_samples() {
         (Form::Signed16, 1e-4),
         (Form::Signed24, 1e-6),
         (Form::Signed32, 1e-6),
-        (Form::Float32, 0.0),
+        // Six channels that are summed and divided round once.
+        (Form::Float32, 1e-7),
     ] {
         for channels in [1, 2, 6] {
             let clip = read(&wav(&sine, 16_000, channels, form, false)).unwrap();
@@ -60,8 +61,11 @@ fn what_recorders_and_browsers_write_is_heard() {
         let clip = read(&fixture(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!((clip.seconds() - 0.6).abs() < 0.05, "{name}: {} s", clip.seconds());
         let found = amplitude(middle(&clip), 440.0);
-        let least = if name == "voice.ogg" { 0.3 } else { 0.45 };
-        assert!(found > least && found < 0.55, "{name}: amplitude {found}");
+        // ffmpeg makes two channels of one at 3 dB less each; opusdec reads 0.350 from the stereo file and
+        // 0.494 from the one at a low rate.
+        let stereo = matches!(name, "opus_stereo.ogg" | "vorbis.ogg");
+        let expected = if stereo { 0.5 / 2f64.sqrt() } else { 0.5 };
+        assert!((found - expected).abs() < 0.01, "{name}: amplitude {found}");
         let other = amplitude(middle(&clip), 1_000.0);
         assert!(other < 0.02, "{name}: {other} at 1 kHz");
     }
@@ -130,5 +134,7 @@ fn long_sound_is_cut_where_it_is_quiet_and_nothing_is_lost() {
     // A microphone that is off in the end adds no window.
     samples.resize(3 * 16_000 + 16_000, 0.0);
     let clip = Clip::from_samples(samples.clone(), 16_000, Limits::default()).unwrap();
-    assert!(clip.windows(16_000).concat().len() <= 3 * 16_000 + 8_000);
+    let heard = clip.windows(16_000).concat();
+    assert!((3 * 16_000..samples.len()).contains(&heard.len()), "{} samples", heard.len());
+    assert_eq!(heard, samples[..heard.len()]);
 }

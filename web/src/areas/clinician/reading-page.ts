@@ -146,10 +146,16 @@ export class ReadingPage extends View {
                 ? provenance.adapters.map(({ name, scale }) => `${name} × ${scale}`).join(', ')
                 : words.none,
             ],
+            ...(provenance.embeddings ?? []).map(
+              ({ token, sha256 }) => [words.learned(token), short(sha256, 16)] as const,
+            ),
             [words.seed, html`<span class="mono">${image.seed}</span>`],
             [words.steps, provenance.steps],
             [words.guidance, provenance.guidance_scale],
             [words.scheduler, provenance.scheduler],
+            ...Object.entries(provenance.options ?? {}).map(
+              ([name, value]) => [words.option(name), JSON.stringify(value)] as const,
+            ),
             [words.noise, provenance.random_generator],
             [words.size, `${provenance.width} × ${provenance.height}`],
             ...provenance.inputs.map(

@@ -57,6 +57,8 @@ export const reading = {
     model: 'Model',
     weights: 'Weights SHA-256',
     adapters: 'Adapters',
+    learned: (word: string) => `Learned word “${word}”, SHA-256`,
+    option: (name: string) => `Parameter ${name.replaceAll('_', ' ')}`,
     none: 'None',
     seed: 'Seed',
     steps: 'Steps',
@@ -65,7 +67,13 @@ export const reading = {
     noise: 'Random generator',
     size: 'Size',
     input: (role: string) =>
-      role === 'mask' ? 'Mask SHA-256' : role === 'control' ? 'Condition image SHA-256' : 'Initial image SHA-256',
+      role === 'mask'
+        ? 'Mask SHA-256'
+        : role === 'control'
+          ? 'Condition image SHA-256'
+          : role === 'image_prompt'
+            ? 'Image prompt SHA-256'
+            : 'Initial image SHA-256',
     program: 'Program',
     object: 'Object SHA-256',
     made: 'Made',

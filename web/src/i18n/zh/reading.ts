@@ -51,6 +51,8 @@ export const reading = {
     model: '模型',
     weights: '权重 SHA-256',
     adapters: '适配器',
+    learned: (word: string) => `习得词“${word}”SHA-256`,
+    option: (name: string) => `参数 ${name.replaceAll('_', ' ')}`,
     none: '无',
     seed: '种子',
     steps: '步数',
@@ -59,7 +61,13 @@ export const reading = {
     noise: '随机数生成器',
     size: '尺寸',
     input: (role: string) =>
-      role === 'mask' ? '蒙版 SHA-256' : role === 'control' ? '条件影像 SHA-256' : '初始影像 SHA-256',
+      role === 'mask'
+        ? '蒙版 SHA-256'
+        : role === 'control'
+          ? '条件影像 SHA-256'
+          : role === 'image_prompt'
+            ? '图像提示 SHA-256'
+            : '初始影像 SHA-256',
     program: '程序',
     object: '对象 SHA-256',
     made: '生成时间',
