@@ -8,6 +8,8 @@ from pathlib import Path
 import diffusers
 import torch
 
+from makers.common import exact_roots
+
 from .common import Case, Draw, Skipped, write
 
 LATENT = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -146,6 +148,7 @@ def sampled(scheduler, noise: torch.Tensor, outputs: torch.Tensor) -> tuple[torc
     return torch.stack(trajectory), draws
 
 
+@exact_roots()
 def case(draw: Draw, folder: Path) -> Case:
     name = draw.choice(KINDS)
     settings = options(draw, name)

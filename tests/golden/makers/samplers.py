@@ -12,7 +12,7 @@ from pathlib import Path
 import diffusers
 import torch
 
-from .common import HERE, write
+from .common import HERE, exact_roots, write
 from .schedulers import LATENT
 
 STEPS = (1, 7, 20)
@@ -95,6 +95,7 @@ CASES = [
 ]
 
 
+@exact_roots()
 def make(_engine: Path) -> None:
     torch.manual_seed(20261124)
     folder = HERE / "samplers"
