@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 use skiagraph_engine::adapter::{Adapter, Component, Embedding, Form, Networks, attach};
 use skiagraph_engine::model::{Bundle, Part, TextEncoder, Unet};
-use skiagraph_engine::nn::{Conv2d, Linear, Weights};
+use skiagraph_engine::nn::{Conv2d, Linear, Weights, to_planes};
 use skiagraph_engine::sample::{Pipeline, Request, Seeded, render};
 
 use super::{Golden, folder_of};
@@ -221,7 +221,9 @@ impl Layer {
         let ones = |shape: &[usize]| Tensor::ones(shape, DType::F32, &Device::Cpu).unwrap();
         let answer = match self {
             Self::Linear(linear, input) => linear.forward(&ones(&[1, *input])),
-            Self::Conv(conv, input, kernel) => conv.forward(&ones(&[1, *input, *kernel, *kernel])),
+            Self::Conv(conv, input, kernel) => {
+                conv.forward(&ones(&[1, *kernel, *kernel, *input])).and_then(|map| to_planes(&map))
+            }
         };
         answer.unwrap().flatten_all().unwrap()
     }

@@ -11,7 +11,7 @@ use super::config::ends_in;
 use super::error::AdapterError;
 use super::names::{Component, bare};
 use super::read::{Adapter, list};
-use crate::kernel;
+use crate::kernel::{self, Convolution, Weight};
 use crate::nn::{Base, Delta, DeltaSlot, Operation, Weights};
 
 /// The networks of a model that adapters can change.
@@ -167,7 +167,7 @@ pub fn attach(
     for (slot, plan) in plans {
         match plan {
             Plan::Beside(deltas) => slot.fill(deltas),
-            Plan::Instead(weight, bias) => slot.replace(weight, bias),
+            Plan::Instead(weight, bias) => slot.replace(weight, bias)?,
         }
     }
     Ok(())
@@ -191,7 +191,7 @@ impl Plan {
             }
         }
         let dtype = base.weight.dtype();
-        let original = base.weight.to_dtype(DType::F32)?;
+        let original = base.weight.tensor()?.to_dtype(DType::F32)?;
         let (mut weight, mut bias) = (original.clone(), base.bias.clone());
         for (change, scale) in changes {
             weight = change.apply(&weight, &original, *scale)?;
@@ -222,53 +222,48 @@ fn low_rank(base: &Base, change: &Change, scale: f64) -> Result<Option<Arc<dyn D
         return Ok(None);
     };
     let dtype = base.weight.dtype();
-    let (down, up) = (down.to_dtype(dtype)?, up.to_dtype(dtype)?);
+    let device = base.weight.device();
+    let factor = |factor: Tensor| Weight::new(factor.to_device(device)?.to_dtype(dtype)?);
+    let (down, up) = (factor(down)?, factor(up)?);
     let scale = scale * change.scale();
     Ok(Some(match base.operation {
         Operation::Linear => Arc::new(LinearDelta { down, up, scale }),
-        Operation::Convolution { stride, padding } => {
-            Arc::new(ConvolutionDelta { down, up, scale, stride, padding })
+        Operation::Convolution(convolution) => {
+            Arc::new(ConvolutionDelta { down, up, scale, convolution })
         }
     }))
 }
 
 struct LinearDelta {
     /// `[r, in]`
-    down: Tensor,
+    down: Weight,
     /// `[out, r]`
-    up: Tensor,
+    up: Weight,
     scale: f64,
 }
 
 impl Delta for LinearDelta {
     /// `[…, in]` to `[…, out]`: scale · x downᵀ upᵀ.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (output, input) = (self.up.dim(0)?, self.down.dim(1)?);
-        let rows = x.reshape(((), input))?;
-        let y = (rows.matmul(&self.down.t()?)? * self.scale)?.matmul(&self.up.t()?)?;
-        let mut dims = x.dims().to_vec();
-        if let Some(last) = dims.last_mut() {
-            *last = output;
-        }
-        y.reshape(dims)
+        let y = (kernel::linear(x, &self.down, None)? * self.scale)?;
+        kernel::linear(&y, &self.up, None)
     }
 }
 
 struct ConvolutionDelta {
     /// `[r, in, k, k]`
-    down: Tensor,
+    down: Weight,
     /// `[out, r, 1, 1]`
-    up: Tensor,
+    up: Weight,
     scale: f64,
-    stride: usize,
-    padding: usize,
+    convolution: Convolution,
 }
 
 impl Delta for ConvolutionDelta {
-    /// `[batch, in, h, w]` to `[batch, out, h', w']`.
+    /// `[batch, h, w, in]` to `[batch, h', w', out]`.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = kernel::conv2d(x, &self.down, None, self.stride, self.padding)?;
-        kernel::conv2d(&(y * self.scale)?, &self.up, None, 1, 0)
+        let y = (kernel::conv2d(x, &self.down, None, self.convolution)? * self.scale)?;
+        kernel::conv2d(&y, &self.up, None, Convolution { stride: 1, padding: 0 })
     }
 }
 
@@ -279,7 +274,7 @@ pub(super) fn linear_layers(network: &Weights, targets: &[String]) -> Vec<(Strin
     slots
         .filter(|(path, _)| targets.iter().any(|target| ends_in(path, target)))
         .filter_map(|(path, slot)| {
-            let (output, input) = slot.base().weight.dims2().ok()?;
+            let [output, input] = *slot.base().weight.dims() else { return None };
             Some((path, output, input))
         })
         .collect()

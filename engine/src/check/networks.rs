@@ -7,6 +7,7 @@ use super::error::CheckError;
 use super::reference::Reference;
 use super::report::Measured;
 use crate::model::{Added, Bundle, Part, Residuals, UnetConfig, UnetInput};
+use crate::nn::{to_map, to_planes};
 
 /// One timestep for each of `batch` samples: the tensor holds one for all, or one for each.
 fn timesteps(name: &str, reference: &Reference, batch: usize) -> Result<Vec<f64>, CheckError> {
@@ -91,9 +92,9 @@ fn residuals(
     }
     let prefix = format!("{place}/down_");
     let down = (0..reference.count(&prefix))
-        .map(|index| reference.floats(&format!("{prefix}{index}"), device))
-        .collect::<Result<_, _>>()?;
-    Ok(Some(Residuals { down, mid: reference.floats(&mid, device)? }))
+        .map(|index| Ok(to_map(&reference.floats(&format!("{prefix}{index}"), device)?)?))
+        .collect::<Result<_, CheckError>>()?;
+    Ok(Some(Residuals { down, mid: to_map(&reference.floats(&mid, device)?)? }))
 }
 
 /// What a ControlNet adds, at every skip connection and in the middle.
@@ -124,10 +125,11 @@ pub(super) fn controlnet(
         ..UnetInput::new(&sample, &timesteps, &context)
     };
     let ours = network.forward(&asked, &condition)?;
+    let down: Vec<Tensor> = ours.down.iter().map(to_planes).collect::<candle_core::Result<_>>()?;
+    let mid = to_planes(&ours.mid)?;
     let names: Vec<String> = (0..ours.down.len()).map(|level| format!("down_{level}")).collect();
-    let mut outputs: Vec<(&str, &Tensor)> =
-        names.iter().map(String::as_str).zip(&ours.down).collect();
-    outputs.push(("mid", &ours.mid));
+    let mut outputs: Vec<(&str, &Tensor)> = names.iter().map(String::as_str).zip(&down).collect();
+    outputs.push(("mid", &mid));
     compare(&format!("{name}/out/"), &outputs, reference, device)
 }
 

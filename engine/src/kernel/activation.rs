@@ -1,17 +1,18 @@
 //! SiLU, and the gated GELU of transformer blocks.
 
+use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::simd::{dispatch, erf, exp, sigmoid};
-use super::view::{answer, on_cpu, slice, tensor_like, with_slice};
+use super::view::{answer, element, slice, tensor_like, with_element, with_slice, written};
 
 /// Values one task takes: small enough to share out, large enough to be worth a task.
 const CHUNK: usize = 16 * 1024;
 
 /// `x · sigmoid(x)`, elementwise.
 pub fn silu(x: &Tensor) -> Result<Tensor> {
-    if on_cpu(&[x]) {
+    if element(&[x]).is_some() {
         return x.contiguous()?.apply_op1(Silu);
     }
     candle_nn::ops::silu(x)
@@ -23,7 +24,7 @@ pub fn silu(x: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// Where the last dimension is odd.
 pub fn geglu(x: &Tensor) -> Result<Tensor> {
-    if on_cpu(&[x]) {
+    if element(&[x]).is_some() {
         return x.contiguous()?.apply_op1(Geglu);
     }
     let halves = x.chunk(2, D::Minus1)?;
@@ -31,18 +32,20 @@ pub fn geglu(x: &Tensor) -> Result<Tensor> {
 }
 
 dispatch! {
-    fn silu_forward(x: &[f32], out: &mut [f32]) {
+    fn silu_forward<E>(x: &[E], out: &mut [E]) {
         for (out, x) in out.iter_mut().zip(x) {
-            *out = x * sigmoid(*x);
+            let x = x.single();
+            *out = E::from_single(x * sigmoid(x));
         }
     }
 }
 
 dispatch! {
-    fn silu_backward(x: &[f32], gradient: &[f32], out: &mut [f32]) {
+    fn silu_backward<E>(x: &[E], gradient: &[E], out: &mut [E]) {
         for ((out, x), gradient) in out.iter_mut().zip(x).zip(gradient) {
-            let s = sigmoid(*x);
-            *out = gradient * s * (1.0 + x * (1.0 - s));
+            let x = x.single();
+            let s = sigmoid(x);
+            *out = E::from_single(gradient.single() * s * (1.0 + x * (1.0 - s)));
         }
     }
 }
@@ -55,25 +58,27 @@ fn normal(x: f32) -> f32 {
 }
 
 dispatch! {
-    fn geglu_forward(row: &[f32], out: &mut [f32]) {
+    fn geglu_forward<E>(row: &[E], out: &mut [E]) {
         let (a, b) = row.split_at(out.len());
         for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-            *out = a * b * normal(*b);
+            let b = b.single();
+            *out = E::from_single(a.single() * b * normal(b));
         }
     }
 }
 
 dispatch! {
-    fn geglu_backward(row: &[f32], gradient: &[f32], out: &mut [f32]) {
+    fn geglu_backward<E>(row: &[E], gradient: &[E], out: &mut [E]) {
         const DENSITY: f32 = 0.398_942_3; // 1/√2π
         let n = gradient.len();
         let (a, b) = row.split_at(n);
         let (a_out, b_out) = out.split_at_mut(n);
         for i in 0..n {
-            let distribution = normal(b[i]);
-            a_out[i] = gradient[i] * b[i] * distribution;
-            b_out[i] = gradient[i] * a[i]
-                * (distribution + b[i] * DENSITY * exp(-0.5 * b[i] * b[i]));
+            let (a, b, gradient) = (a[i].single(), b[i].single(), gradient[i].single());
+            let distribution = normal(b);
+            a_out[i] = E::from_single(gradient * b * distribution);
+            let slope = distribution + b * DENSITY * exp(-0.5 * b * b);
+            b_out[i] = E::from_single(gradient * a * slope);
         }
     }
 }
@@ -86,26 +91,35 @@ impl CustomOp1 for Silu {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = slice(storage, layout)?;
-        let mut out = vec![0f32; x.len()];
-        out.par_chunks_mut(CHUNK)
-            .zip(x.par_chunks(CHUNK))
-            .for_each(|(out, x)| silu_forward(x, out));
-        Ok(answer(out, layout.shape()))
+        with_element!(storage.dtype(), E => {
+            let x = slice::<E>(storage, layout)?;
+            // SAFETY: every chunk is written by one task.
+            #[allow(unsafe_code)]
+            let out = unsafe {
+                written(x.len(), |out| {
+                    x.par_chunks(CHUNK).enumerate().for_each(|(index, x)| {
+                        silu_forward(x, out.part(index * CHUNK, x.len()));
+                    });
+                })
+            };
+            Ok(answer(out, layout.shape()))
+        })
     }
 
     fn bwd(&self, x: &Tensor, _result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let values = with_slice(x, |x| {
-            with_slice(gradient, |gradient| {
-                let mut out = vec![0f32; x.len()];
-                out.par_chunks_mut(CHUNK)
-                    .zip(x.par_chunks(CHUNK))
-                    .zip(gradient.par_chunks(CHUNK))
-                    .for_each(|((out, x), gradient)| silu_backward(x, gradient, out));
-                Ok(out)
-            })
-        })?;
-        Ok(Some(tensor_like(values, x)?))
+        with_element!(x.dtype(), E => {
+            let values = with_slice::<E, _>(x, |x| {
+                with_slice::<E, _>(gradient, |gradient| {
+                    let mut out = vec![E::default(); x.len()];
+                    out.par_chunks_mut(CHUNK)
+                        .zip(x.par_chunks(CHUNK))
+                        .zip(gradient.par_chunks(CHUNK))
+                        .for_each(|((out, x), gradient)| silu_backward(x, gradient, out));
+                    Ok(out)
+                })
+            })?;
+            Ok(Some(tensor_like(values, x)?))
+        })
     }
 }
 
@@ -123,28 +137,36 @@ impl CustomOp1 for Geglu {
         };
         *width /= 2;
         let n = *width;
-        let x = slice(storage, layout)?;
-        let mut out = vec![0f32; x.len() / 2];
-        out.par_chunks_mut(n)
-            .zip(x.par_chunks(2 * n))
-            .with_min_len(16)
-            .for_each(|(out, row)| geglu_forward(row, out));
-        Ok(answer(out, dims))
+        with_element!(storage.dtype(), E => {
+            let x = slice::<E>(storage, layout)?;
+            // SAFETY: every row is written by one task.
+            #[allow(unsafe_code)]
+            let out = unsafe {
+                written(x.len() / 2, |out| {
+                    x.par_chunks(2 * n).enumerate().with_min_len(16).for_each(|(index, row)| {
+                        geglu_forward(row, out.part(index * n, n));
+                    });
+                })
+            };
+            Ok(answer(out, dims))
+        })
     }
 
     fn bwd(&self, x: &Tensor, result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let n = result.dim(D::Minus1)?;
-        let values = with_slice(x, |x| {
-            with_slice(gradient, |gradient| {
-                let mut out = vec![0f32; x.len()];
-                out.par_chunks_mut(2 * n)
-                    .zip(x.par_chunks(2 * n))
-                    .zip(gradient.par_chunks(n))
-                    .with_min_len(16)
-                    .for_each(|((out, row), gradient)| geglu_backward(row, gradient, out));
-                Ok(out)
-            })
-        })?;
-        Ok(Some(tensor_like(values, x)?))
+        with_element!(x.dtype(), E => {
+            let values = with_slice::<E, _>(x, |x| {
+                with_slice::<E, _>(gradient, |gradient| {
+                    let mut out = vec![E::default(); x.len()];
+                    out.par_chunks_mut(2 * n)
+                        .zip(x.par_chunks(2 * n))
+                        .zip(gradient.par_chunks(n))
+                        .with_min_len(16)
+                        .for_each(|((out, row), gradient)| geglu_backward(row, gradient, out));
+                    Ok(out)
+                })
+            })?;
+            Ok(Some(tensor_like(values, x)?))
+        })
     }
 }

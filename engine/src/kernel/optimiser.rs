@@ -207,7 +207,7 @@ impl InplaceOp2 for Move {
         state_layout: &Layout,
     ) -> Result<()> {
         let weight = slice_mut(weight, weight_layout)?;
-        let (first, rest) = slice(state, state_layout)?.split_at(weight.len());
+        let (first, rest) = slice::<f32>(state, state_layout)?.split_at(weight.len());
         let second = &rest[..weight.len()];
         let mover = Mover::new(self.0);
         weight

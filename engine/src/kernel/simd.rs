@@ -3,35 +3,30 @@
 
 /// Defines a function whose body is compiled once for each instruction set.
 macro_rules! dispatch {
-    ($(#[$meta:meta])* fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $answer:ty)? $body:block) => {
+    ($(#[$meta:meta])* fn $name:ident$(<$element:ident>)?($($argument:ident: $type:ty),* $(,)?) $(-> $answer:ty)? $body:block) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]
-        fn $name($($argument: $type),*) $(-> $answer)? {
+        fn $name$(<$element: $crate::kernel::tile::Element>)?($($argument: $type),*) $(-> $answer)? {
             #[inline(always)]
             #[allow(clippy::too_many_arguments, clippy::inline_always)]
-            fn body($($argument: $type),*) $(-> $answer)? $body
+            fn body$(<$element: $crate::kernel::tile::Element>)?($($argument: $type),*) $(-> $answer)? $body
 
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
                 #[allow(clippy::too_many_arguments)]
-                fn wide($($argument: $type),*) $(-> $answer)? { body($($argument),*) }
+                fn wide$(<$element: $crate::kernel::tile::Element>)?($($argument: $type),*) $(-> $answer)? { body($($argument),*) }
                 #[target_feature(enable = "avx2,fma")]
                 #[allow(clippy::too_many_arguments)]
-                fn medium($($argument: $type),*) $(-> $answer)? { body($($argument),*) }
+                fn medium$(<$element: $crate::kernel::tile::Element>)?($($argument: $type),*) $(-> $answer)? { body($($argument),*) }
 
-                if std::arch::is_x86_feature_detected!("avx512f")
-                    && std::arch::is_x86_feature_detected!("avx512vl")
-                    && std::arch::is_x86_feature_detected!("avx512bw")
-                    && std::arch::is_x86_feature_detected!("avx512dq")
-                {
-                    // SAFETY: the processor was just asked, and has every feature that `wide` needs.
+                let path = $crate::kernel::isa::Isa::best();
+                if path >= $crate::kernel::isa::Isa::Avx512 {
+                    // SAFETY: the processor was asked, and has every feature that `wide` needs.
                     #[allow(unsafe_code)]
                     return unsafe { wide($($argument),*) };
                 }
-                if std::arch::is_x86_feature_detected!("avx2")
-                    && std::arch::is_x86_feature_detected!("fma")
-                {
+                if path == $crate::kernel::isa::Isa::Avx2 {
                     // SAFETY: as above, for `medium`.
                     #[allow(unsafe_code)]
                     return unsafe { medium($($argument),*) };
@@ -48,10 +43,11 @@ pub(super) use dispatch;
 #[inline(always)]
 #[allow(clippy::inline_always, clippy::excessive_precision)]
 pub(super) fn exp(x: f32) -> f32 {
-    // Adding and taking away 1.5 × 2^23 rounds to the nearest whole number without a branch.
+    // Adding 1.5 × 2^23 rounds to the nearest whole number without a branch, and leaves it in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
-    let whole = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let whole = shifted - ROUND;
     let rest = x - whole * 0.693_359_375 + whole * 2.121_944_4e-4;
     let mut series = 1.987_569_15e-4;
     series = series * rest + 1.398_199_950_7e-3;
@@ -60,7 +56,8 @@ pub(super) fn exp(x: f32) -> f32 {
     series = series * rest + 1.666_666_545_9e-1;
     series = series * rest + 5.000_000_120_1e-1;
     let value = series * rest * rest + rest + 1.0;
-    f32::from_bits((((whole as i32) + 127) << 23) as u32) * value
+    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
+    power * value
 }
 
 /// `1 / (1 + e^-x)`.

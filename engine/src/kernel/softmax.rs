@@ -48,7 +48,7 @@ impl CustomOp1 for Softmax {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = slice(storage, layout)?;
+        let x = slice::<f32>(storage, layout)?;
         let width = layout.dims().last().copied().unwrap_or(1).max(1);
         let mut out = vec![0f32; x.len()];
         out.par_chunks_mut(width)
@@ -60,8 +60,8 @@ impl CustomOp1 for Softmax {
 
     fn bwd(&self, x: &Tensor, result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let width = x.dim(D::Minus1)?.max(1);
-        let values = with_slice(result, |result| {
-            with_slice(gradient, |gradient| {
+        let values = with_slice::<f32, _>(result, |result| {
+            with_slice::<f32, _>(gradient, |gradient| {
                 let mut out = vec![0f32; result.len()];
                 out.par_chunks_mut(width)
                     .zip(result.par_chunks(width))

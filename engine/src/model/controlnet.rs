@@ -8,7 +8,7 @@ use super::error::ModelError;
 use super::unet_blocks::{Bottom, Residuals, UnetInput, WayDown};
 use super::unet_config::UnetConfig;
 use crate::kernel::silu;
-use crate::nn::{Conv2d, Weights};
+use crate::nn::{Conv2d, Weights, to_map};
 
 /// `controlnet/config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,7 +100,7 @@ impl Embedding {
     }
 
     fn forward(&self, image: &Tensor) -> Result<Tensor> {
-        let mut x = silu(&self.conv_in.forward(image)?)?;
+        let mut x = silu(&self.conv_in.forward(&to_map(image)?)?)?;
         for block in &self.blocks {
             x = silu(&block.forward(&x)?)?;
         }
@@ -170,7 +170,7 @@ impl ControlNet {
         let Bottom { x, skips, .. } =
             self.down.forward(&self.config.network, &asked, Some(&hint))?;
         let pool = |x: Tensor| {
-            if self.config.global_pool_conditions { x.mean_keepdim((2, 3)) } else { Ok(x) }
+            if self.config.global_pool_conditions { x.mean_keepdim((1, 2)) } else { Ok(x) }
         };
         let down = skips.iter().zip(&self.controlnet_down_blocks);
         Ok(Residuals {

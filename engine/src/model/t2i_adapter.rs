@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
 use super::error::ModelError;
-use crate::nn::{Conv2d, Weights};
+use crate::nn::{Conv2d, Weights, to_map, to_planes};
 
 /// `config.json` of a T2I-Adapter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -177,12 +177,12 @@ impl T2iAdapter {
         &self.config
     }
 
-    /// The features of `condition` `[batch, channels, H, W]` between 0 and 1, one a level.
+    /// The features of `condition` `[batch, channels, H, W]` between 0 and 1, a map a level.
     ///
     /// # Errors
     /// Where the sides are no multiples of the folding.
     pub fn forward(&self, condition: &Tensor) -> Result<Vec<Tensor>> {
-        let mut x = unshuffle(condition, self.config.downscale_factor)?;
+        let mut x = to_map(&unshuffle(condition, self.config.downscale_factor)?)?;
         if let Some(conv_in) = &self.conv_in {
             x = conv_in.forward(&x)?;
         }
@@ -220,12 +220,13 @@ fn unshuffle(x: &Tensor, factor: usize) -> Result<Tensor> {
 
 /// The mean of every 2 × 2; what lies over the edge of an odd side does not count.
 fn halve(x: &Tensor) -> Result<Tensor> {
+    let x = &to_planes(x)?;
     let (_, _, h, w) = x.dims4()?;
     if h % 2 == 0 && w % 2 == 0 {
-        return x.avg_pool2d(2);
+        return to_map(&x.avg_pool2d(2)?);
     }
     // The edge stands twice where it is averaged with nothing.
     let x = if h % 2 == 1 { Tensor::cat(&[x, &x.narrow(2, h - 1, 1)?], 2)? } else { x.clone() };
     let x = if w % 2 == 1 { Tensor::cat(&[&x, &x.narrow(3, w - 1, 1)?], 3)? } else { x };
-    x.avg_pool2d(2)
+    to_map(&x.avg_pool2d(2)?)
 }

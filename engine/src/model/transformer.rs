@@ -2,7 +2,9 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::nn::{Attention, Conv2d, GroupNorm, ImageContext, LayerNorm, Linear, Weights, geglu};
+use crate::nn::{
+    Attention, Conv2d, GroupNorm, ImageContext, LayerNorm, Linear, Weights, add, geglu,
+};
 
 /// Sizes of a transformer.
 #[derive(Debug, Clone, Copy)]
@@ -70,12 +72,12 @@ impl Block {
 
     fn forward(&self, x: &Tensor, context: Context) -> Result<Tensor> {
         let first = self.only_cross.then_some(context.text);
-        let x = (self.attn1.forward(&self.norm1.forward(x)?, first)? + x)?;
+        let x = add(&self.attn1.forward(&self.norm1.forward(x)?, first)?, x)?;
         let images = context.images.get(self.number).map_or(&[][..], Vec::as_slice);
         let y = self.norm2.forward(&x)?;
-        let x = (self.attn2.forward_with(&y, Some(context.text), images)? + x)?;
+        let x = add(&self.attn2.forward_with(&y, Some(context.text), images)?, &x)?;
         let y = geglu(&self.ff.project.forward(&self.norm3.forward(&x)?)?)?;
-        self.ff.out.forward(&y)? + x
+        add(&self.ff.out.forward(&y)?, &x)
     }
 }
 
@@ -131,15 +133,11 @@ impl Transformer {
         }
     }
 
-    /// `x` `[batch, channels, h, w]`, same shape.
+    /// `x` `[batch, h, w, channels]`, same shape.
     pub(super) fn forward(&self, x: &Tensor, context: Context) -> Result<Tensor> {
-        let (batch, _, height, width) = x.dims4()?;
-        let to_sequence = |y: &Tensor| -> Result<Tensor> {
-            y.reshape((batch, (), height * width))?.transpose(1, 2)?.contiguous()
-        };
-        let to_map = |y: &Tensor| -> Result<Tensor> {
-            y.transpose(1, 2)?.contiguous()?.reshape((batch, (), height, width))
-        };
+        let (batch, height, width, _) = x.dims4()?;
+        let to_sequence = |y: &Tensor| y.reshape((batch, height * width, ()));
+        let to_map = |y: &Tensor| y.reshape((batch, height, width, ()));
         let y = self.norm.forward(x)?;
         let mut y = match &self.proj_in {
             Projection::Linear(linear) => linear.forward(&to_sequence(&y)?)?,
@@ -152,6 +150,6 @@ impl Transformer {
             Projection::Linear(linear) => to_map(&linear.forward(&y)?)?,
             Projection::Conv(conv) => conv.forward(&to_map(&y)?)?,
         };
-        y + x
+        add(&y, x)
     }
 }

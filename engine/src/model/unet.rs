@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor, bail};
 use super::transformer::{Context, Transformer};
 use super::unet_blocks::{Bottom, Level, UnetInput, WayDown};
 use super::unet_config::UnetConfig;
-use crate::nn::{Conv2d, GroupNorm, Weights};
+use crate::nn::{Conv2d, GroupNorm, Weights, to_planes, upsample_nearest};
 
 /// The denoising network.
 pub struct Unet {
@@ -148,17 +148,17 @@ impl Unet {
                 let Some(skip) = skips.pop() else {
                     bail!("the way up has more layers than the way down");
                 };
-                x = block.layer(layer, &Tensor::cat(&[&x, &skip], 1)?, &time, seen)?;
+                x = block.layer(layer, &Tensor::cat(&[&x, &skip], 3)?, &time, seen)?;
             }
             if let Some(resize) = &block.resize {
                 // The next skip knows the size: an odd map was rounded up on the way down.
                 let (height, width) = match skips.last() {
-                    Some(skip) => (skip.dim(2)?, skip.dim(3)?),
-                    None => (2 * x.dim(2)?, 2 * x.dim(3)?),
+                    Some(skip) => (skip.dim(1)?, skip.dim(2)?),
+                    None => (2 * x.dim(1)?, 2 * x.dim(2)?),
                 };
-                x = resize.forward(&x.upsample_nearest2d(height, width)?)?;
+                x = resize.forward(&upsample_nearest(&x, height, width)?)?;
             }
         }
-        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)
+        to_planes(&self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)?)
     }
 }

@@ -6,7 +6,8 @@ use super::class_embedding::ClassEmbedding;
 use super::transformer::{Context, Transformer};
 use super::unet_config::UnetConfig;
 use crate::nn::{
-    Conv2d, ImageContext, Linear, ResnetBlock, TimestepEmbedding, Weights, timestep_embedding,
+    Conv2d, ImageContext, Linear, ResnetBlock, TimestepEmbedding, Weights, add, timestep_embedding,
+    to_map,
 };
 
 /// The pooled text and the sizes that Stable Diffusion XL is told (Podell et al., arXiv 2307.01952).
@@ -18,7 +19,7 @@ pub struct Added<'a> {
     pub time_ids: &'a Tensor,
 }
 
-/// What a ControlNet adds to a UNet.
+/// What a ControlNet adds to a UNet: maps `[batch, h, w, channels]`, or of one pixel where they are averaged.
 #[derive(Debug, Clone)]
 pub struct Residuals {
     /// One for every skip connection, from the image down.
@@ -88,7 +89,7 @@ pub struct UnetInput<'a> {
     pub guidance: Option<&'a Tensor>,
     /// What ControlNets add.
     pub residuals: Option<&'a Residuals>,
-    /// What T2I-Adapters add, a tensor a level.
+    /// What T2I-Adapters add, a map `[batch, h, w, channels]` a level.
     pub features: Option<&'a [Tensor]>,
     /// What image prompts show, for each cross-attention in the order of
     /// [`Unet::cross_attentions`](super::Unet::cross_attentions).
@@ -299,7 +300,7 @@ impl WayDown {
         time + add_embedding.forward(&all)?
     }
 
-    /// `hint` `[batch, first, h, w]` is what a ControlNet adds to the latent.
+    /// `hint` `[batch, h, w, first]` is what a ControlNet adds to the latent.
     pub(super) fn forward(
         &self,
         config: &UnetConfig,
@@ -312,13 +313,14 @@ impl WayDown {
             None => input.context.clone(),
         };
         let seen = Context { text: &text, ..input.seen() };
+        let sample = to_map(input.sample)?;
         let mut x = if config.options.center_input_sample == Some(true) {
-            self.conv_in.forward(&input.sample.affine(2.0, -1.0)?)?
+            self.conv_in.forward(&sample.affine(2.0, -1.0)?)?
         } else {
-            self.conv_in.forward(input.sample)?
+            self.conv_in.forward(&sample)?
         };
         if let Some(hint) = hint {
-            x = (x + hint)?;
+            x = add(&x, hint)?;
         }
         let mut skips = vec![x.clone()];
         let mut features = input.features.unwrap_or_default().iter();
@@ -354,7 +356,7 @@ impl WayDown {
             if let Some(feature) = features.next()
                 && feature.dims() == x.dims()
             {
-                x = (x + feature)?;
+                x = add(&x, feature)?;
             }
         }
         Ok(Bottom { x, skips, time, text })

@@ -5,7 +5,9 @@ use candle_core::{Result, Tensor};
 
 use super::vae_config::VaeConfig;
 use super::vae_tiles::Tiles;
-use crate::nn::{Attention, Conv2d, GroupNorm, ResnetBlock, Weights};
+use crate::nn::{
+    Attention, Conv2d, GroupNorm, ResnetBlock, Weights, add, to_map, to_planes, upsample_nearest,
+};
 
 const EPSILON: f64 = 1e-6;
 
@@ -23,10 +25,9 @@ impl VaeAttention {
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (batch, channels, height, width) = x.dims4()?;
-        let y = self.group_norm.forward(x)?.reshape((batch, channels, height * width))?;
-        let y = self.attention.forward(&y.transpose(1, 2)?.contiguous()?, None)?;
-        y.transpose(1, 2)?.reshape((batch, channels, height, width))? + x
+        let (batch, height, width, channels) = x.dims4()?;
+        let y = self.group_norm.forward(x)?.reshape((batch, height * width, channels))?;
+        add(&self.attention.forward(&y, None)?.reshape(x.dims())?, x)
     }
 }
 
@@ -144,7 +145,7 @@ impl Encoder {
         for level in &self.down_blocks {
             x = level.forward(&x)?;
             if let Some(resize) = &level.resize {
-                x = resize.forward(&x.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)?)?;
+                x = resize.forward(&x.pad_with_zeros(1, 0, 1)?.pad_with_zeros(2, 0, 1)?)?;
             }
         }
         let x = self.mid_block.forward(&x)?;
@@ -199,8 +200,8 @@ impl Decoder {
         for level in &self.up_blocks {
             x = level.forward(&x)?;
             if let Some(resize) = &level.resize {
-                let (_, _, height, width) = x.dims4()?;
-                x = resize.forward(&x.upsample_nearest2d(2 * height, 2 * width)?)?;
+                let (_, height, width, _) = x.dims4()?;
+                x = resize.forward(&upsample_nearest(&x, 2 * height, 2 * width)?)?;
             }
         }
         self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)
@@ -264,11 +265,12 @@ impl Vae {
 
     /// Images between about −1 and 1 of unscaled latents.
     pub fn decode(&self, latent: &Tensor) -> Result<Tensor> {
+        let latent = to_map(latent)?;
         let y = match &self.post_quant_conv {
-            Some(conv) => self.decoder.forward(&conv.forward(latent)?)?,
-            None => self.decoder.forward(latent)?,
+            Some(conv) => self.decoder.forward(&conv.forward(&latent)?)?,
+            None => self.decoder.forward(&latent)?,
         };
-        unfold(&y, self.config.patch_size)
+        unfold(&to_planes(&y)?, self.config.patch_size)
     }
 
     /// As [`Self::decode`], tile by tile where a side is longer than in training.
@@ -317,10 +319,11 @@ impl Vae {
     }
 
     fn moments(&self, image: &Tensor) -> Result<Tensor> {
-        let moments = self.encoder.forward(&fold(image, self.config.patch_size)?)?;
+        let image = to_map(&fold(image, self.config.patch_size)?)?;
+        let moments = self.encoder.forward(&image)?;
         match &self.quant_conv {
-            Some(conv) => conv.forward(&moments),
-            None => Ok(moments),
+            Some(conv) => to_planes(&conv.forward(&moments)?),
+            None => to_planes(&moments),
         }
     }
 

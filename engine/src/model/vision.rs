@@ -12,8 +12,8 @@ use super::clip::{Activation, Layer, LayerSizes};
 use super::disk::{read_json, sha256_file};
 use super::error::ModelError;
 use super::part::weight_files;
-use crate::kernel::{conv2d, map_shards};
-use crate::nn::{Cut, Init, LayerNorm, Linear, Stored, Weights};
+use crate::kernel::{Convolution, Weight, conv2d, map_shards};
+use crate::nn::{Cut, Init, LayerNorm, Linear, Stored, Weights, to_map};
 
 /// Patches along a side, at most: the attention's memory grows with the fourth power.
 const MOST_PATCHES: usize = 64;
@@ -146,7 +146,7 @@ pub struct VisionOutput {
 /// The image encoder.
 pub struct VisionEncoder {
     class_embedding: Tensor,
-    patch_embedding: Tensor,
+    patch_embedding: Weight,
     position_embedding: Tensor,
     /// So misspelt in every checkpoint.
     pre_layrnorm: LayerNorm,
@@ -206,11 +206,11 @@ impl VisionEncoder {
         let sizes = config.layer()?;
         Ok(Self {
             class_embedding: embeddings.get("class_embedding", width, init)?,
-            patch_embedding: embeddings.pp("patch_embedding").get(
+            patch_embedding: Weight::new(embeddings.pp("patch_embedding").get(
                 "weight",
                 (width, config.num_channels, patch, patch),
                 init,
-            )?,
+            )?)?,
             position_embedding: embeddings.pp("position_embedding").get(
                 "weight",
                 (config.tokens(), width),
@@ -251,8 +251,9 @@ impl VisionEncoder {
         if (height, width) != (size, size) {
             bail!("an image of {width} × {height}, and the encoder sees {size} × {size}");
         }
-        let patches = conv2d(pixels, &self.patch_embedding, None, self.config.patch_size, 0)?;
-        let patches = patches.flatten_from(2)?.transpose(1, 2)?;
+        let convolution = Convolution { stride: self.config.patch_size, padding: 0 };
+        let patches = conv2d(&to_map(pixels)?, &self.patch_embedding, None, convolution)?;
+        let patches = patches.flatten(1, 2)?;
         let class = self.class_embedding.broadcast_as((batch, 1, self.config.hidden_size))?;
         let x = Tensor::cat(&[&class, &patches], 1)?.contiguous()?;
         let mut x = self.pre_layrnorm.forward(&x.broadcast_add(&self.position_embedding)?)?;

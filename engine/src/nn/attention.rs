@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::linear::Linear;
 use super::weights::Weights;
-use crate::kernel;
+use crate::kernel::attention;
 
 /// An image that a cross-attention sees beside its context, through keys and values of its own: decoupled
 /// cross-attention (Ye et al., arXiv 2308.06721, section 3.2.2).
@@ -64,35 +64,10 @@ impl Attention {
         let q = self.to_q.forward(x)?;
         let k = self.to_k.forward(context)?;
         let v = self.to_v.forward(context)?;
-        let mut y = attend(&q, &k, &v, self.heads, None)?;
+        let mut y = attention(&q, &k, &v, self.heads, None)?;
         for ImageContext { keys, values, scale } in images {
-            y = (y + (attend(&q, keys, values, self.heads, None)? * *scale)?)?;
+            y = (y + (attention(&q, keys, values, self.heads, None)? * *scale)?)?;
         }
         self.to_out.forward(&y)
     }
-}
-
-/// Softmax attention of `q` `[batch, n, inner]` over `k` and `v` `[batch, m, inner]`, split into
-/// `heads`, with `mask` `[n, m]` added to the scores.
-pub fn attend(
-    q: &Tensor,
-    k: &Tensor,
-    v: &Tensor,
-    heads: usize,
-    mask: Option<&Tensor>,
-) -> Result<Tensor> {
-    let (batch, n, inner) = q.dims3()?;
-    let width = inner / heads;
-    let split = |x: &Tensor| -> Result<Tensor> {
-        let m = x.dim(1)?;
-        x.reshape((batch, m, heads, width))?.transpose(1, 2)?.contiguous()
-    };
-    let (q, k, v) = (split(q)?, split(k)?, split(v)?);
-    let q = (q * (1.0 / (width as f64).sqrt()))?;
-    let mut scores = q.matmul(&k.t()?)?;
-    if let Some(mask) = mask {
-        scores = scores.broadcast_add(mask)?;
-    }
-    let y = kernel::softmax(&scores)?.matmul(&v)?;
-    y.transpose(1, 2)?.reshape((batch, n, inner))
 }

@@ -4,12 +4,11 @@ use candle_core::{Result, Tensor};
 
 use super::delta::{Base, DeltaSlot, Operation};
 use super::weights::{Init, Weights};
-use crate::kernel;
+use crate::kernel::{self, Convolution, Weight};
 
 /// A convolution with square kernel, as the layer's slot changes it.
 pub struct Conv2d {
-    stride: usize,
-    padding: usize,
+    convolution: Convolution,
     slot: DeltaSlot,
 }
 
@@ -39,15 +38,15 @@ impl Conv2d {
         init: Init,
         weights: &Weights,
     ) -> Result<Self> {
-        let weight = weights.get("weight", &shape, init)?;
+        let weight = Weight::new(weights.get("weight", &shape, init)?)?;
         let bias = Some(weights.get("bias", shape[0], init)?);
-        let operation = Operation::Convolution { stride, padding };
-        Ok(Self { stride, padding, slot: weights.slot(Base { weight, bias, operation }) })
+        let convolution = Convolution { stride, padding };
+        let operation = Operation::Convolution(convolution);
+        Ok(Self { convolution, slot: weights.slot(Base { weight, bias, operation }) })
     }
 
-    /// `[batch, in, h, w]` to `[batch, out, h', w']`.
+    /// `[batch, h, w, in]` to `[batch, h', w', out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.slot
-            .forward(x, |weight, bias| kernel::conv2d(x, weight, bias, self.stride, self.padding))
+        self.slot.forward(x, |weight, bias| kernel::conv2d(x, weight, bias, self.convolution))
     }
 }

@@ -4,6 +4,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use candle_core::{Result, Tensor};
 
+use crate::kernel::{Convolution, Weight};
+
 /// Something that adds to what a layer computes.
 pub trait Delta: Send + Sync {
     /// What is added to the layer's answer for the layer's input `x`.
@@ -16,19 +18,14 @@ pub enum Operation {
     /// `x Wᵀ`, with a weight `[out, in]`.
     Linear,
     /// A convolution with a weight `[out, in, kernel, kernel]`.
-    Convolution {
-        /// Pixels from one answer to the next.
-        stride: usize,
-        /// Zeros around the map.
-        padding: usize,
-    },
+    Convolution(Convolution),
 }
 
 /// A layer as the checkpoint has it. Nobody changes it: what changes a layer stands in its slot.
 #[derive(Debug, Clone)]
 pub struct Base {
     /// `[out, in]` or `[out, in, kernel, kernel]`.
-    pub weight: Tensor,
+    pub weight: Weight,
     /// `[out]`.
     pub bias: Option<Tensor>,
     /// What is done with them.
@@ -40,7 +37,7 @@ enum Change {
     /// Deltas that act beside the base; none changes nothing.
     Beside(Vec<Arc<dyn Delta>>),
     /// A weight and a bias that act in place of the base's.
-    Instead(Tensor, Option<Tensor>),
+    Instead(Weight, Option<Tensor>),
 }
 
 /// A layer's base, and a place for what changes it. Clones share the place.
@@ -68,8 +65,12 @@ impl DeltaSlot {
     }
 
     /// Lets `weight` and `bias`, in the base's shapes, act in place of the base's, which are kept.
-    pub fn replace(&self, weight: Tensor, bias: Option<Tensor>) {
-        self.put(Change::Instead(weight, bias));
+    ///
+    /// # Errors
+    /// Where the weight cannot be read.
+    pub fn replace(&self, weight: Tensor, bias: Option<Tensor>) -> Result<()> {
+        self.put(Change::Instead(Weight::new(weight)?, bias));
+        Ok(())
     }
 
     fn put(&self, change: Change) {
@@ -80,7 +81,7 @@ impl DeltaSlot {
     pub(super) fn forward(
         &self,
         x: &Tensor,
-        layer: impl FnOnce(&Tensor, Option<&Tensor>) -> Result<Tensor>,
+        layer: impl FnOnce(&Weight, Option<&Tensor>) -> Result<Tensor>,
     ) -> Result<Tensor> {
         match &*self.change.read().unwrap_or_else(PoisonError::into_inner) {
             Change::Beside(deltas) => {

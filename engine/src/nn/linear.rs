@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::delta::{Base, DeltaSlot, Operation};
 use super::weights::{Init, Weights};
+use crate::kernel::{self, Weight};
 
 /// `x Wᵀ + b`, as the layer's slot changes it.
 pub struct Linear {
@@ -23,24 +24,12 @@ impl Linear {
     }
 
     fn build(input: usize, output: usize, bias: Option<Tensor>, weights: &Weights) -> Result<Self> {
-        let weight = weights.get("weight", (output, input), Init::FanIn(input))?;
+        let weight = Weight::new(weights.get("weight", (output, input), Init::FanIn(input))?)?;
         Ok(Self { slot: weights.slot(Base { weight, bias, operation: Operation::Linear }) })
     }
 
     /// `[…, in]` to `[…, out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.slot.forward(x, |weight, bias| {
-            let (output, input) = weight.dims2()?;
-            let rows = x.reshape(((), input))?;
-            let mut y = rows.matmul(&weight.t()?)?;
-            if let Some(bias) = bias {
-                y = y.broadcast_add(bias)?;
-            }
-            let mut dims = x.dims().to_vec();
-            if let Some(last) = dims.last_mut() {
-                *last = output;
-            }
-            y.reshape(dims)
-        })
+        self.slot.forward(x, |weight, bias| kernel::linear(x, weight, bias))
     }
 }

@@ -24,7 +24,7 @@ impl GroupNorm {
         })
     }
 
-    /// `[batch, channels, …]`, same shape.
+    /// `[batch, …, channels]`, same shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         kernel::group_norm(x, &self.weight, &self.bias, self.groups, self.epsilon, false)
     }

@@ -6,7 +6,7 @@ use super::conv::Conv2d;
 use super::linear::Linear;
 use super::norm::GroupNorm;
 use super::weights::Weights;
-use crate::kernel::silu;
+use crate::kernel::{add, add_channels, silu};
 
 /// How the time embedding enters a block, with the embedding's width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,29 +59,27 @@ impl ResnetBlock {
         })
     }
 
-    /// `x` `[batch, in, h, w]` and `time` `[batch, time width]` to `[batch, out, h, w]`.
+    /// `x` `[batch, h, w, in]` and `time` `[batch, time width]` to `[batch, h, w, out]`.
     pub fn forward(&self, x: &Tensor, time: Option<&Tensor>) -> Result<Tensor> {
         let y = self.conv1.forward(&self.norm1.forward_silu(x)?)?;
         let shift = match (&self.time_emb_proj, time) {
-            (Some(project), Some(time)) => {
-                let shift = project.forward(&silu(time)?)?;
-                Some(shift.unsqueeze(D::Minus1)?.unsqueeze(D::Minus1)?)
-            }
+            (Some(project), Some(time)) => Some(project.forward(&silu(time)?)?),
             _ => None,
         };
         let y = match shift {
             Some(both) if self.scales => {
-                let halves = both.chunk(2, 1)?;
+                let both = both.unsqueeze(1)?.unsqueeze(1)?;
+                let halves = both.chunk(2, D::Minus1)?;
                 let y = self.norm2.forward(&y)?;
                 silu(&y.broadcast_mul(&(&halves[0] + 1.0)?)?.broadcast_add(&halves[1])?)?
             }
-            Some(shift) => self.norm2.forward_silu(&y.broadcast_add(&shift)?)?,
+            Some(shift) => self.norm2.forward_silu(&add_channels(&y, &shift)?)?,
             None => self.norm2.forward_silu(&y)?,
         };
         let y = self.conv2.forward(&y)?;
         match &self.conv_shortcut {
-            Some(shortcut) => shortcut.forward(x)? + y,
-            None => x + y,
+            Some(shortcut) => add(&shortcut.forward(x)?, &y),
+            None => add(x, &y),
         }
     }
 }

@@ -224,7 +224,7 @@ fn a_slot_adds_what_it_holds_and_nothing_once_it_is_empty() {
     let weights = seeded(1);
     let linear = Linear::new(4, 4, &weights.pp("linear")).unwrap();
     let conv = Conv2d::new(4, 4, 3, 1, 1, &weights.pp("conv")).unwrap();
-    let (row, map) = (random(&[3, 4], 1), random(&[1, 4, 5, 5], 2));
+    let (row, map) = (random(&[3, 4], 1), random(&[1, 5, 5, 4], 2));
     let before = (linear.forward(&row).unwrap(), conv.forward(&map).unwrap());
     for slot in weights.slots().values() {
         slot.fill(vec![std::sync::Arc::new(Multiple(2.0)), std::sync::Arc::new(Multiple(0.5))]);

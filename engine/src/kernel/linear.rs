@@ -1,0 +1,248 @@
+//! The linear layer.
+
+use std::sync::Arc;
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use super::panels::Panels;
+use super::product::{Matrix, Rows, product};
+use super::tile::Element;
+use super::view::{
+    answer, element, rounded, singles, slice, tensor_like, with_element, with_slice, written,
+};
+use super::weight::{Packed, Weight, backward_panels, forward_panels};
+
+/// `x Wᵀ + b`: `x` `[…, in]`, `weight` `[out, in]` and `bias` `[out]` to `[…, out]`.
+///
+/// # Errors
+/// Where the shapes do not fit together.
+pub fn linear(x: &Tensor, weight: &Weight, bias: Option<&Tensor>) -> Result<Tensor> {
+    let (output, input) = match *weight.dims() {
+        [output, input] => (output, input),
+        ref other => bail!("a linear layer has a weight [out, in], not {other:?}"),
+    };
+    if x.dim(D::Minus1)? != input || bias.is_some_and(|bias| bias.elem_count() != output) {
+        bail!("a linear layer of {:?} does not fit an input of {:?}", weight.dims(), x.dims());
+    }
+    if x.elem_count() > 0 && element(&[x]) == Some(weight.dtype()) {
+        return match weight.form() {
+            Ok(packed) => by_packed(x, packed, bias),
+            Err(weight) => by_open(x, weight, bias),
+        };
+    }
+    let rows = x.reshape(((), input))?;
+    let mut y = rows.matmul(&weight.tensor()?.t()?)?;
+    if let Some(bias) = bias {
+        y = y.broadcast_add(bias)?;
+    }
+    y.reshape(with_last(x.dims(), output))
+}
+
+fn by_packed(x: &Tensor, packed: &Arc<Packed>, bias: Option<&Tensor>) -> Result<Tensor> {
+    let trained = bias.filter(|bias| bias.track_op());
+    let constant = bias.filter(|bias| !bias.track_op()).map(singles).transpose()?;
+    let y = x.contiguous()?.apply_op1(PackedLinear { weight: packed.clone(), bias: constant })?;
+    match trained {
+        Some(bias) => y.broadcast_add(bias),
+        None => Ok(y),
+    }
+}
+
+fn by_open(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let bias = match bias {
+        Some(bias) => bias.contiguous()?,
+        None => Tensor::zeros(weight.dim(0)?, x.dtype(), x.device())?,
+    };
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias, OpenLinear)
+}
+
+fn with_last(dims: &[usize], width: usize) -> Vec<usize> {
+    let mut dims = dims.to_vec();
+    if let Some(last) = dims.last_mut() {
+        *last = width;
+    }
+    dims
+}
+
+/// `left × right`, each row with `bias` added.
+pub(super) fn rows_times<E: Element>(
+    left: &impl Rows<E>,
+    right: &Panels<E>,
+    bias: Option<&[f32]>,
+) -> Vec<E> {
+    let columns = right.columns();
+    assert!(bias.is_none_or(|bias| bias.len() == columns), "the bias does not fit");
+    // SAFETY: a product hands over every sum of every row, each once.
+    #[allow(unsafe_code)]
+    unsafe {
+        written(left.count() * columns, |out| {
+            product(left, right, &|row, column, sums: &[f32]| {
+                let place = row * columns + column;
+                match bias {
+                    Some(bias) => {
+                        let sums = sums.iter().zip(&bias[column..]);
+                        out.put(place, sums.map(|(sum, bias)| E::from_single(sum + bias)));
+                    }
+                    None => out.put(place, sums.iter().map(|sum| E::from_single(*sum))),
+                }
+            });
+        })
+    }
+}
+
+/// Sums over the rows of `values` `[rows, columns]`.
+pub(super) fn column_sums<E: Element>(values: &[E], columns: usize) -> Vec<f32> {
+    const TALL: usize = 256;
+    values
+        .par_chunks(TALL * columns.max(1))
+        .map(|rows| {
+            let mut sums = vec![0f32; columns];
+            for row in rows.chunks_exact(columns) {
+                for (sum, value) in sums.iter_mut().zip(row) {
+                    *sum += value.single();
+                }
+            }
+            sums
+        })
+        .reduce(
+            || vec![0f32; columns],
+            |mut left, right| {
+                left.iter_mut().zip(right).for_each(|(left, right)| *left += right);
+                left
+            },
+        )
+}
+
+/// `values` `[rows, columns]` as `[columns, padded rows]`, with zeros behind the rows to whole steps.
+pub(super) fn transposed<E: Element>(values: &[E], columns: usize) -> (Vec<E>, usize) {
+    const SIDE: usize = 16;
+    let rows = values.len() / columns.max(1);
+    let padded = rows.next_multiple_of(E::PER_STEP);
+    let mut out = vec![E::default(); columns * padded];
+    out.par_chunks_mut((SIDE * padded).max(1)).enumerate().for_each(|(index, out)| {
+        let first = index * SIDE;
+        for start in (0..rows).step_by(SIDE) {
+            let end = (start + SIDE).min(rows);
+            for (offset, out) in out.chunks_exact_mut(padded).enumerate() {
+                for row in start..end {
+                    out[row] = values[row * columns + first + offset];
+                }
+            }
+        }
+    });
+    (out, padded)
+}
+
+struct PackedLinear {
+    weight: Arc<Packed>,
+    bias: Option<Vec<f32>>,
+}
+
+impl CustomOp1 for PackedLinear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (output, input) = (self.weight.dims()[0], self.weight.dims()[1]);
+        with_element!(self.weight.dtype(), E => {
+            let panels = self.weight.forward::<E>()?;
+            let rows = Whole::new(slice::<E>(storage, layout)?, input);
+            let out = rows_times(&rows.matrix(), panels, self.bias.as_deref());
+            Ok(answer(out, with_last(layout.dims(), output)))
+        })
+    }
+
+    fn bwd(&self, x: &Tensor, _result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let output = self.weight.dims()[0];
+        with_element!(self.weight.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
+            let rows = Whole::new(gradient, output);
+            let values = rows_times(&rows.matrix(), self.weight.backward::<E>()?, None);
+            Ok(Some(tensor_like(values, x)?))
+        }))
+    }
+}
+
+/// Rows of whole steps: the slice itself, or a copy with a zero behind each row.
+struct Whole<'a, E: Clone> {
+    values: std::borrow::Cow<'a, [E]>,
+    columns: usize,
+}
+
+impl<'a, E: Element> Whole<'a, E> {
+    fn new(values: &'a [E], columns: usize) -> Self {
+        let padded = columns.next_multiple_of(E::PER_STEP);
+        if padded == columns {
+            return Self { values: values.into(), columns };
+        }
+        let mut copy = Vec::with_capacity(values.len() / columns * padded);
+        for row in values.chunks_exact(columns) {
+            copy.extend_from_slice(row);
+            copy.resize(copy.len() + padded - columns, E::default());
+        }
+        Self { values: copy.into(), columns: padded }
+    }
+
+    fn matrix(&self) -> Matrix<'_, E> {
+        Matrix::new(&self.values, self.columns)
+    }
+}
+
+struct OpenLinear;
+
+impl CustomOp3 for OpenLinear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (output, input) = weight_layout.shape().dims2()?;
+        with_element!(x.dtype(), E => {
+            let panels = forward_panels(slice::<E>(weight, weight_layout)?, &[output, input]);
+            let bias: Vec<f32> =
+                slice::<E>(bias, bias_layout)?.iter().map(|value| value.single()).collect();
+            let rows = Whole::new(slice::<E>(x, x_layout)?, input);
+            let out = rows_times(&rows.matrix(), &panels, Some(&bias));
+            Ok(answer(out, with_last(x_layout.dims(), output)))
+        })
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _result: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        with_element!(x.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
+            let (output, input) = weight.dims2()?;
+            let for_x = || with_slice::<E, _>(weight, |weight| {
+                let rows = Whole::new(gradient, output);
+                let panels = backward_panels(weight, &[output, input]);
+                tensor_like(rows_times(&rows.matrix(), &panels, None), x)
+            });
+            let for_weight = || with_slice::<E, _>(x, |x| {
+                let (turned, rows) = transposed(gradient, output);
+                let panels = Panels::of_columns(x, input, x.len() / input);
+                tensor_like(rows_times(&Matrix::new(&turned, rows), &panels, None), weight)
+            });
+            let for_bias = || tensor_like(rounded::<E>(column_sums(gradient, output)), bias);
+            Ok((
+                x.track_op().then(for_x).transpose()?,
+                weight.track_op().then(for_weight).transpose()?,
+                bias.track_op().then(for_bias).transpose()?,
+            ))
+        }))
+    }
+}

@@ -1,0 +1,161 @@
+//! The right side of a product, in the order in which tiles read it.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::tile::{COLUMNS, Element, LANES};
+
+/// A vector's worth of steps, as the processor loads it.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Line([u32; LANES]);
+
+impl Line {
+    pub(super) const ZERO: Self = Self([0; LANES]);
+
+    /// The numbers that lines hold.
+    pub(super) fn numbers<E: Element>(lines: &[Self]) -> &[E] {
+        // SAFETY: lines are plain numbers without gaps, aligned for an element of two or four bytes, and every
+        // bit pattern is one.
+        #[allow(unsafe_code)]
+        unsafe {
+            lines.align_to::<E>().1
+        }
+    }
+
+    /// As [`Self::numbers`], to be written.
+    pub(super) fn numbers_mut<E: Element>(lines: &mut [Self]) -> &mut [E] {
+        // SAFETY: as above.
+        #[allow(unsafe_code)]
+        unsafe {
+            lines.align_to_mut::<E>().1
+        }
+    }
+}
+
+/// A matrix `[depth, columns]` in panels of 48 columns, the last one as narrow as whole vectors allow. A panel
+/// holds step behind step, a step holds its numbers for every column. What is missing at the edges is zero.
+pub(super) struct Panels<E> {
+    columns: usize,
+    depth: usize,
+    lines: Vec<Line>,
+    element: PhantomData<E>,
+}
+
+/// Values of the depth that are packed at a time: what they fill stays in the nearest cache.
+const BLOCK: usize = 64;
+
+impl<E: Element> Panels<E> {
+    /// The matrix of `value(column, k)`.
+    pub(super) fn new(
+        columns: usize,
+        depth: usize,
+        value: impl Fn(usize, usize) -> E + Sync,
+    ) -> Self {
+        Self::packed(columns, depth, |numbers, columns, width| {
+            for start in (0..depth).step_by(BLOCK) {
+                let end = (start + BLOCK).min(depth);
+                for (offset, column) in columns.clone().enumerate() {
+                    for k in start..end {
+                        let place = (k / E::PER_STEP * width + offset) * E::PER_STEP;
+                        numbers[place + k % E::PER_STEP] = value(column, k);
+                    }
+                }
+            }
+        })
+    }
+
+    /// The matrix whose row `k` begins with the `columns` numbers of `row(k)`.
+    pub(super) fn of<'a>(
+        columns: usize,
+        depth: usize,
+        row: impl Fn(usize) -> &'a [E] + Sync,
+    ) -> Self {
+        Self::packed(columns, depth, |numbers, columns, width| {
+            for (step, numbers) in numbers.chunks_exact_mut(width * E::PER_STEP).enumerate() {
+                for part in 0..E::PER_STEP.min(depth - step * E::PER_STEP) {
+                    let row = &row(step * E::PER_STEP + part)[columns.clone()];
+                    if E::PER_STEP == 1 {
+                        numbers[..row.len()].copy_from_slice(row);
+                    } else {
+                        for (place, value) in
+                            numbers[part..].iter_mut().step_by(E::PER_STEP).zip(row)
+                        {
+                            *place = *value;
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// Panels that `fill(numbers, columns, width)` fills, each with its columns and the width of a step.
+    fn packed(
+        columns: usize,
+        depth: usize,
+        fill: impl Fn(&mut [E], Range<usize>, usize) + Sync,
+    ) -> Self {
+        let mut panels = Self::zeros(columns, depth);
+        let steps = panels.steps().max(1);
+        panels.lines.par_chunks_mut(steps * 3).enumerate().for_each(|(index, lines)| {
+            let width = lines.len() / steps * LANES;
+            let first = index * COLUMNS;
+            fill(Line::numbers_mut(lines), first..(first + width).min(columns), width);
+        });
+        panels
+    }
+
+    fn zeros(columns: usize, depth: usize) -> Self {
+        let count = depth.div_ceil(E::PER_STEP) * columns.div_ceil(LANES);
+        let lines = vec![Line::ZERO; count];
+        Self { columns, depth, lines, element: PhantomData }
+    }
+
+    /// The transpose of `rows` `[columns, depth]`: a linear layer's weight.
+    pub(super) fn of_rows(rows: &[E], columns: usize, depth: usize) -> Self {
+        assert_eq!(rows.len(), columns * depth, "the matrix does not fill its slice");
+        Self::new(columns, depth, |column, k| rows[column * depth + k])
+    }
+
+    /// `rows` `[depth, columns]` as they are: a linear layer's weight on the way back.
+    pub(super) fn of_columns(rows: &[E], columns: usize, depth: usize) -> Self {
+        assert_eq!(rows.len(), columns * depth, "the matrix does not fill its slice");
+        Self::of(columns, depth, |k| &rows[k * columns..])
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Steps of a panel.
+    pub(super) fn steps(&self) -> usize {
+        self.depth.div_ceil(E::PER_STEP)
+    }
+
+    /// How many panels there are.
+    pub(super) fn count(&self) -> usize {
+        self.columns.div_ceil(COLUMNS)
+    }
+
+    /// Vectors of a step of panel `index`.
+    pub(super) fn vectors(&self, index: usize) -> usize {
+        (self.columns - index * COLUMNS).min(COLUMNS).div_ceil(LANES)
+    }
+
+    /// Panel `index` from step `first` on.
+    pub(super) fn steps_from(&self, index: usize, first: usize) -> &[Line] {
+        let start = index * 3 * self.steps();
+        let vectors = self.vectors(index);
+        &self.lines[start + first * vectors..start + self.steps() * vectors]
+    }
+
+    /// The number at `column` and `k`.
+    pub(super) fn get(&self, column: usize, k: usize) -> E {
+        let index = column / COLUMNS;
+        let width = self.vectors(index) * LANES;
+        let place = (k / E::PER_STEP * width + column % COLUMNS) * E::PER_STEP + k % E::PER_STEP;
+        Line::numbers::<E>(self.steps_from(index, 0))[place]
+    }
+}

@@ -1,0 +1,139 @@
+use candle_core::{DType, Result, Tensor, Var};
+
+use super::{agree, assert_close, check_gradients, random};
+use crate::kernel::{Convolution, Weight, conv2d, upsample_nearest};
+
+/// candle's convolution, over maps.
+fn theirs(x: &Tensor, w: &Tensor, b: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
+    let planes = x.permute((0, 3, 1, 2))?.contiguous()?;
+    let y = planes.conv2d(w, padding, stride, 1, 1)?;
+    y.broadcast_add(&b.reshape((1, b.elem_count(), 1, 1))?)?.permute((0, 2, 3, 1))?.contiguous()
+}
+
+/// Channels in and out, batch, side, kernel, stride, padding: odd ones, wide ones, and a side that the stride
+/// does not divide.
+const CASES: [(usize, usize, usize, usize, usize, usize, usize); 10] = [
+    (1, 1, 1, 5, 3, 1, 1),
+    (5, 7, 3, 9, 3, 1, 1),
+    (4, 6, 2, 8, 3, 2, 1),
+    (3, 5, 2, 7, 3, 2, 0),
+    (6, 3, 5, 4, 1, 1, 0),
+    (33, 17, 1, 6, 3, 1, 1),
+    (16, 50, 2, 11, 5, 3, 2),
+    (64, 96, 1, 6, 2, 2, 0),
+    (20, 100, 2, 7, 3, 2, 1),
+    (48, 16, 1, 3, 1, 2, 0),
+];
+
+#[test]
+fn convolutions_and_their_gradients_agree_with_candle() {
+    for (channels, out, batch, size, kernel, stride, padding) in CASES {
+        // candle's own gradient of a stride knows squares alone.
+        let wide = if stride == 1 { size + 2 } else { size };
+        let inputs = [
+            random(&[batch, size, wide, channels], 1),
+            random(&[out, channels, kernel, kernel], 2),
+            random(&[out], 3),
+        ];
+        let convolution = Convolution { stride, padding };
+        agree(
+            &inputs,
+            |t| conv2d(&t[0], &Weight::new(t[1].clone())?, Some(&t[2]), convolution),
+            |t| theirs(&t[0], &t[1], &t[2], stride, padding),
+        );
+    }
+}
+
+#[test]
+fn a_packed_weight_convolves_as_the_tensor_does_and_comes_out_as_it_went_in() {
+    for dtype in [DType::F32, DType::BF16] {
+        for (channels, out, batch, size, kernel, stride, padding) in CASES {
+            let w = random(&[out, channels, kernel, kernel], 2).to_dtype(dtype).unwrap();
+            let b = random(&[out], 3).to_dtype(dtype).unwrap();
+            let packed = Weight::new(w.clone()).unwrap();
+            assert!(packed.form().is_ok(), "packed");
+            assert_eq!(packed.dims(), w.dims());
+            let bits = |t: &Tensor| t.flatten_all().unwrap().to_dtype(DType::F32).unwrap();
+            let (before, after) = (bits(&w), bits(&packed.tensor().unwrap()));
+            assert_eq!(before.to_vec1::<f32>().unwrap(), after.to_vec1::<f32>().unwrap());
+
+            let variable = Var::from_tensor(&w).unwrap();
+            let open = Weight::new(variable.as_tensor().clone()).unwrap();
+            assert!(open.form().is_err(), "a weight that is trained is not packed");
+            let convolution = Convolution { stride, padding };
+            let input = random(&[batch, size, size + 2, channels], 1).to_dtype(dtype).unwrap();
+            let with = |weight: &Weight| {
+                super::with_gradients(std::slice::from_ref(&input), |t| {
+                    conv2d(&t[0], weight, Some(&b), convolution)
+                })
+            };
+            let ((ours, slopes), (theirs, expected)) = (with(&packed), with(&open));
+            assert_close(&ours, &theirs, 1e-6);
+            assert_close(&slopes[0], &expected[0], 1e-6);
+        }
+    }
+}
+
+#[test]
+fn convolution_has_right_gradients() {
+    for (size, kernel, stride, padding) in [(4, 3, 1, 1), (5, 3, 2, 1), (3, 1, 1, 0), (6, 3, 2, 0)]
+    {
+        let inputs =
+            [random(&[2, size, size, 2], 1), random(&[3, 2, kernel, kernel], 2), random(&[3], 3)];
+        let convolution = Convolution { stride, padding };
+        check_gradients(&inputs, |t| {
+            conv2d(&t[0], &Weight::new(t[1].clone())?, Some(&t[2]), convolution)
+        });
+    }
+}
+
+#[test]
+fn a_frozen_convolution_passes_the_gradient_on() {
+    let x = Var::from_tensor(&random(&[2, 4, 4, 2], 1)).unwrap();
+    let w = random(&[3, 2, 3, 3], 2);
+    let weight = Weight::new(w.clone()).unwrap();
+    let y = conv2d(x.as_tensor(), &weight, None, Convolution { stride: 1, padding: 1 }).unwrap();
+    let gradients = y.sum_all().unwrap().backward().unwrap();
+    assert!(gradients.get(&x).is_some());
+    assert!(gradients.get(&w).is_none());
+}
+
+#[test]
+fn convolutions_that_do_not_fit_are_refused() {
+    let x = random(&[1, 4, 4, 2], 1);
+    let with = |shape: &[usize], stride: usize| {
+        let weight = Weight::new(random(shape, 2)).unwrap();
+        conv2d(&x, &weight, None, Convolution { stride, padding: 0 })
+    };
+    assert!(with(&[3, 2, 3, 3], 1).is_ok());
+    assert!(with(&[3, 5, 3, 3], 1).is_err(), "other channels");
+    assert!(with(&[3, 2, 7, 7], 1).is_err(), "a kernel larger than the map");
+    assert!(with(&[3, 2, 3, 3], 0).is_err(), "no stride");
+    let weight = Weight::new(random(&[3, 2, 1, 1], 2)).unwrap();
+    let bias = random(&[4], 3);
+    assert!(conv2d(&x, &weight, Some(&bias), Convolution { stride: 1, padding: 0 }).is_err());
+}
+
+#[test]
+fn maps_are_made_larger_as_candle_makes_planes() {
+    for (height, width) in [(6, 8), (5, 7), (3, 4), (9, 4)] {
+        let x = random(&[2, 3, 4, 5], 1);
+        agree(
+            &[x],
+            |t| upsample_nearest(&t[0], height, width),
+            |t| {
+                // candle's own gradient knows whole factors alone: rows and columns are picked here.
+                let pick = |own: usize, of: usize| {
+                    let places: Vec<u32> = (0..of).map(|place| (place * own / of) as u32).collect();
+                    Tensor::new(places, t[0].device())
+                };
+                t[0].index_select(&pick(3, height)?, 1)?.index_select(&pick(4, width)?, 2)
+            },
+        );
+    }
+    let x = random(&[1, 4, 4, 1], 1);
+    assert!(upsample_nearest(&x, 3, 4).is_err());
+    let planes = x.permute((0, 3, 1, 2)).unwrap().contiguous().unwrap();
+    let expected = planes.upsample_nearest2d(8, 12).unwrap().permute((0, 2, 3, 1)).unwrap();
+    assert_close(&upsample_nearest(&x, 8, 12).unwrap(), &expected.contiguous().unwrap(), 0.0);
+}

@@ -1,0 +1,198 @@
+//! The innermost product: eight rows by up to 48 columns, summed over a run of steps.
+//!
+//! A step is four bytes of a row: one `f32`, or two `bf16` that are multiplied and added together. So
+//! every path has the same loop, and what is left to it is one broadcast and one product.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+use half::bf16;
+
+use super::isa::Isa;
+use super::simd::dispatch;
+
+/// Rows of a tile.
+pub(super) const ROWS: usize = 8;
+/// Lanes of a vector of columns.
+pub(super) const LANES: usize = 16;
+/// Columns of a tile at most: three vectors.
+pub(super) const COLUMNS: usize = 3 * LANES;
+
+/// The sums of a tile, a row behind the other.
+#[repr(C, align(64))]
+#[derive(Clone)]
+pub(super) struct Tile(pub(super) [[f32; COLUMNS]; ROWS]);
+
+impl Tile {
+    pub(super) const ZERO: Self = Self([[0.0; COLUMNS]; ROWS]);
+}
+
+/// `tile[r][c] += Σ rows[r][step] · panel[step][c]` over `steps` (at least one), for the first
+/// `16 × vectors` columns, which are also the width of a step of the panel.
+///
+/// # Safety
+/// Every pointer in `rows` must lead to `steps` readable steps of four bytes, `panel` to
+/// `16 × vectors × steps`, aligned to 64 bytes, `vectors` must be 1, 2 or 3, and the processor must have what the path needs.
+pub(super) type Run = unsafe fn(
+    rows: &[*const u32; ROWS],
+    steps: usize,
+    panel: *const u32,
+    vectors: usize,
+    tile: &mut Tile,
+);
+
+/// A number that products are made of.
+pub(super) trait Element: candle_core::WithDType + Default {
+    /// Numbers of a step.
+    const PER_STEP: usize;
+
+    /// The number in single precision.
+    fn single(self) -> f32;
+
+    /// The nearest number to one in single precision.
+    fn from_single(value: f32) -> Self;
+
+    /// Writes numbers out in single precision.
+    fn spread(numbers: &[Self], out: &mut [f32]);
+
+    /// Writes a panel's step out in single precision, as steps of one number.
+    fn part(step: &[Self], out: &mut [f32]);
+
+    /// The first `length` numbers of a tile's rows as they are multiplied: the rows themselves, or `copy` of them,
+    /// with zeros behind to whole steps.
+    fn weights<'a>(
+        rows: &'a [[f32; COLUMNS]; ROWS],
+        length: usize,
+        copy: &'a mut [Self],
+    ) -> [&'a [Self]; ROWS];
+
+    /// The loop of a path; none where it goes by that of `f32`, in which the numbers are written out.
+    fn run(isa: Isa) -> Option<Run>;
+}
+
+/// The loop of a path for single precision.
+pub(super) fn run_single(isa: Isa) -> Run {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 | Isa::Avx512Bf16 => avx512::single,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => avx2::single,
+        _ => portable::single,
+    }
+}
+
+dispatch! {
+    fn spread_brain(numbers: &[bf16], out: &mut [f32]) {
+        for (out, number) in out.iter_mut().zip(numbers) {
+            *out = number.single();
+        }
+    }
+}
+
+dispatch! {
+    /// Rounds numbers, and clears what is left of `out`.
+    fn round_brain(numbers: &[f32], out: &mut [bf16]) {
+        let (out, rest) = out.split_at_mut(numbers.len());
+        for (out, number) in out.iter_mut().zip(numbers) {
+            *out = bf16::from_single(*number);
+        }
+        rest.fill(bf16::ZERO);
+    }
+}
+
+dispatch! {
+    fn part_brain(step: &[bf16], out: &mut [f32]) {
+        let (first, second) = out.split_at_mut(step.len() / 2);
+        for ((first, second), pair) in first.iter_mut().zip(second).zip(step.chunks_exact(2)) {
+            *first = pair[0].single();
+            *second = pair[1].single();
+        }
+    }
+}
+
+impl Element for f32 {
+    const PER_STEP: usize = 1;
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn single(self) -> f32 {
+        self
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn from_single(value: f32) -> Self {
+        value
+    }
+
+    fn spread(numbers: &[Self], out: &mut [f32]) {
+        out.copy_from_slice(numbers);
+    }
+
+    fn part(step: &[Self], out: &mut [f32]) {
+        out.copy_from_slice(step);
+    }
+
+    fn weights<'a>(
+        rows: &'a [[f32; COLUMNS]; ROWS],
+        length: usize,
+        _copy: &'a mut [Self],
+    ) -> [&'a [Self]; ROWS] {
+        std::array::from_fn(|row| &rows[row][..length])
+    }
+
+    fn run(isa: Isa) -> Option<Run> {
+        Some(run_single(isa))
+    }
+}
+
+impl Element for bf16 {
+    const PER_STEP: usize = 2;
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn single(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+
+    /// The nearest, ties to even; NaN stays one.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn from_single(value: f32) -> Self {
+        let bits = value.to_bits();
+        let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
+        let quiet = (bits >> 16) | 0x40;
+        Self::from_bits(if value.is_nan() { quiet } else { rounded } as u16)
+    }
+
+    fn spread(numbers: &[Self], out: &mut [f32]) {
+        spread_brain(numbers, out);
+    }
+
+    fn part(step: &[Self], out: &mut [f32]) {
+        part_brain(step, out);
+    }
+
+    fn weights<'a>(
+        rows: &'a [[f32; COLUMNS]; ROWS],
+        length: usize,
+        copy: &'a mut [Self],
+    ) -> [&'a [Self]; ROWS] {
+        for (row, copy) in rows.iter().zip(copy.chunks_exact_mut(COLUMNS)) {
+            round_brain(&row[..length], copy);
+        }
+        let copy = &*copy;
+        std::array::from_fn(|row| &copy[row * COLUMNS..(row + 1) * COLUMNS])
+    }
+
+    fn run(isa: Isa) -> Option<Run> {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 => Some(avx512::brain),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A layer's weight in the form that its kernel reads.
+
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
+
+use candle_core::{DType, Device, Result, Tensor, bail};
+
+use super::panels::Panels;
+use super::tile::Element;
+use super::view::{element, with_element, with_slice};
+
+/// A weight `[out, in]` or `[out, in, kernel, kernel]`. One that nobody trains is packed once on the CPU, in the
+/// order in which tiles read it, and the tensor that it came from can go. Cheap to clone.
+#[derive(Clone)]
+pub struct Weight(Form);
+
+#[derive(Clone)]
+enum Form {
+    Open(Tensor),
+    Packed(Arc<Packed>),
+}
+
+/// A packed weight.
+pub(super) struct Packed {
+    dims: Vec<usize>,
+    dtype: DType,
+    /// `Panels` of the weight's numbers, `[in × kernel × kernel, out]`, the taps of the kernel outermost.
+    forward: Box<dyn Any + Send + Sync>,
+    /// The same for the input's gradient: made when the first is asked for.
+    backward: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl std::fmt::Debug for Weight {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Weight({:?}, {:?})", self.dims(), self.dtype())
+    }
+}
+
+impl Weight {
+    /// `weight`, packed where the CPU's kernels apply and no gradient will be asked of it.
+    ///
+    /// # Errors
+    /// Where the weight cannot be read.
+    pub fn new(weight: Tensor) -> Result<Self> {
+        let square = match *weight.dims() {
+            [_, _] => true,
+            [_, _, height, width] => height == width,
+            _ => false,
+        };
+        let Some(dtype) = element(&[&weight]) else { return Ok(Self(Form::Open(weight))) };
+        // One number seen everywhere stands for a weight that was only looked at.
+        let whole = weight.is_contiguous() && weight.elem_count() > 0;
+        if weight.is_variable() || weight.track_op() || !square || !whole {
+            return Ok(Self(Form::Open(weight)));
+        }
+        with_element!(dtype, E => Ok(Self(Form::Packed(Arc::new(Packed {
+            dims: weight.dims().to_vec(),
+            dtype,
+            forward: Box::new(with_slice::<E, _>(&weight, |values| {
+                Ok(forward_panels(values, weight.dims()))
+            })?),
+            backward: OnceLock::new(),
+        })))))
+    }
+
+    /// The shape.
+    pub fn dims(&self) -> &[usize] {
+        match &self.0 {
+            Form::Open(weight) => weight.dims(),
+            Form::Packed(packed) => &packed.dims,
+        }
+    }
+
+    /// The number type.
+    pub fn dtype(&self) -> DType {
+        match &self.0 {
+            Form::Open(weight) => weight.dtype(),
+            Form::Packed(packed) => packed.dtype,
+        }
+    }
+
+    /// Where it lies.
+    pub fn device(&self) -> &Device {
+        match &self.0 {
+            Form::Open(weight) => weight.device(),
+            Form::Packed(_) => &Device::Cpu,
+        }
+    }
+
+    /// The weight as it was given, bit by bit; written out anew where it is packed.
+    ///
+    /// # Errors
+    /// Where there is no memory for it.
+    pub fn tensor(&self) -> Result<Tensor> {
+        match &self.0 {
+            Form::Open(weight) => Ok(weight.clone()),
+            Form::Packed(packed) => with_element!(packed.dtype, E => packed.unpack::<E>()),
+        }
+    }
+
+    /// The packed form, or the tensor.
+    pub(super) fn form(&self) -> std::result::Result<&Arc<Packed>, &Tensor> {
+        match &self.0 {
+            Form::Open(weight) => Err(weight),
+            Form::Packed(packed) => Ok(packed),
+        }
+    }
+}
+
+impl Packed {
+    pub(super) fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    pub(super) fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    pub(super) fn forward<E: Element>(&self) -> Result<&Panels<E>> {
+        let Some(panels) = self.forward.downcast_ref() else {
+            bail!("a weight of {:?} was packed, and the input is {:?}", self.dtype, E::DTYPE)
+        };
+        Ok(panels)
+    }
+
+    /// As [`backward_panels`].
+    pub(super) fn backward<E: Element>(&self) -> Result<&Panels<E>> {
+        let forward = self.forward::<E>()?;
+        let made = self.backward.get_or_init(|| {
+            let (output, input, taps) = sizes(&self.dims);
+            Box::new(Panels::new(input, taps * output, |column, k| {
+                forward.get(k % output, (taps - 1 - k / output) * input + column)
+            }))
+        });
+        let Some(panels) = made.downcast_ref() else {
+            bail!("a packed weight lost its number type")
+        };
+        Ok(panels)
+    }
+
+    fn unpack<E: Element>(&self) -> Result<Tensor> {
+        let forward = self.forward::<E>()?;
+        let (output, input, taps) = sizes(&self.dims);
+        let mut values = Vec::with_capacity(output * input * taps);
+        for out in 0..output {
+            for channel in 0..input {
+                values.extend((0..taps).map(|tap| forward.get(out, tap * input + channel)));
+            }
+        }
+        Tensor::from_vec(values, &self.dims[..], &Device::Cpu)
+    }
+}
+
+/// Outputs, inputs, and taps of the kernel.
+pub(super) fn sizes(dims: &[usize]) -> (usize, usize, usize) {
+    (dims[0], dims[1], dims[2..].iter().product())
+}
+
+/// The panels of a weight `[out, in, taps]` as a product with patches wants it: `[taps × in, out]`.
+pub(super) fn forward_panels<E: Element>(weight: &[E], dims: &[usize]) -> Panels<E> {
+    let (output, input, taps) = sizes(dims);
+    if taps == 1 {
+        return Panels::of_rows(weight, output, input);
+    }
+    Panels::new(output, taps * input, |out, k| weight[(out * input + k % input) * taps + k / input])
+}
+
+/// The panels of a weight as the product for the input's gradient wants it: `[taps × out, in]`, with the
+/// kernel turned by half a turn.
+pub(super) fn backward_panels<E: Element>(weight: &[E], dims: &[usize]) -> Panels<E> {
+    let (output, input, taps) = sizes(dims);
+    if taps == 1 {
+        return Panels::of_columns(weight, input, output);
+    }
+    Panels::new(input, taps * output, |channel, k| {
+        weight[((k % output) * input + channel) * taps + taps - 1 - k / output]
+    })
+}
