@@ -9,6 +9,7 @@ mod gemm;
 mod map;
 mod norm;
 mod optimiser;
+pub mod profile;
 mod simd;
 mod softmax;
 mod view;
