@@ -17,7 +17,7 @@ stamps := $(CARGO_TARGET_DIR)/stamps
 page_sources := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/tests -prune -o -type f -print)
 program_sources := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find backend engine/Cargo.toml engine/src compliance migrations -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.sql' -o -name '*.html' \))
 
-.PHONY: help run build web test test-rust test-web test-browser test-speech test-flows fuzz lint licences starter golden explore clean bootstrap
+.PHONY: help run build web test test-rust test-web test-browser test-speech test-flows fuzz lint licences starter golden explore bench-peers clean bootstrap
 
 help: ## What can be asked for
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -91,6 +91,22 @@ KINDS ?= schedulers networks pipelines
 explore: build $(CARGO_TARGET_DIR)/golden/installed ## Models of random configurations, by diffusers and by the engine's model check
 	$(CARGO_TARGET_DIR)/golden/bin/python -B tests/golden/explore.py --engine $(release)/skiagraph-engine \
 		--seed $(SEED) --count $(COUNT) --kinds $(KINDS)
+
+bench := $(CARGO_TARGET_DIR)/bench
+
+# Its own sources, compiled here: minutes, and a machine without a C++ compiler goes without that row.
+$(bench)/installed: bench/stable-diffusion-cpp.txt $(CARGO_TARGET_DIR)/golden/installed
+	@mkdir -p $(@D)
+	@if $(CARGO_TARGET_DIR)/golden/bin/pip install --quiet --no-deps --upgrade --target $(bench)/stable-diffusion.cpp --requirement $<; \
+	then touch $@; else echo "stable-diffusion.cpp could not be built; its row will say so"; fi
+
+CASES ?=
+DTYPES ?= f32 bf16
+ROUNDS ?= 3
+
+bench-peers: build $(CARGO_TARGET_DIR)/golden/installed $(bench)/installed ## The engine beside PyTorch and stable-diffusion.cpp: BENCHMARKS.md (hours; CASES, DTYPES, ROUNDS)
+	$(CARGO_TARGET_DIR)/golden/bin/python -B bench/peers.py --engine $(release)/skiagraph-engine --desk $(bench) \
+		--cases $(CASES) --dtypes $(DTYPES) --rounds $(ROUNDS)
 
 clean: ## Remove what was built; data/ stays
 	rm -rf $(CARGO_TARGET_DIR) web/dist web/node_modules

@@ -10,11 +10,12 @@
 //! | 3 | [`control`], [`model`], [`speech`] |
 //! | 4 | [`adapter`], [`data`] |
 //! | 5 | [`sample`] |
-//! | 6 | [`check`], [`train`] |
+//! | 6 | [`bench`], [`check`], [`train`] |
 //! | 7 | [`serve`] |
 //! | 8 | the command line, `main` |
 
 pub mod adapter;
+pub mod bench;
 pub mod check;
 pub mod control;
 pub mod data;

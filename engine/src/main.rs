@@ -42,6 +42,11 @@ enum Command {
     Train(commands::train::Arguments),
     /// Write down a spoken request, and what it asks for.
     Transcribe(commands::transcribe::Arguments),
+    /// Time the engine's work on this machine, and see where the time goes.
+    ///
+    /// Every case runs in a process of its own, so that its peak of memory is its own. What the engine
+    /// cannot do in a number type is told as unsupported. Ends with 1 where a case fails.
+    Bench(commands::bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +61,7 @@ fn main() -> ExitCode {
         Command::Generate(arguments) => done(commands::generate::run(&arguments, &output)),
         Command::Train(arguments) => done(commands::train::run(&arguments, &output)),
         Command::Transcribe(arguments) => done(commands::transcribe::run(&arguments, &output)),
+        Command::Bench(arguments) => commands::bench::run(&arguments, &output),
     };
     code.unwrap_or_else(|error| {
         output.error(&error);

@@ -1,6 +1,7 @@
 //! Whole flows, and what must survive them.
 
 mod audit;
+mod bench;
 mod generate;
 mod kill;
 mod postgres;

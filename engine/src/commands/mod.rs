@@ -1,6 +1,7 @@
 //! One file a group of subcommands.
 
 pub(crate) mod adapter;
+pub(crate) mod bench;
 pub(crate) mod bring;
 pub(crate) mod dataset;
 pub(crate) mod dicom;

@@ -4,6 +4,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::profile::timed;
 use super::simd::{dispatch, erf, exp, sigmoid};
 use super::view::{answer, element, slice, tensor_like, with_element, with_slice, written};
 
@@ -91,34 +92,38 @@ impl CustomOp1 for Silu {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_element!(storage.dtype(), E => {
-            let x = slice::<E>(storage, layout)?;
-            // SAFETY: every chunk is written by one task.
-            #[allow(unsafe_code)]
-            let out = unsafe {
-                written(x.len(), |out| {
-                    x.par_chunks(CHUNK).enumerate().for_each(|(index, x)| {
-                        silu_forward(x, out.part(index * CHUNK, x.len()));
-                    });
-                })
-            };
-            Ok(answer(out, layout.shape()))
+        timed("silu", || {
+            with_element!(storage.dtype(), E => {
+                let x = slice::<E>(storage, layout)?;
+                // SAFETY: every chunk is written by one task.
+                #[allow(unsafe_code)]
+                let out = unsafe {
+                    written(x.len(), |out| {
+                        x.par_chunks(CHUNK).enumerate().for_each(|(index, x)| {
+                            silu_forward(x, out.part(index * CHUNK, x.len()));
+                        });
+                    })
+                };
+                Ok(answer(out, layout.shape()))
+            })
         })
     }
 
     fn bwd(&self, x: &Tensor, _result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        with_element!(x.dtype(), E => {
-            let values = with_slice::<E, _>(x, |x| {
-                with_slice::<E, _>(gradient, |gradient| {
-                    let mut out = vec![E::default(); x.len()];
-                    out.par_chunks_mut(CHUNK)
-                        .zip(x.par_chunks(CHUNK))
-                        .zip(gradient.par_chunks(CHUNK))
-                        .for_each(|((out, x), gradient)| silu_backward(x, gradient, out));
-                    Ok(out)
-                })
-            })?;
-            Ok(Some(tensor_like(values, x)?))
+        timed("silu backward", || {
+            with_element!(x.dtype(), E => {
+                let values = with_slice::<E, _>(x, |x| {
+                    with_slice::<E, _>(gradient, |gradient| {
+                        let mut out = vec![E::default(); x.len()];
+                        out.par_chunks_mut(CHUNK)
+                            .zip(x.par_chunks(CHUNK))
+                            .zip(gradient.par_chunks(CHUNK))
+                            .for_each(|((out, x), gradient)| silu_backward(x, gradient, out));
+                        Ok(out)
+                    })
+                })?;
+                Ok(Some(tensor_like(values, x)?))
+            })
         })
     }
 }
@@ -131,42 +136,47 @@ impl CustomOp1 for Geglu {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let mut dims = layout.dims().to_vec();
-        let Some(width) = dims.last_mut().filter(|width| **width % 2 == 0 && **width > 0) else {
-            bail!("GEGLU needs an even last dimension, not {:?}", layout.dims());
-        };
-        *width /= 2;
-        let n = *width;
-        with_element!(storage.dtype(), E => {
-            let x = slice::<E>(storage, layout)?;
-            // SAFETY: every row is written by one task.
-            #[allow(unsafe_code)]
-            let out = unsafe {
-                written(x.len() / 2, |out| {
-                    x.par_chunks(2 * n).enumerate().with_min_len(16).for_each(|(index, row)| {
-                        geglu_forward(row, out.part(index * n, n));
-                    });
-                })
+        timed("geglu", || {
+            let mut dims = layout.dims().to_vec();
+            let Some(width) = dims.last_mut().filter(|width| **width % 2 == 0 && **width > 0)
+            else {
+                bail!("GEGLU needs an even last dimension, not {:?}", layout.dims());
             };
-            Ok(answer(out, dims))
+            *width /= 2;
+            let n = *width;
+            with_element!(storage.dtype(), E => {
+                let x = slice::<E>(storage, layout)?;
+                // SAFETY: every row is written by one task.
+                #[allow(unsafe_code)]
+                let out = unsafe {
+                    written(x.len() / 2, |out| {
+                        x.par_chunks(2 * n).enumerate().with_min_len(16).for_each(|(index, row)| {
+                            geglu_forward(row, out.part(index * n, n));
+                        });
+                    })
+                };
+                Ok(answer(out, dims))
+            })
         })
     }
 
     fn bwd(&self, x: &Tensor, result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let n = result.dim(D::Minus1)?;
-        with_element!(x.dtype(), E => {
-            let values = with_slice::<E, _>(x, |x| {
-                with_slice::<E, _>(gradient, |gradient| {
-                    let mut out = vec![E::default(); x.len()];
-                    out.par_chunks_mut(2 * n)
-                        .zip(x.par_chunks(2 * n))
-                        .zip(gradient.par_chunks(n))
-                        .with_min_len(16)
-                        .for_each(|((out, row), gradient)| geglu_backward(row, gradient, out));
-                    Ok(out)
-                })
-            })?;
-            Ok(Some(tensor_like(values, x)?))
+        timed("geglu backward", || {
+            let n = result.dim(D::Minus1)?;
+            with_element!(x.dtype(), E => {
+                let values = with_slice::<E, _>(x, |x| {
+                    with_slice::<E, _>(gradient, |gradient| {
+                        let mut out = vec![E::default(); x.len()];
+                        out.par_chunks_mut(2 * n)
+                            .zip(x.par_chunks(2 * n))
+                            .zip(gradient.par_chunks(n))
+                            .with_min_len(16)
+                            .for_each(|((out, row), gradient)| geglu_backward(row, gradient, out));
+                        Ok(out)
+                    })
+                })?;
+                Ok(Some(tensor_like(values, x)?))
+            })
         })
     }
 }

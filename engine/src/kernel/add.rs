@@ -5,6 +5,7 @@ use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor, bail}
 use rayon::prelude::*;
 
 use super::linear::column_sums;
+use super::profile::timed;
 use super::simd::dispatch;
 use super::view::{
     answer, element, rounded, slice, tensor_like, with_element, with_slice, written,
@@ -73,18 +74,20 @@ impl CustomOp2 for Add {
         y: &CpuStorage,
         y_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        with_element!(x.dtype(), E => {
-            let (x, y) = (slice::<E>(x, x_layout)?, slice::<E>(y, y_layout)?);
-            // SAFETY: every chunk is written by one task.
-            #[allow(unsafe_code)]
-            let out = unsafe {
-                written(x.len(), |out| {
-                    x.par_chunks(CHUNK).zip(y.par_chunks(CHUNK)).enumerate().for_each(
-                        |(index, (x, y))| sums(x, y, out.part(index * CHUNK, x.len())),
-                    );
-                })
-            };
-            Ok(answer(out, x_layout.shape()))
+        timed("add", || {
+            with_element!(x.dtype(), E => {
+                let (x, y) = (slice::<E>(x, x_layout)?, slice::<E>(y, y_layout)?);
+                // SAFETY: every chunk is written by one task.
+                #[allow(unsafe_code)]
+                let out = unsafe {
+                    written(x.len(), |out| {
+                        x.par_chunks(CHUNK).zip(y.par_chunks(CHUNK)).enumerate().for_each(
+                            |(index, (x, y))| sums(x, y, out.part(index * CHUNK, x.len())),
+                        );
+                    })
+                };
+                Ok(answer(out, x_layout.shape()))
+            })
         })
     }
 
@@ -95,7 +98,7 @@ impl CustomOp2 for Add {
         _result: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        Ok((Some(gradient.clone()), Some(gradient.clone())))
+        timed("add backward", || Ok((Some(gradient.clone()), Some(gradient.clone()))))
     }
 }
 
@@ -113,26 +116,28 @@ impl CustomOp2 for AddChannels {
         shift: &CpuStorage,
         shift_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (batch, channels) = shift_layout.shape().dims2()?;
-        with_element!(x.dtype(), E => {
-            let (x, shift) = (slice::<E>(x, x_layout)?, slice::<E>(shift, shift_layout)?);
-            let image = x.len() / batch;
-            let share = (CHUNK / channels).max(1) * channels;
-            // SAFETY: every chunk of every image is written by one task.
-            #[allow(unsafe_code)]
-            let out = unsafe {
-                written(x.len(), |out| {
-                    x.par_chunks(image).zip(shift.par_chunks(channels)).enumerate().for_each(
-                        |(index, (x, shift))| {
-                            x.par_chunks(share).enumerate().for_each(|(chunk, x)| {
-                                let place = index * image + chunk * share;
-                                shifted(x, shift, out.part(place, x.len()));
-                            });
-                        },
-                    );
-                })
-            };
-            Ok(answer(out, x_layout.shape()))
+        timed("add_channels", || {
+            let (batch, channels) = shift_layout.shape().dims2()?;
+            with_element!(x.dtype(), E => {
+                let (x, shift) = (slice::<E>(x, x_layout)?, slice::<E>(shift, shift_layout)?);
+                let image = x.len() / batch;
+                let share = (CHUNK / channels).max(1) * channels;
+                // SAFETY: every chunk of every image is written by one task.
+                #[allow(unsafe_code)]
+                let out = unsafe {
+                    written(x.len(), |out| {
+                        x.par_chunks(image).zip(shift.par_chunks(channels)).enumerate().for_each(
+                            |(index, (x, shift))| {
+                                x.par_chunks(share).enumerate().for_each(|(chunk, x)| {
+                                    let place = index * image + chunk * share;
+                                    shifted(x, shift, out.part(place, x.len()));
+                                });
+                            },
+                        );
+                    })
+                };
+                Ok(answer(out, x_layout.shape()))
+            })
         })
     }
 
@@ -143,15 +148,17 @@ impl CustomOp2 for AddChannels {
         _result: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (batch, channels) = shift.dims2()?;
-        let for_shift = || {
-            with_element!(x.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
-                let images = gradient.chunks_exact(gradient.len() / batch);
-                let sums: Vec<f32> =
-                    images.flat_map(|image| column_sums(image, channels)).collect();
-                tensor_like(rounded::<E>(sums), shift)
-            }))
-        };
-        Ok((Some(gradient.clone()), shift.track_op().then(for_shift).transpose()?))
+        timed("add_channels backward", || {
+            let (batch, channels) = shift.dims2()?;
+            let for_shift = || {
+                with_element!(x.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
+                    let images = gradient.chunks_exact(gradient.len() / batch);
+                    let sums: Vec<f32> =
+                        images.flat_map(|image| column_sums(image, channels)).collect();
+                    tensor_like(rounded::<E>(sums), shift)
+                }))
+            };
+            Ok((Some(gradient.clone()), shift.track_op().then(for_shift).transpose()?))
+        })
     }
 }

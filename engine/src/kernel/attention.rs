@@ -11,6 +11,7 @@ use super::attention_backward::backward;
 use super::isa::Isa;
 use super::panels::Panels;
 use super::product::accumulate;
+use super::profile::timed;
 use super::simd::{dispatch, exp};
 use super::tile::{COLUMNS, Element, ROWS, Tile};
 use super::view::{answer, element, rounded, singles, slice, tensor_like, written};
@@ -127,31 +128,33 @@ impl CustomOp3 for Attention {
         v: &CpuStorage,
         v_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (shape, mask) = (q_layout.shape(), self.mask.as_deref());
-        let direct = Isa::best() == Isa::Avx512Bf16 && self.sizes.width.is_multiple_of(2);
-        let (answered, spread) = match q {
-            CpuStorage::BF16(_) if direct => {
-                let q = slice::<bf16>(q, q_layout)?;
-                let (k, v) = (slice(k, k_layout)?, slice(v, v_layout)?);
-                let (y, spread) = forward(self.sizes, q, k, v, mask);
-                (answer(y, shape), spread)
-            }
-            CpuStorage::BF16(_) => {
-                let q = spread_out(slice(q, q_layout)?);
-                let (k, v) = (spread_out(slice(k, k_layout)?), spread_out(slice(v, v_layout)?));
-                let (y, spread) = forward(self.sizes, &q, &k, &v, mask);
-                (answer(rounded::<bf16>(y), shape), spread)
-            }
-            _ => {
-                let q = slice::<f32>(q, q_layout)?;
-                let (k, v) = (slice(k, k_layout)?, slice(v, v_layout)?);
-                let (y, spread) = forward(self.sizes, q, k, v, mask);
-                (answer(y, shape), spread)
-            }
-        };
-        // Two calls would write the same.
-        let _ = self.spread.set(spread);
-        Ok(answered)
+        timed("attention", || {
+            let (shape, mask) = (q_layout.shape(), self.mask.as_deref());
+            let direct = Isa::best() == Isa::Avx512Bf16 && self.sizes.width.is_multiple_of(2);
+            let (answered, spread) = match q {
+                CpuStorage::BF16(_) if direct => {
+                    let q = slice::<bf16>(q, q_layout)?;
+                    let (k, v) = (slice(k, k_layout)?, slice(v, v_layout)?);
+                    let (y, spread) = forward(self.sizes, q, k, v, mask);
+                    (answer(y, shape), spread)
+                }
+                CpuStorage::BF16(_) => {
+                    let q = spread_out(slice(q, q_layout)?);
+                    let (k, v) = (spread_out(slice(k, k_layout)?), spread_out(slice(v, v_layout)?));
+                    let (y, spread) = forward(self.sizes, &q, &k, &v, mask);
+                    (answer(rounded::<bf16>(y), shape), spread)
+                }
+                _ => {
+                    let q = slice::<f32>(q, q_layout)?;
+                    let (k, v) = (slice(k, k_layout)?, slice(v, v_layout)?);
+                    let (y, spread) = forward(self.sizes, q, k, v, mask);
+                    (answer(y, shape), spread)
+                }
+            };
+            // Two calls would write the same.
+            let _ = self.spread.set(spread);
+            Ok(answered)
+        })
     }
 
     fn bwd(
@@ -162,20 +165,22 @@ impl CustomOp3 for Attention {
         result: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let Some(spread) = self.spread.get() else { bail!("attention was not computed") };
-        let [dq, dk, dv] = backward(
-            self.sizes,
-            [&singles(q)?, &singles(k)?, &singles(v)?],
-            &singles(result)?,
-            &singles(gradient)?,
-            self.mask.as_deref(),
-            spread,
-        );
-        let like = |values: Vec<f32>, x: &Tensor| match x.dtype() {
-            DType::BF16 => tensor_like(rounded::<bf16>(values), x),
-            _ => tensor_like(values, x),
-        };
-        Ok((Some(like(dq, q)?), Some(like(dk, k)?), Some(like(dv, v)?)))
+        timed("attention backward", || {
+            let Some(spread) = self.spread.get() else { bail!("attention was not computed") };
+            let [dq, dk, dv] = backward(
+                self.sizes,
+                [&singles(q)?, &singles(k)?, &singles(v)?],
+                &singles(result)?,
+                &singles(gradient)?,
+                self.mask.as_deref(),
+                spread,
+            );
+            let like = |values: Vec<f32>, x: &Tensor| match x.dtype() {
+                DType::BF16 => tensor_like(rounded::<bf16>(values), x),
+                _ => tensor_like(values, x),
+            };
+            Ok((Some(like(dq, q)?), Some(like(dk, k)?), Some(like(dv, v)?)))
+        })
     }
 }
 

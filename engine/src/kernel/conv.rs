@@ -9,6 +9,7 @@ use super::linear::{column_sums, rows_times, transposed};
 use super::panels::Panels;
 use super::patches::{Convolution, Geometry, Patches};
 use super::product::{Matrix, Rows, product};
+use super::profile::timed;
 use super::tile::Element;
 use super::view::{
     answer, element, rounded, singles, slice, tensor_like, with_element, with_slice, written,
@@ -155,20 +156,24 @@ impl CustomOp1 for PackedConv {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let geometry = Geometry::new(self.convolution, layout.dims(), self.weight.dims())?;
-        with_element!(self.weight.dtype(), E => {
-            let x = slice::<E>(storage, layout)?;
-            let out = geometry.forward(x, self.weight.forward()?, self.bias.as_deref());
-            Ok(answer(out, &geometry.out_dims()[..]))
+        timed("conv2d", || {
+            let geometry = Geometry::new(self.convolution, layout.dims(), self.weight.dims())?;
+            with_element!(self.weight.dtype(), E => {
+                let x = slice::<E>(storage, layout)?;
+                let out = geometry.forward(x, self.weight.forward()?, self.bias.as_deref());
+                Ok(answer(out, &geometry.out_dims()[..]))
+            })
         })
     }
 
     fn bwd(&self, x: &Tensor, _result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let geometry = Geometry::new(self.convolution, x.dims(), self.weight.dims())?;
-        with_element!(self.weight.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
-            let values = geometry.backward(gradient, self.weight.backward()?);
-            Ok(Some(tensor_like(values, x)?))
-        }))
+        timed("conv2d backward", || {
+            let geometry = Geometry::new(self.convolution, x.dims(), self.weight.dims())?;
+            with_element!(self.weight.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
+                let values = geometry.backward(gradient, self.weight.backward()?);
+                Ok(Some(tensor_like(values, x)?))
+            }))
+        })
     }
 }
 
@@ -188,14 +193,16 @@ impl CustomOp3 for OpenConv {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let dims = weight_layout.dims();
-        let geometry = Geometry::new(self.0, x_layout.dims(), dims)?;
-        with_element!(x.dtype(), E => {
-            let panels = forward_panels(slice::<E>(weight, weight_layout)?, dims);
-            let bias: Vec<f32> =
-                slice::<E>(bias, bias_layout)?.iter().map(|value| value.single()).collect();
-            let out = geometry.forward(slice(x, x_layout)?, &panels, Some(&bias));
-            Ok(answer(out, &geometry.out_dims()[..]))
+        timed("conv2d", || {
+            let dims = weight_layout.dims();
+            let geometry = Geometry::new(self.0, x_layout.dims(), dims)?;
+            with_element!(x.dtype(), E => {
+                let panels = forward_panels(slice::<E>(weight, weight_layout)?, dims);
+                let bias: Vec<f32> =
+                    slice::<E>(bias, bias_layout)?.iter().map(|value| value.single()).collect();
+                let out = geometry.forward(slice(x, x_layout)?, &panels, Some(&bias));
+                Ok(answer(out, &geometry.out_dims()[..]))
+            })
         })
     }
 
@@ -207,23 +214,25 @@ impl CustomOp3 for OpenConv {
         _result: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let geometry = Geometry::new(self.0, x.dims(), weight.dims())?;
-        with_element!(x.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
-            let for_x = || with_slice::<E, _>(weight, |values| {
-                let panels = backward_panels(values, weight.dims());
-                tensor_like(geometry.backward(gradient, &panels), x)
-            });
-            let for_weight = || with_slice::<E, _>(x, |x| {
-                tensor_like(geometry.weight_gradient(x, gradient), weight)
-            });
-            let for_bias =
-                || tensor_like(rounded::<E>(column_sums(gradient, geometry.output)), bias);
-            // A frozen tensor's gradient is only made where somebody waits for it.
-            Ok((
-                x.track_op().then(for_x).transpose()?,
-                weight.track_op().then(for_weight).transpose()?,
-                bias.track_op().then(for_bias).transpose()?,
-            ))
-        }))
+        timed("conv2d backward", || {
+            let geometry = Geometry::new(self.0, x.dims(), weight.dims())?;
+            with_element!(x.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
+                let for_x = || with_slice::<E, _>(weight, |values| {
+                    let panels = backward_panels(values, weight.dims());
+                    tensor_like(geometry.backward(gradient, &panels), x)
+                });
+                let for_weight = || with_slice::<E, _>(x, |x| {
+                    tensor_like(geometry.weight_gradient(x, gradient), weight)
+                });
+                let for_bias =
+                    || tensor_like(rounded::<E>(column_sums(gradient, geometry.output)), bias);
+                // A frozen tensor's gradient is only made where somebody waits for it.
+                Ok((
+                    x.track_op().then(for_x).transpose()?,
+                    weight.track_op().then(for_weight).transpose()?,
+                    bias.track_op().then(for_bias).transpose()?,
+                ))
+            }))
+        })
     }
 }

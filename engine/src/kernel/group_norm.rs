@@ -4,6 +4,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::profile::timed;
 use super::simd::{dispatch, sigmoid};
 use super::tile::Element;
 use super::view::{
@@ -294,11 +295,13 @@ impl CustomOp3 for GroupNorm {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let image = x_layout.dims()[1..].iter().product();
-        with_element!(x.dtype(), E => {
-            let (weight, bias) = (slice(weight, weight_layout)?, slice(bias, bias_layout)?);
-            let out = self.forward::<E>(slice(x, x_layout)?, image, weight, bias);
-            Ok(answer(out, x_layout.shape()))
+        timed("group_norm", || {
+            let image = x_layout.dims()[1..].iter().product();
+            with_element!(x.dtype(), E => {
+                let (weight, bias) = (slice(weight, weight_layout)?, slice(bias, bias_layout)?);
+                let out = self.forward::<E>(slice(x, x_layout)?, image, weight, bias);
+                Ok(answer(out, x_layout.shape()))
+            })
         })
     }
 
@@ -310,23 +313,25 @@ impl CustomOp3 for GroupNorm {
         _result: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let image = x.dims()[1..].iter().product();
-        with_element!(x.dtype(), E => {
-            let (for_x, for_weight, for_bias) = with_slice::<E, _>(x, |x| {
-                with_slice(weight, |weight| {
-                    with_slice(bias, |bias| {
-                        with_slice(gradient, |gradient| {
-                            Ok(self.backward(x, image, weight, bias, gradient))
+        timed("group_norm backward", || {
+            let image = x.dims()[1..].iter().product();
+            with_element!(x.dtype(), E => {
+                let (for_x, for_weight, for_bias) = with_slice::<E, _>(x, |x| {
+                    with_slice(weight, |weight| {
+                        with_slice(bias, |bias| {
+                            with_slice(gradient, |gradient| {
+                                Ok(self.backward(x, image, weight, bias, gradient))
+                            })
                         })
                     })
-                })
-            })?;
-            let like = |values: Vec<f32>, x: &Tensor| tensor_like(rounded::<E>(values), x);
-            Ok((
-                x.track_op().then(|| tensor_like(for_x, x)).transpose()?,
-                weight.track_op().then(|| like(for_weight, weight)).transpose()?,
-                bias.track_op().then(|| like(for_bias, bias)).transpose()?,
-            ))
+                })?;
+                let like = |values: Vec<f32>, x: &Tensor| tensor_like(rounded::<E>(values), x);
+                Ok((
+                    x.track_op().then(|| tensor_like(for_x, x)).transpose()?,
+                    weight.track_op().then(|| like(for_weight, weight)).transpose()?,
+                    bias.track_op().then(|| like(for_bias, bias)).transpose()?,
+                ))
+            })
         })
     }
 }

@@ -4,6 +4,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::profile::timed;
 use super::simd::{dispatch, sum};
 use super::tile::Element;
 use super::view::{
@@ -105,21 +106,23 @@ impl CustomOp3 for LayerNorm {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        with_element!(x.dtype(), E => {
-            let (weight, bias) = (slice::<E>(weight, weight_layout)?, slice(bias, bias_layout)?);
-            let x = slice::<E>(x, x_layout)?;
-            let share = ROWS * weight.len();
-            // SAFETY: every chunk of rows is written by one task.
-            #[allow(unsafe_code)]
-            let out = unsafe {
-                written(x.len(), |out| {
-                    x.par_chunks(share).enumerate().for_each(|(index, x)| {
-                        let out = out.part(index * share, x.len());
-                        forward(x, weight, bias, self.epsilon, out);
-                    });
-                })
-            };
-            Ok(answer(out, x_layout.shape()))
+        timed("layer_norm", || {
+            with_element!(x.dtype(), E => {
+                let (weight, bias) = (slice::<E>(weight, weight_layout)?, slice(bias, bias_layout)?);
+                let x = slice::<E>(x, x_layout)?;
+                let share = ROWS * weight.len();
+                // SAFETY: every chunk of rows is written by one task.
+                #[allow(unsafe_code)]
+                let out = unsafe {
+                    written(x.len(), |out| {
+                        x.par_chunks(share).enumerate().for_each(|(index, x)| {
+                            let out = out.part(index * share, x.len());
+                            forward(x, weight, bias, self.epsilon, out);
+                        });
+                    })
+                };
+                Ok(answer(out, x_layout.shape()))
+            })
         })
     }
 
@@ -131,41 +134,43 @@ impl CustomOp3 for LayerNorm {
         _result: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let width = weight.elem_count();
-        with_element!(x.dtype(), E => {
-            let (for_x, sums) = with_slice::<E, _>(x, |x| {
-                with_slice::<E, _>(weight, |weight| {
-                    with_slice::<E, _>(gradient, |gradient| {
-                        let mut out = vec![E::default(); x.len()];
-                        let share = ROWS * width;
-                        let parts: Vec<[Vec<f32>; 2]> = out
-                            .par_chunks_mut(share)
-                            .zip(x.par_chunks(share))
-                            .zip(gradient.par_chunks(share))
-                            .map(|((out, x), gradient)| {
-                                let mut sums = [vec![0f32; width], vec![0f32; width]];
-                                backward(x, weight, gradient, self.epsilon, out, &mut sums);
-                                sums
-                            })
-                            .collect();
-                        // In order, so that the sums hang on no thread.
-                        let mut totals = [vec![0f32; width], vec![0f32; width]];
-                        for (total, part) in
-                            parts.iter().flat_map(|part| (0..2).map(move |i| (i, &part[i])))
-                        {
-                            totals[total].iter_mut().zip(part).for_each(|(total, x)| *total += x);
-                        }
-                        Ok((out, totals))
+        timed("layer_norm backward", || {
+            let width = weight.elem_count();
+            with_element!(x.dtype(), E => {
+                let (for_x, sums) = with_slice::<E, _>(x, |x| {
+                    with_slice::<E, _>(weight, |weight| {
+                        with_slice::<E, _>(gradient, |gradient| {
+                            let mut out = vec![E::default(); x.len()];
+                            let share = ROWS * width;
+                            let parts: Vec<[Vec<f32>; 2]> = out
+                                .par_chunks_mut(share)
+                                .zip(x.par_chunks(share))
+                                .zip(gradient.par_chunks(share))
+                                .map(|((out, x), gradient)| {
+                                    let mut sums = [vec![0f32; width], vec![0f32; width]];
+                                    backward(x, weight, gradient, self.epsilon, out, &mut sums);
+                                    sums
+                                })
+                                .collect();
+                            // In order, so that the sums hang on no thread.
+                            let mut totals = [vec![0f32; width], vec![0f32; width]];
+                            for (total, part) in
+                                parts.iter().flat_map(|part| (0..2).map(move |i| (i, &part[i])))
+                            {
+                                totals[total].iter_mut().zip(part).for_each(|(total, x)| *total += x);
+                            }
+                            Ok((out, totals))
+                        })
                     })
-                })
-            })?;
-            let [for_weight, for_bias] = sums;
-            let like = |values: Vec<f32>, x: &Tensor| tensor_like(rounded::<E>(values), x);
-            Ok((
-                x.track_op().then(|| tensor_like(for_x, x)).transpose()?,
-                weight.track_op().then(|| like(for_weight, weight)).transpose()?,
-                bias.track_op().then(|| like(for_bias, bias)).transpose()?,
-            ))
+                })?;
+                let [for_weight, for_bias] = sums;
+                let like = |values: Vec<f32>, x: &Tensor| tensor_like(rounded::<E>(values), x);
+                Ok((
+                    x.track_op().then(|| tensor_like(for_x, x)).transpose()?,
+                    weight.track_op().then(|| like(for_weight, weight)).transpose()?,
+                    bias.track_op().then(|| like(for_bias, bias)).transpose()?,
+                ))
+            })
         })
     }
 }

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::panels::Panels;
 use super::product::{Matrix, Rows, product};
+use super::profile::timed;
 use super::tile::Element;
 use super::view::{
     answer, element, rounded, singles, slice, tensor_like, with_element, with_slice, written,
@@ -146,22 +147,26 @@ impl CustomOp1 for PackedLinear {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (output, input) = (self.weight.dims()[0], self.weight.dims()[1]);
-        with_element!(self.weight.dtype(), E => {
-            let panels = self.weight.forward::<E>()?;
-            let rows = Whole::new(slice::<E>(storage, layout)?, input);
-            let out = rows_times(&rows.matrix(), panels, self.bias.as_deref());
-            Ok(answer(out, with_last(layout.dims(), output)))
+        timed("linear", || {
+            let (output, input) = (self.weight.dims()[0], self.weight.dims()[1]);
+            with_element!(self.weight.dtype(), E => {
+                let panels = self.weight.forward::<E>()?;
+                let rows = Whole::new(slice::<E>(storage, layout)?, input);
+                let out = rows_times(&rows.matrix(), panels, self.bias.as_deref());
+                Ok(answer(out, with_last(layout.dims(), output)))
+            })
         })
     }
 
     fn bwd(&self, x: &Tensor, _result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let output = self.weight.dims()[0];
-        with_element!(self.weight.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
-            let rows = Whole::new(gradient, output);
-            let values = rows_times(&rows.matrix(), self.weight.backward::<E>()?, None);
-            Ok(Some(tensor_like(values, x)?))
-        }))
+        timed("linear backward", || {
+            let output = self.weight.dims()[0];
+            with_element!(self.weight.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
+                let rows = Whole::new(gradient, output);
+                let values = rows_times(&rows.matrix(), self.weight.backward::<E>()?, None);
+                Ok(Some(tensor_like(values, x)?))
+            }))
+        })
     }
 }
 
@@ -206,14 +211,16 @@ impl CustomOp3 for OpenLinear {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (output, input) = weight_layout.shape().dims2()?;
-        with_element!(x.dtype(), E => {
-            let panels = forward_panels(slice::<E>(weight, weight_layout)?, &[output, input]);
-            let bias: Vec<f32> =
-                slice::<E>(bias, bias_layout)?.iter().map(|value| value.single()).collect();
-            let rows = Whole::new(slice::<E>(x, x_layout)?, input);
-            let out = rows_times(&rows.matrix(), &panels, Some(&bias));
-            Ok(answer(out, with_last(x_layout.dims(), output)))
+        timed("linear", || {
+            let (output, input) = weight_layout.shape().dims2()?;
+            with_element!(x.dtype(), E => {
+                let panels = forward_panels(slice::<E>(weight, weight_layout)?, &[output, input]);
+                let bias: Vec<f32> =
+                    slice::<E>(bias, bias_layout)?.iter().map(|value| value.single()).collect();
+                let rows = Whole::new(slice::<E>(x, x_layout)?, input);
+                let out = rows_times(&rows.matrix(), &panels, Some(&bias));
+                Ok(answer(out, with_last(x_layout.dims(), output)))
+            })
         })
     }
 
@@ -225,24 +232,26 @@ impl CustomOp3 for OpenLinear {
         _result: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        with_element!(x.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
-            let (output, input) = weight.dims2()?;
-            let for_x = || with_slice::<E, _>(weight, |weight| {
-                let rows = Whole::new(gradient, output);
-                let panels = backward_panels(weight, &[output, input]);
-                tensor_like(rows_times(&rows.matrix(), &panels, None), x)
-            });
-            let for_weight = || with_slice::<E, _>(x, |x| {
-                let (turned, rows) = transposed(gradient, output);
-                let panels = Panels::of_columns(x, input, x.len() / input);
-                tensor_like(rows_times(&Matrix::new(&turned, rows), &panels, None), weight)
-            });
-            let for_bias = || tensor_like(rounded::<E>(column_sums(gradient, output)), bias);
-            Ok((
-                x.track_op().then(for_x).transpose()?,
-                weight.track_op().then(for_weight).transpose()?,
-                bias.track_op().then(for_bias).transpose()?,
-            ))
-        }))
+        timed("linear backward", || {
+            with_element!(x.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
+                let (output, input) = weight.dims2()?;
+                let for_x = || with_slice::<E, _>(weight, |weight| {
+                    let rows = Whole::new(gradient, output);
+                    let panels = backward_panels(weight, &[output, input]);
+                    tensor_like(rows_times(&rows.matrix(), &panels, None), x)
+                });
+                let for_weight = || with_slice::<E, _>(x, |x| {
+                    let (turned, rows) = transposed(gradient, output);
+                    let panels = Panels::of_columns(x, input, x.len() / input);
+                    tensor_like(rows_times(&Matrix::new(&turned, rows), &panels, None), weight)
+                });
+                let for_bias = || tensor_like(rounded::<E>(column_sums(gradient, output)), bias);
+                Ok((
+                    x.track_op().then(for_x).transpose()?,
+                    weight.track_op().then(for_weight).transpose()?,
+                    bias.track_op().then(for_bias).transpose()?,
+                ))
+            }))
+        })
     }
 }

@@ -1,7 +1,12 @@
 //! The hot CPU operations as custom operations with their gradients.
 //!
-//! Nothing else in the engine says `unsafe`. Every operation takes its own kernel for `f32` on the
-//! CPU and candle's route for anything else, so that one model runs on every device.
+//! Nothing else in the engine says `unsafe`. Every operation takes its own kernel for `f32` and `bf16` on the CPU, by
+//! the widest instructions that the processor has ([`isa`]), and candle's route for anything else, so that one model
+//! runs on every device.
+//!
+//! What multiplies stands on one loop, [`tile`]: eight rows by 48 columns. [`product`] goes over a matrix with it,
+//! [`attention`] over queries and keys. Its left side are rows as they lie, a convolution's pixels ([`patches`]), too;
+//! its right side are [`panels`], into which a layer's [`weight`] is packed once.
 
 mod activation;
 mod add;
@@ -17,6 +22,7 @@ mod optimiser;
 mod panels;
 mod patches;
 mod product;
+pub mod profile;
 mod scattered;
 mod simd;
 mod softmax;

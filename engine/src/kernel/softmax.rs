@@ -3,6 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::profile::timed;
 use super::simd::{dispatch, exp, sum};
 use super::view::{answer, on_cpu, slice, tensor_like, with_slice};
 
@@ -48,29 +49,33 @@ impl CustomOp1 for Softmax {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = slice::<f32>(storage, layout)?;
-        let width = layout.dims().last().copied().unwrap_or(1).max(1);
-        let mut out = vec![0f32; x.len()];
-        out.par_chunks_mut(width)
-            .zip(x.par_chunks(width))
-            .with_min_len(64)
-            .for_each(|(out, row)| forward(row, out));
-        Ok(answer(out, layout.shape()))
+        timed("softmax", || {
+            let x = slice::<f32>(storage, layout)?;
+            let width = layout.dims().last().copied().unwrap_or(1).max(1);
+            let mut out = vec![0f32; x.len()];
+            out.par_chunks_mut(width)
+                .zip(x.par_chunks(width))
+                .with_min_len(64)
+                .for_each(|(out, row)| forward(row, out));
+            Ok(answer(out, layout.shape()))
+        })
     }
 
     fn bwd(&self, x: &Tensor, result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let width = x.dim(D::Minus1)?.max(1);
-        let values = with_slice::<f32, _>(result, |result| {
-            with_slice::<f32, _>(gradient, |gradient| {
-                let mut out = vec![0f32; result.len()];
-                out.par_chunks_mut(width)
-                    .zip(result.par_chunks(width))
-                    .zip(gradient.par_chunks(width))
-                    .with_min_len(64)
-                    .for_each(|((out, result), gradient)| backward(result, gradient, out));
-                Ok(out)
-            })
-        })?;
-        Ok(Some(tensor_like(values, x)?))
+        timed("softmax backward", || {
+            let width = x.dim(D::Minus1)?.max(1);
+            let values = with_slice::<f32, _>(result, |result| {
+                with_slice::<f32, _>(gradient, |gradient| {
+                    let mut out = vec![0f32; result.len()];
+                    out.par_chunks_mut(width)
+                        .zip(result.par_chunks(width))
+                        .zip(gradient.par_chunks(width))
+                        .with_min_len(64)
+                        .for_each(|((out, result), gradient)| backward(result, gradient, out));
+                    Ok(out)
+                })
+            })?;
+            Ok(Some(tensor_like(values, x)?))
+        })
     }
 }

@@ -4,6 +4,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::profile::timed;
 use super::tile::Element;
 use super::view::{answer, element, slice, tensor_like, with_element, with_slice, written};
 
@@ -41,56 +42,60 @@ impl CustomOp1 for Upsample {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (batch, own_height, own_width, channels) = layout.shape().dims4()?;
-        let rows = Self::sources(own_height, self.height);
-        let columns = Self::sources(own_width, self.width);
-        with_element!(storage.dtype(), E => {
-            let x = slice::<E>(storage, layout)?;
-            let row = self.width * channels;
-            // SAFETY: every row of pixels is written by one task.
-            #[allow(unsafe_code)]
-            let out = unsafe {
-                written(batch * self.height * row, |out| {
-                    (0..batch * self.height).into_par_iter().for_each(|index| {
-                        let source = index / self.height * own_height + rows[index % self.height];
-                        let source = &x[source * own_width * channels..];
-                        let out = out.part(index * row, row);
-                        for (out, column) in out.chunks_exact_mut(channels).zip(&columns) {
-                            out.copy_from_slice(&source[column * channels..(column + 1) * channels]);
-                        }
-                    });
-                })
-            };
-            Ok(answer(out, (batch, self.height, self.width, channels)))
+        timed("upsample_nearest", || {
+            let (batch, own_height, own_width, channels) = layout.shape().dims4()?;
+            let rows = Self::sources(own_height, self.height);
+            let columns = Self::sources(own_width, self.width);
+            with_element!(storage.dtype(), E => {
+                let x = slice::<E>(storage, layout)?;
+                let row = self.width * channels;
+                // SAFETY: every row of pixels is written by one task.
+                #[allow(unsafe_code)]
+                let out = unsafe {
+                    written(batch * self.height * row, |out| {
+                        (0..batch * self.height).into_par_iter().for_each(|index| {
+                            let source = index / self.height * own_height + rows[index % self.height];
+                            let source = &x[source * own_width * channels..];
+                            let out = out.part(index * row, row);
+                            for (out, column) in out.chunks_exact_mut(channels).zip(&columns) {
+                                out.copy_from_slice(&source[column * channels..(column + 1) * channels]);
+                            }
+                        });
+                    })
+                };
+                Ok(answer(out, (batch, self.height, self.width, channels)))
+            })
         })
     }
 
     fn bwd(&self, x: &Tensor, _result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let (_, own_height, own_width, channels) = x.dims4()?;
-        let rows = Self::sources(own_height, self.height);
-        let columns = Self::sources(own_width, self.width);
-        with_element!(x.dtype(), E => {
-            let values = with_slice::<E, _>(gradient, |gradient| {
-                let mut out = vec![E::default(); x.elem_count()];
-                let row = self.width * channels;
-                out.par_chunks_mut(own_width * channels).enumerate().for_each(|(index, out)| {
-                    let mut sums = vec![0f32; own_width * channels];
-                    let repeats = (0..self.height).filter(|y| rows[*y] == index % own_height);
-                    for y in repeats {
-                        let start = (index / own_height * self.height + y) * row;
-                        let pixels = gradient[start..start + row].chunks_exact(channels);
-                        for (pixel, column) in pixels.zip(&columns) {
-                            let sums = &mut sums[column * channels..(column + 1) * channels];
-                            for (sum, value) in sums.iter_mut().zip(pixel) {
-                                *sum += value.single();
+        timed("upsample_nearest backward", || {
+            let (_, own_height, own_width, channels) = x.dims4()?;
+            let rows = Self::sources(own_height, self.height);
+            let columns = Self::sources(own_width, self.width);
+            with_element!(x.dtype(), E => {
+                let values = with_slice::<E, _>(gradient, |gradient| {
+                    let mut out = vec![E::default(); x.elem_count()];
+                    let row = self.width * channels;
+                    out.par_chunks_mut(own_width * channels).enumerate().for_each(|(index, out)| {
+                        let mut sums = vec![0f32; own_width * channels];
+                        let repeats = (0..self.height).filter(|y| rows[*y] == index % own_height);
+                        for y in repeats {
+                            let start = (index / own_height * self.height + y) * row;
+                            let pixels = gradient[start..start + row].chunks_exact(channels);
+                            for (pixel, column) in pixels.zip(&columns) {
+                                let sums = &mut sums[column * channels..(column + 1) * channels];
+                                for (sum, value) in sums.iter_mut().zip(pixel) {
+                                    *sum += value.single();
+                                }
                             }
                         }
-                    }
-                    out.iter_mut().zip(sums).for_each(|(out, sum)| *out = E::from_single(sum));
-                });
-                Ok(out)
-            })?;
-            Ok(Some(tensor_like(values, x)?))
+                        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = E::from_single(sum));
+                    });
+                    Ok(out)
+                })?;
+                Ok(Some(tensor_like(values, x)?))
+            })
         })
     }
 }

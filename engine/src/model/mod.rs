@@ -45,7 +45,7 @@ pub use image_processor::ImageProcessor;
 pub use import::{ImportOptions, Imported, adopt, choose, import};
 pub use part::Part;
 pub use per_level::PerLevel;
-pub use preset::write_tiny;
+pub use preset::{Preset, write_preset, write_tiny};
 pub use single::{SingleFile, Wishes};
 pub use t2i_adapter::{T2iAdapter, T2iAdapterConfig};
 pub use text::{TextConfig, TextEncoder, TextOutput};
