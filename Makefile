@@ -94,10 +94,10 @@ explore: build $(CARGO_TARGET_DIR)/golden/installed ## Models of random configur
 
 bench := $(CARGO_TARGET_DIR)/bench
 
-# Its own sources, compiled here: minutes, and a machine without a C++ compiler goes without that row.
+# Its own sources, compiled here: minutes, two at a time for their 2 GB each; a machine without a C++ compiler goes without that row.
 $(bench)/installed: bench/stable-diffusion-cpp.txt $(CARGO_TARGET_DIR)/golden/installed
 	@mkdir -p $(@D)
-	@if $(CARGO_TARGET_DIR)/golden/bin/pip install --quiet --no-deps --upgrade --target $(bench)/stable-diffusion.cpp --requirement $<; \
+	@if CMAKE_BUILD_PARALLEL_LEVEL=2 $(CARGO_TARGET_DIR)/golden/bin/pip install --quiet --no-deps --upgrade --target $(bench)/stable-diffusion.cpp --requirement $<; \
 	then touch $@; else echo "stable-diffusion.cpp could not be built; its row will say so"; fi
 
 CASES ?=
