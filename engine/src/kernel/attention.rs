@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::attention_backward::backward;
 use super::isa::Isa;
-use super::panels::Panels;
+use super::panels::{Panels, Split};
 use super::product::accumulate;
 use super::profile::timed;
 use super::simd::{dispatch, exp};
@@ -291,8 +291,10 @@ fn forward<E: Element>(
         .map(|index| {
             let at = [index / heads, index % heads];
             Seen {
-                keys: Panels::new(m, width, |key, place| sizes.head(k, m, at, key)[place]),
-                values: Panels::of(width, m, |key| sizes.head(v, m, at, key)),
+                keys: Panels::new(Split::Full, m, width, |key, place| {
+                    sizes.head(k, m, at, key)[place]
+                }),
+                values: Panels::of(Split::Full, width, m, |key| sizes.head(v, m, at, key)),
             }
         })
         .collect();

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::attention::Sizes;
 use super::linear::transposed;
-use super::panels::Panels;
+use super::panels::{Panels, Split};
 use super::product::accumulate;
 use super::simd::{dispatch, exp, sum};
 use super::tile::{COLUMNS, ROWS, Tile};
@@ -64,11 +64,17 @@ pub(super) fn backward(
         .map(|index| {
             let at = [index / heads, index % heads];
             let head = Head {
-                keys: Panels::new(m, width, |key, place| sizes.head(k, m, at, key)[place]),
-                values: Panels::new(m, width, |key, place| sizes.head(v, m, at, key)[place]),
-                key_rows: Panels::of(width, m, |key| sizes.head(k, m, at, key)),
-                query_rows: Panels::of(width, n, |query| sizes.head(q, n, at, query)),
-                gradient_rows: Panels::of(width, n, |query| sizes.head(gradient, n, at, query)),
+                keys: Panels::new(Split::Full, m, width, |key, place| {
+                    sizes.head(k, m, at, key)[place]
+                }),
+                values: Panels::new(Split::Full, m, width, |key, place| {
+                    sizes.head(v, m, at, key)[place]
+                }),
+                key_rows: Panels::of(Split::Full, width, m, |key| sizes.head(k, m, at, key)),
+                query_rows: Panels::of(Split::Full, width, n, |query| sizes.head(q, n, at, query)),
+                gradient_rows: Panels::of(Split::Full, width, n, |query| {
+                    sizes.head(gradient, n, at, query)
+                }),
             };
             let spread = &spread[index * n..(index + 1) * n];
             let inner: Vec<f32> = (0..n)

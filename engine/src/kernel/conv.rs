@@ -6,7 +6,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use super::linear::{column_sums, rows_times, transposed};
-use super::panels::Panels;
+use super::panels::{Panels, Split};
 use super::patches::{Convolution, Geometry, Patches};
 use super::product::{Matrix, Rows, product};
 use super::profile::timed;
@@ -114,7 +114,9 @@ impl Geometry {
         let (input, output) = (self.input, self.output);
         if patches.is_narrow() {
             let (copied, length) = patches.copied();
-            let panels = Panels::of(taps * input, self.answers(), |row| &copied[row * length..]);
+            let panels = Panels::of(Split::Even, taps * input, self.answers(), |row| {
+                &copied[row * length..]
+            });
             let mut out = vec![E::default(); output * input * taps];
             let sums = rows_times(&left, &panels, None);
             for (out, sums) in
@@ -131,7 +133,8 @@ impl Geometry {
         unsafe {
             written(output * input * taps, |out| {
                 for tap in 0..taps {
-                    let panels = Panels::of(input, self.answers(), |row| patches.get(row, tap));
+                    let panels =
+                        Panels::of(Split::Even, input, self.answers(), |row| patches.get(row, tap));
                     product(&left, &panels, &|row, column, sums: &[f32]| {
                         for (offset, sum) in sums.iter().enumerate() {
                             let place = (row * input + column + offset) * taps + tap;

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::isa::Isa;
 use super::panels::{Line, Panels};
-use super::tile::{COLUMNS, Element, LANES, ROWS, Tile, run_single};
+use super::tile::{Element, LANES, ROWS, Tile, run_single};
 
 /// The left side of a product. A row is made of runs that lie apart: the pixels under a convolution's kernel,
 /// say. Behind each other they are as long as the right side is deep.
@@ -141,11 +141,10 @@ pub(super) fn product_on<E: Element>(
                     add(isa, left, first..last, right, panel, block, scratch);
                 }
             }
-            let column = panel * COLUMNS;
-            let width = (right.columns() - column).min(COLUMNS);
+            let columns = right.columns_of(panel);
             for (tile, row) in scratch.tiles.iter().zip((first..last).step_by(ROWS)) {
                 for (row, sums) in (row..last).zip(&tile.0) {
-                    store(row, column, &sums[..width]);
+                    store(row, columns.start, &sums[..columns.len()]);
                 }
             }
         },

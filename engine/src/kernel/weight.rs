@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device, Result, Tensor, bail};
 
-use super::panels::Panels;
+use super::panels::{Panels, Split};
 use super::tile::Element;
 use super::view::{element, with_element, with_slice};
 
@@ -128,7 +128,7 @@ impl Packed {
         let forward = self.forward::<E>()?;
         let made = self.backward.get_or_init(|| {
             let (output, input, taps) = sizes(&self.dims);
-            Box::new(Panels::new(input, taps * output, |column, k| {
+            Box::new(Panels::new(Split::Even, input, taps * output, |column, k| {
                 forward.get(k % output, (taps - 1 - k / output) * input + column)
             }))
         });
@@ -162,7 +162,9 @@ pub(super) fn forward_panels<E: Element>(weight: &[E], dims: &[usize]) -> Panels
     if taps == 1 {
         return Panels::of_rows(weight, output, input);
     }
-    Panels::new(output, taps * input, |out, k| weight[(out * input + k % input) * taps + k / input])
+    Panels::new(Split::Even, output, taps * input, |out, k| {
+        weight[(out * input + k % input) * taps + k / input]
+    })
 }
 
 /// The panels of a weight as the product for the input's gradient wants it: `[taps × out, in]`, with the
@@ -172,7 +174,7 @@ pub(super) fn backward_panels<E: Element>(weight: &[E], dims: &[usize]) -> Panel
     if taps == 1 {
         return Panels::of_columns(weight, input, output);
     }
-    Panels::new(input, taps * output, |channel, k| {
+    Panels::new(Split::Even, input, taps * output, |channel, k| {
         weight[((k % output) * input + channel) * taps + taps - 1 - k / output]
     })
 }
