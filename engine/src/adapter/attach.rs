@@ -222,7 +222,9 @@ fn low_rank(base: &Base, change: &Change, scale: f64) -> Result<Option<Arc<dyn D
         return Ok(None);
     };
     let dtype = base.weight.dtype();
-    let (down, up) = (down.to_dtype(dtype)?, up.to_dtype(dtype)?);
+    // What is trained moves in its own number type; a copy in the base's would stay behind.
+    let held = |x: Tensor| if x.track_op() { Ok(x) } else { x.to_dtype(dtype) };
+    let (down, up) = (held(down)?, held(up)?);
     let scale = scale * change.scale();
     Ok(Some(match base.operation {
         Operation::Linear => Arc::new(LinearDelta { down, up, scale }),
@@ -243,9 +245,10 @@ struct LinearDelta {
 impl Delta for LinearDelta {
     /// `[…, in]` to `[…, out]`: scale · x downᵀ upᵀ.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (output, input) = (self.up.dim(0)?, self.down.dim(1)?);
+        let (down, up) = (self.down.to_dtype(x.dtype())?, self.up.to_dtype(x.dtype())?);
+        let (output, input) = (up.dim(0)?, down.dim(1)?);
         let rows = x.reshape(((), input))?;
-        let y = (rows.matmul(&self.down.t()?)? * self.scale)?.matmul(&self.up.t()?)?;
+        let y = (rows.matmul(&down.t()?)? * self.scale)?.matmul(&up.t()?)?;
         let mut dims = x.dims().to_vec();
         if let Some(last) = dims.last_mut() {
             *last = output;
@@ -267,8 +270,9 @@ struct ConvolutionDelta {
 impl Delta for ConvolutionDelta {
     /// `[batch, in, h, w]` to `[batch, out, h', w']`.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = kernel::conv2d(x, &self.down, None, self.stride, self.padding)?;
-        kernel::conv2d(&(y * self.scale)?, &self.up, None, 1, 0)
+        let (down, up) = (self.down.to_dtype(x.dtype())?, self.up.to_dtype(x.dtype())?);
+        let y = kernel::conv2d(x, &down, None, self.stride, self.padding)?;
+        kernel::conv2d(&(y * self.scale)?, &up, None, 1, 0)
     }
 }
 

@@ -1,10 +1,12 @@
 //! The hot CPU operations as custom operations with their gradients.
 //!
 //! Nothing else in the engine says `unsafe`. Every operation takes its own kernel for `f32` on the
-//! CPU and candle's route for anything else, so that one model runs on every device.
+//! CPU and candle's route for anything else, so that one model runs on every device; `flash_attention`
+//! alone is for GPUs alone.
 
 mod activation;
 mod conv;
+mod flash;
 mod gemm;
 mod map;
 mod norm;
@@ -16,8 +18,12 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+#[cfg(all(test, feature = "cuda"))]
+pub(crate) use tests::cuda::gpu;
+
 pub use activation::{geglu, silu};
 pub use conv::conv2d;
+pub use flash::flash_attention;
 pub use map::{LONGEST_HEADER, header_length, map_shards, map_weights};
 pub use norm::{group_norm, layer_norm};
 pub use optimiser::{AdamW, AdamWStep};

@@ -1,6 +1,10 @@
 //! Each kernel against candle's composed operations, and each gradient against a finite difference.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
+mod routes;
+
 use candle_core::{D, Device, Result, Tensor, Var};
 use rand::{Rng, SeedableRng};
 

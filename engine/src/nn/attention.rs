@@ -66,7 +66,8 @@ impl Attention {
         let v = self.to_v.forward(context)?;
         let mut y = attend(&q, &k, &v, self.heads, None)?;
         for ImageContext { keys, values, scale } in images {
-            y = (y + (attend(&q, keys, values, self.heads, None)? * *scale)?)?;
+            let (keys, values) = (keys.to_dtype(q.dtype())?, values.to_dtype(q.dtype())?);
+            y = (y + (attend(&q, &keys, &values, self.heads, None)? * *scale)?)?;
         }
         self.to_out.forward(&y)
     }
@@ -81,6 +82,9 @@ pub fn attend(
     heads: usize,
     mask: Option<&Tensor>,
 ) -> Result<Tensor> {
+    if let Some(y) = kernel::flash_attention(q, k, v, heads, mask)? {
+        return Ok(y);
+    }
     let (batch, n, inner) = q.dims3()?;
     let width = inner / heads;
     let split = |x: &Tensor| -> Result<Tensor> {
