@@ -3,7 +3,7 @@
 # not have one: compiler and libraries come from NVIDIA's wheels, and the driver's library is a stub. Then runs the GPU
 # tests, which say that they are skipped where there is no device.
 #
-# FEATURES     of `skiagraph-engine`, by default "cuda cudnn nccl"; flash-attn's kernels alone take hours on two cores
+# FEATURES     of `skiagraph-engine`, by default "cuda cudnn nccl"; flash-attn adds 52 files of kernels, which take long
 # COMPUTE_CAP  of the GPUs that kernels are compiled for, by default 80 (A100; newer ones run it as well)
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/common.sh

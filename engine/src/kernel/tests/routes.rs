@@ -121,6 +121,7 @@ fn double_precision_takes_another_route_to_the_same_numbers() {
 }
 
 #[test]
-fn bf16_comes_near() {
-    Route { device: Device::Cpu, dtype: DType::BF16, tolerance: 4e-2 }.hold_every_operation();
+fn half_precision_comes_near() {
+    // candle multiplies no bf16 on the CPU.
+    Route { device: Device::Cpu, dtype: DType::F16, tolerance: 1e-2 }.hold_every_operation();
 }
