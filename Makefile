@@ -17,7 +17,7 @@ stamps := $(CARGO_TARGET_DIR)/stamps
 page_sources := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/tests -prune -o -type f -print)
 program_sources := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find backend engine/Cargo.toml engine/src compliance migrations -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.sql' -o -name '*.html' \))
 
-.PHONY: help run build web test test-rust test-web test-browser test-speech test-flows fuzz lint licences starter golden explore bench-peers clean bootstrap
+.PHONY: help run build web test test-rust test-web test-browser test-speech test-flows fuzz lint licences check-cuda starter golden explore bench-peers clean bootstrap
 
 help: ## What can be asked for
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ lint: $(stamps)/pages ## Formatting and lints, of Rust and of the pages
 
 licences: $(stamps)/npm ## Licences of every crate and npm package against deny.toml
 	@node scripts/licences.mjs
+
+check-cuda: bootstrap ## Compile and link for NVIDIA's GPUs, kernels included, on any machine (FEATURES, COMPUTE_CAP)
+	scripts/check-cuda.sh
 
 starter: build ## Make the starter model anew (hours; needs ../shared/data)
 	scripts/starter.sh

@@ -60,7 +60,7 @@ for (const [expression, expected] of [
 }
 
 const host = execFileSync("rustc", ["-vV"], { encoding: "utf8" }).match(/^host: (.+)$/m)[1];
-const metadata = ["metadata", "--format-version", "1", "--locked", "--filter-platform", host];
+const metadata = ["metadata", "--format-version", "1", "--locked", "--filter-platform", host, "--all-features"];
 const crates = JSON.parse(
   execFileSync("cargo", metadata, { maxBuffer: 1 << 28, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }),
 ).packages.map(({ name, version, license }) => ({ kind: "crate", name, version, license }));

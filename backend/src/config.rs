@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
+use skiagraph_engine::device::DeviceChoice;
 
 /// Where the file is looked for when `SKIAGRAPH_CONFIG` names none.
 const FILE: &str = "skiagraph.toml";
@@ -26,6 +27,8 @@ pub struct Config {
     pub storage_url: Option<String>,
     /// Folder of the model bundle that generates.
     pub model: PathBuf,
+    /// What computes generations and runs: `auto`, `cpu`, `cuda` or `cuda:N`.
+    pub device: DeviceChoice,
     /// What is logged, in the form of `RUST_LOG`.
     pub log: String,
     /// Whether the log is JSON, a line an event.
@@ -59,6 +62,7 @@ impl Default for Config {
             database_url: None,
             storage_url: None,
             model: PathBuf::from("engine/starter"),
+            device: DeviceChoice::Auto,
             log: "info,sqlx=warn,sea_orm_migration=warn,actix_server=warn,apalis_core=warn"
                 .to_owned(),
             log_json: false,
@@ -136,12 +140,14 @@ mod tests {
             jail.create_file(FILE, "session_days = 3\nlogin_burst = 4\ndata_dir = \"file\"")?;
             jail.set_env("SKIAGRAPH_LOGIN_BURST", "5");
             jail.set_env("SKIAGRAPH_DATA_DIR", "environment");
+            jail.set_env("SKIAGRAPH_DEVICE", "cuda:1");
             jail.set_env("DATABASE_URL", "postgres://there/skiagraph");
             let flags = Flags { data_dir: Some("flag".into()), ..Flags::default() };
             let config = Config::load(&flags).unwrap();
             assert_eq!(config.session_days, 3);
             assert_eq!(config.login_burst, 5);
             assert_eq!(config.data_dir, PathBuf::from("flag"));
+            assert_eq!(config.device, DeviceChoice::Cuda(1));
             assert_eq!(config.database(), "postgres://there/skiagraph");
             Ok(())
         });
@@ -153,6 +159,16 @@ mod tests {
             jail.set_env("SKIAGRAPH_LOGIN_BRUST", "5");
             let error = Config::load(&Flags::default()).unwrap_err();
             assert!(error.to_string().contains("login_brust"), "{error}");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_device_of_no_kind_is_refused_by_name() {
+        Jail::expect_with(|jail| {
+            jail.set_env("SKIAGRAPH_DEVICE", "gpu");
+            let error = Config::load(&Flags::default()).unwrap_err();
+            assert!(error.to_string().contains("device"), "{error}");
             Ok(())
         });
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Schema};
 use serde_json::json;
-use skiagraph_engine::device::CancelToken;
+use skiagraph_engine::device::{CancelToken, Device};
 use skiagraph_engine::dicom::{Columns, Frame, WrapOptions, render_png, wrap};
 use skiagraph_engine::train::{self, TrainConfig};
 use tempfile::TempDir;
@@ -146,7 +146,7 @@ async fn create_tables(db: &DatabaseConnection) {
 pub(crate) fn tiny_model(dataset: &Path, folder: &Path) -> std::path::PathBuf {
     let train = |config: serde_json::Value| {
         let config: TrainConfig = serde_json::from_value(config).unwrap();
-        train::run(&config, false, &mut |_| {}, &CancelToken::new()).unwrap().output
+        train::run(&config, false, &Device::Cpu, &mut |_| {}, &CancelToken::new()).unwrap().output
     };
     let vae = train(json!({
         "task": "vae", "dataset": dataset, "out": folder.join("vae"), "steps": 2, "batch_size": 2,

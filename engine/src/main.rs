@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::Output;
+use skiagraph_engine::device::DeviceChoice;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -18,6 +19,9 @@ struct Arguments {
     /// Print one JSON event a line instead of a progress bar and words.
     #[arg(long, global = true)]
     json: bool,
+    /// What computes: auto, cpu, cuda or cuda:N; `model` computes on the CPU whatever is said.
+    #[arg(long, global = true, env = "SKIAGRAPH_DEVICE", default_value_t)]
+    device: DeviceChoice,
     #[command(subcommand)]
     command: Command,
 }
@@ -53,14 +57,17 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let output = Output::new(arguments.json);
     let done = |done: anyhow::Result<()>| done.map(|()| ExitCode::SUCCESS);
+    let device = arguments.device;
     let code = match arguments.command {
         Command::Dicom(command) => done(commands::dicom::run(command, &output)),
         Command::Dataset(command) => done(commands::dataset::run(command, &output)),
         Command::Adapter(command) => done(commands::adapter::run(command, &output)),
         Command::Model(command) => commands::model::run(command, &output),
-        Command::Generate(arguments) => done(commands::generate::run(&arguments, &output)),
-        Command::Train(arguments) => done(commands::train::run(&arguments, &output)),
-        Command::Transcribe(arguments) => done(commands::transcribe::run(&arguments, &output)),
+        Command::Generate(arguments) => done(commands::generate::run(&arguments, device, &output)),
+        Command::Train(arguments) => done(commands::train::run(&arguments, device, &output)),
+        Command::Transcribe(arguments) => {
+            done(commands::transcribe::run(&arguments, device, &output))
+        }
         Command::Bench(arguments) => commands::bench::run(&arguments, &output),
     };
     code.unwrap_or_else(|error| {

@@ -125,7 +125,7 @@ fn stable_diffusion_xl_is_diffusers() {
 
 #[test]
 fn a_control_that_cannot_act_is_refused_by_name() {
-    let service = Service::open(&folder_of("pipelines/base")).unwrap();
+    let service = Service::open(&folder_of("pipelines/base"), &Device::Cpu).unwrap();
     assert_eq!(service.control_networks().len(), 2);
     let good = Control {
         network: 0,
@@ -153,7 +153,7 @@ fn a_control_that_cannot_act_is_refused_by_name() {
 
 #[test]
 fn an_image_that_a_control_led_is_made_again() {
-    let service = Service::open(&folder_of("pipelines/base")).unwrap();
+    let service = Service::open(&folder_of("pipelines/base"), &Device::Cpu).unwrap();
     let control = |network, name: &str| {
         let image = shown().remove(name).unwrap();
         Control { network, image, weight: 0.7, start: 0.1, end: 0.9 }
@@ -185,7 +185,7 @@ fn an_image_that_a_control_led_is_made_again() {
 
 #[test]
 fn a_network_that_paints_into_images_asks_for_one() {
-    let service = Service::open(&folder_of("pipelines/painter")).unwrap();
+    let service = Service::open(&folder_of("pipelines/painter"), &Device::Cpu).unwrap();
     let wanted = GenerateRequest { steps: 2, ..GenerateRequest::default() };
     let error = service.generate(&wanted, &mut |_| (), &CancelToken::new()).unwrap_err();
     assert!(matches!(error, ServeError::Invalid { field: "mask", .. }), "{error}");

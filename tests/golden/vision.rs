@@ -175,7 +175,7 @@ fn an_image_by_an_image_prompt_is_made_again() {
             adapter: file(adapter),
             image_encoder: folder_of("vision/image_encoder"),
         };
-        Service::open_beside(&folder_of("pipelines/base"), &[], Some(&files)).unwrap()
+        Service::open_beside(&folder_of("pipelines/base"), &[], Some(&files), &Device::Cpu).unwrap()
     };
     let (service, other) = (open("plus"), open("full"));
     let image_prompts = request(&[("landscape", 0.7), ("small", 0.4)]).image_prompts;

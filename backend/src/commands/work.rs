@@ -58,7 +58,8 @@ pub(super) async fn context(
     // A record of a run holds the path: it must mean the same wherever the program is started.
     let model = std::path::absolute(&config.model)?;
     let data_dir = std::path::absolute(&config.data_dir)?;
-    JobContext::open(platform.db.clone(), storage, Folders::new(data_dir), model, shutdown.clone())
+    let (device, folders) = (config.device.open()?, Folders::new(data_dir));
+    JobContext::open(platform.db.clone(), storage, folders, model, device, shutdown.clone())
         .await
         .context("the job queue in the data directory cannot be opened")
 }

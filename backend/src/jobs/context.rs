@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use sea_orm::DatabaseConnection;
+use skiagraph_engine::device::Device;
 use skiagraph_engine::serve::Service;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,8 @@ pub struct JobContext {
     pub progress: Progress,
     /// The folder of the model that runs start from.
     pub model: PathBuf,
+    /// What computes runs; the loaded model has its own.
+    pub device: Device,
     /// The loaded model; without one, generations wait.
     pub service: Option<Service>,
     /// The process is about to end: work stops at its next step and goes on after the restart.
@@ -33,18 +36,19 @@ pub struct JobContext {
 }
 
 impl JobContext {
-    /// Opens the queues of the data directory and loads the model in `model`. Where the model does
+    /// Opens the queues of the data directory and loads the model in `model` onto `device`. Where the model does
     /// not load, the log says why, and generations wait until a worker has one.
     pub async fn open(
         db: DatabaseConnection,
         storage: Storage,
         folders: Folders,
         model: PathBuf,
+        device: Device,
         shutdown: CancellationToken,
     ) -> Result<Self, JobError> {
         let queue = Queue::open(&folders.queue()).await?;
-        let folder = model.clone();
-        let opened = tokio::task::spawn_blocking(move || Service::open(&folder)).await;
+        let (folder, onto) = (model.clone(), device.clone());
+        let opened = tokio::task::spawn_blocking(move || Service::open(&folder, &onto)).await;
         let service = match opened {
             Ok(Ok(service)) => Some(service),
             Ok(Err(error)) => {
@@ -61,6 +65,7 @@ impl JobContext {
             permit: Permit::default(),
             progress: Progress::default(),
             model,
+            device,
             service,
             shutdown,
         })

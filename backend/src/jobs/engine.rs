@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use skiagraph_engine::data::{self, BuildOptions, DataError, Dataset};
-use skiagraph_engine::device::CancelToken;
+use skiagraph_engine::device::{CancelToken, Device};
 use skiagraph_engine::dicom::{AgeGroup, Sex};
 use skiagraph_engine::prompt::StructuredPrompt;
 use skiagraph_engine::serve::{AdapterRef, GenerateRequest, GeneratedImage, ServeError, Service};
@@ -101,6 +101,8 @@ pub(super) struct RunOrder {
     pub dataset: PathBuf,
     /// The run's folder.
     pub out: PathBuf,
+    /// What computes.
+    pub device: Device,
     /// How to train.
     pub config: RunConfig,
 }
@@ -131,16 +133,18 @@ pub(super) fn train(
     on_event: &mut dyn FnMut(TrainEvent),
     cancel: &CancelToken,
 ) -> Result<TrainSummary, Failure> {
-    train::run(&train_config(order), true, on_event, cancel).map_err(|error| match error {
-        TrainError::Cancelled { .. } => Failure::Cancelled,
-        TrainError::Config { .. } | TrainError::NotFinite { .. } => {
-            Failure::Refused(error.to_string())
+    train::run(&train_config(order), true, &order.device, on_event, cancel).map_err(|error| {
+        match error {
+            TrainError::Cancelled { .. } => Failure::Cancelled,
+            TrainError::Config { .. } | TrainError::NotFinite { .. } => {
+                Failure::Refused(error.to_string())
+            }
+            TrainError::Data(_)
+            | TrainError::Model(_)
+            | TrainError::Adapter(_)
+            | TrainError::File { .. }
+            | TrainError::Tensor(_) => Failure::Internal(error.to_string()),
         }
-        TrainError::Data(_)
-        | TrainError::Model(_)
-        | TrainError::Adapter(_)
-        | TrainError::File { .. }
-        | TrainError::Tensor(_) => Failure::Internal(error.to_string()),
     })
 }
 

@@ -28,6 +28,7 @@ pub(super) async fn run(
         model: context.model.clone(),
         dataset: context.folders.dataset(&record.dataset_id),
         out: context.folders.run(id),
+        device: context.device.clone(),
         config,
     };
     let permit = context.permit.clone();

@@ -20,6 +20,7 @@ fn context(place: &Place) -> JobContext {
         permit: Permit::default(),
         progress: Progress::default(),
         model: std::path::PathBuf::new(),
+        device: skiagraph_engine::device::Device::Cpu,
         service: None,
         shutdown: tokio_util::sync::CancellationToken::new(),
     }

@@ -222,9 +222,9 @@ fn low_rank(base: &Base, change: &Change, scale: f64) -> Result<Option<Arc<dyn D
         return Ok(None);
     };
     let dtype = base.weight.dtype();
-    let device = base.weight.device();
-    let factor = |factor: Tensor| Weight::new(factor.to_device(device)?.to_dtype(dtype)?);
-    let (down, up) = (factor(down)?, factor(up)?);
+    // What is trained moves in its own number type; a copy in the base's would stay behind.
+    let held = |x: Tensor| Weight::new(if x.track_op() { x } else { x.to_dtype(dtype)? });
+    let (down, up) = (held(down)?, held(up)?);
     let scale = scale * change.scale();
     Ok(Some(match base.operation {
         Operation::Linear => Arc::new(LinearDelta { down, up, scale }),
@@ -245,8 +245,8 @@ struct LinearDelta {
 impl Delta for LinearDelta {
     /// `[…, in]` to `[…, out]`: scale · x downᵀ upᵀ.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = (kernel::linear(x, &self.down, None)? * self.scale)?;
-        kernel::linear(&y, &self.up, None)
+        let (down, up) = (self.down.to_dtype(x.dtype())?, self.up.to_dtype(x.dtype())?);
+        kernel::linear(&(kernel::linear(x, &down, None)? * self.scale)?, &up, None)
     }
 }
 
@@ -262,8 +262,9 @@ struct ConvolutionDelta {
 impl Delta for ConvolutionDelta {
     /// `[batch, h, w, in]` to `[batch, h', w', out]`.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = (kernel::conv2d(x, &self.down, None, self.convolution)? * self.scale)?;
-        kernel::conv2d(&y, &self.up, None, Convolution { stride: 1, padding: 0 })
+        let (down, up) = (self.down.to_dtype(x.dtype())?, self.up.to_dtype(x.dtype())?);
+        let y = (kernel::conv2d(x, &down, None, self.convolution)? * self.scale)?;
+        kernel::conv2d(&y, &up, None, Convolution { stride: 1, padding: 0 })
     }
 }
 

@@ -88,3 +88,22 @@ fn what_cannot_be_adapted_is_refused() {
     let error = none.fresh(&weights, 2, &Device::Cpu).err().unwrap();
     assert!(error.to_string().contains("to_x"));
 }
+
+#[test]
+fn an_adapter_in_f32_learns_beside_a_base_in_half_precision() {
+    let weights = Weights::from_seed(1, DType::F16, &Device::Cpu);
+    let layer = Linear::new(6, 4, &weights.pp("block.to_q")).unwrap();
+    let (lora, variables) = config(2).fresh(&weights, 2, &Device::Cpu).unwrap();
+    attach(&Networks::unet(&weights), &[(&lora, 1.0)], false).unwrap();
+    let x = random((5, 6)).to_dtype(DType::F16).unwrap();
+    let answer = || layer.forward(&x).unwrap().to_dtype(DType::F32).unwrap();
+    let before = answer();
+    let gradients = before.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+    let b = &variables["base_model.model.block.to_q.lora_B.weight"];
+    let gradient = gradients.get(b).unwrap();
+    assert_eq!(gradient.dtype(), DType::F32);
+    assert!(gradient.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap() > 0.0);
+    // What a step moves is what acts.
+    b.set(&random((4, 2))).unwrap();
+    assert!(difference(&answer(), &before) > 0.1);
+}

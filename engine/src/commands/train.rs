@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
-use skiagraph_engine::device::CancelToken;
+use skiagraph_engine::device::{CancelToken, DeviceChoice};
 use skiagraph_engine::train::{self, Task, TrainConfig, TrainEvent};
 
 use super::Output;
@@ -55,8 +55,13 @@ pub(crate) struct Arguments {
     resume: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    device: DeviceChoice,
+    output: &Output,
+) -> anyhow::Result<()> {
     let config = read(arguments)?;
+    let device = device.open()?;
     let bar = bar(output, config.steps);
     let mut written = Ok(());
     let mut held_out = None;
@@ -79,7 +84,8 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> 
             written = output.event(&event);
         }
     };
-    let summary = train::run(&config, arguments.resume, &mut on_event, &CancelToken::new())?;
+    let summary =
+        train::run(&config, arguments.resume, &device, &mut on_event, &CancelToken::new())?;
     written?;
     bar.finish_and_clear();
     let words = format!(

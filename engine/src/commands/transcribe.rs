@@ -4,9 +4,8 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use candle_core::Device;
 use serde::Serialize;
-use skiagraph_engine::device::CancelToken;
+use skiagraph_engine::device::{CancelToken, DeviceChoice};
 use skiagraph_engine::prompt::{StructuredPrompt, expected_words, spoken};
 use skiagraph_engine::speech::{Clip, Limits, Options, SpeechModel, Transcript};
 
@@ -37,7 +36,11 @@ struct Heard {
     prompt: StructuredPrompt,
 }
 
-pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    device: DeviceChoice,
+    output: &Output,
+) -> anyhow::Result<()> {
     let Some(folder) = &arguments.model else {
         bail!(
             "no speech model is configured: set --model or SKIAGRAPH_SPEECH_MODEL to a folder with \
@@ -55,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> 
         .read_to_end(&mut bytes)
         .with_context(|| format!("{}", arguments.file.display()))?;
     let clip = Clip::read(&bytes, limits)?;
-    let model = SpeechModel::open(folder, &Device::Cpu)?;
+    let model = SpeechModel::open(folder, &device.open()?)?;
     let progress = output.progress("windows");
     let options = Options {
         language: arguments.language.clone(),

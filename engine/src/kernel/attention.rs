@@ -3,16 +3,18 @@
 
 use std::sync::OnceLock;
 
-use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use half::bf16;
 use rayon::prelude::*;
 
 use super::attention_backward::backward;
+use super::flash::flash_attention;
 use super::isa::Isa;
 use super::panels::{Panels, Split};
 use super::product::accumulate;
 use super::profile::timed;
 use super::simd::{dispatch, exp};
+use super::softmax::softmax;
 use super::tile::{COLUMNS, Element, ROWS, Tile};
 use super::view::{answer, element, rounded, singles, slice, tensor_like, written};
 
@@ -49,7 +51,10 @@ pub fn attention(
         };
         return q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, op);
     }
-    composed(q, k, v, heads, mask)
+    match flash_attention(q, k, v, heads, mask)? {
+        Some(y) => Ok(y),
+        None => composed(q, k, v, heads, mask),
+    }
 }
 
 /// The same by candle's operations.
@@ -70,7 +75,7 @@ pub(super) fn composed(
     if let Some(mask) = mask {
         scores = scores.broadcast_add(mask)?;
     }
-    let y = candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(&v)?;
+    let y = softmax(&scores)?.matmul(&v)?;
     y.transpose(1, 2)?.reshape((batch, n, inner))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Nothing else in the engine says `unsafe`. Every operation takes its own kernel for `f32` and `bf16` on the CPU, by
 //! the widest instructions that the processor has ([`isa`]), and candle's route for anything else, so that one model
-//! runs on every device.
+//! runs on every device; [`flash`] alone is for GPUs alone.
 //!
 //! What multiplies stands on one loop, [`tile`]: eight rows by 48 columns. [`product`] goes over a matrix with it,
 //! [`attention`] over queries and keys. Its left side are rows as they lie, a convolution's pixels ([`patches`]), too;
@@ -13,6 +13,7 @@ mod add;
 mod attention;
 mod attention_backward;
 mod conv;
+mod flash;
 mod group_norm;
 mod isa;
 mod layer_norm;
@@ -33,6 +34,9 @@ mod weight;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(test, feature = "cuda"))]
+pub(crate) use tests::cuda::gpu;
 
 pub use activation::{geglu, silu};
 pub use add::{add, add_channels};

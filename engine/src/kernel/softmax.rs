@@ -1,6 +1,6 @@
 //! Softmax over the last dimension.
 
-use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::profile::timed;
@@ -13,7 +13,17 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
     if on_cpu(&[x]) {
         return x.contiguous()?.apply_op1(Softmax);
     }
-    candle_nn::ops::softmax(x, D::Minus1)
+    if !x.track_op() && x.device().is_cuda() {
+        // One pass, summed in f32; it has no gradient, and none is asked for.
+        return candle_nn::ops::softmax_last_dim(&x.contiguous()?);
+    }
+    match x.dtype() {
+        // A long sum in 16 bits loses its small terms.
+        DType::BF16 | DType::F16 => {
+            candle_nn::ops::softmax(&x.to_dtype(DType::F32)?, D::Minus1)?.to_dtype(x.dtype())
+        }
+        _ => candle_nn::ops::softmax(x, D::Minus1),
+    }
 }
 
 dispatch! {

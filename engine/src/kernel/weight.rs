@@ -98,6 +98,18 @@ impl Weight {
         }
     }
 
+    /// The same in another number type; itself where it has it.
+    ///
+    /// # Errors
+    /// Where there is no memory for it.
+    pub fn to_dtype(&self, dtype: DType) -> Result<Self> {
+        if self.dtype() == dtype {
+            Ok(self.clone())
+        } else {
+            Self::new(self.tensor()?.to_dtype(dtype)?)
+        }
+    }
+
     /// The packed form, or the tensor.
     pub(super) fn form(&self) -> std::result::Result<&Arc<Packed>, &Tensor> {
         match &self.0 {

@@ -147,14 +147,26 @@ impl Bundle {
             .map_err(|cause| ModelError::file(place, cause))
     }
 
-    /// Maps the weights of a part.
+    /// Maps the weights of a part. On a GPU a frozen network that the denoising loop asks again and again is
+    /// taken in bf16. What is asked once stays in f32: bf16 has eight significant bits, and a radiograph more.
     pub fn weights(
         &self,
         part: Part,
         trainable: bool,
         device: &Device,
     ) -> Result<Weights, ModelError> {
-        Ok(Weights::from_file(self.stored(part)?, trainable, DType::F32, device))
+        let dtype = match part {
+            Part::Unet | Part::ControlNet(_) | Part::T2iAdapter if !trainable => {
+                device.bf16_default_to_f32()
+            }
+            Part::Unet
+            | Part::ControlNet(_)
+            | Part::T2iAdapter
+            | Part::Vae
+            | Part::TextEncoder
+            | Part::TextEncoder2 => DType::F32,
+        };
+        Ok(Weights::from_file(self.stored(part)?, trainable, dtype, device))
     }
 
     /// Ends the loading of a part: the error names its folder.

@@ -1,11 +1,11 @@
 //! A network that leads another by a condition image, in the layout of diffusers' `ControlNetModel`
 //! (Zhang et al., arXiv 2302.05543).
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::error::ModelError;
-use super::unet_blocks::{Bottom, Residuals, UnetInput, WayDown};
+use super::unet_blocks::{Bottom, Converted, Residuals, UnetInput, WayDown};
 use super::unet_config::UnetConfig;
 use crate::kernel::silu;
 use crate::nn::{Conv2d, Weights, to_map};
@@ -115,6 +115,7 @@ pub struct ControlNet {
     controlnet_down_blocks: Vec<Conv2d>,
     controlnet_mid_block: Conv2d,
     config: ControlNetConfig,
+    dtype: DType,
 }
 
 impl ControlNet {
@@ -143,6 +144,7 @@ impl ControlNet {
                 &weights.pp("controlnet_mid_block"),
             )?,
             config,
+            dtype: weights.dtype(),
         })
     }
 
@@ -165,8 +167,10 @@ impl ControlNet {
             }
             _ => condition.clone(),
         };
-        let hint = self.controlnet_cond_embedding.forward(&condition)?;
+        let hint = self.controlnet_cond_embedding.forward(&condition.to_dtype(self.dtype)?)?;
         let asked = UnetInput { residuals: None, features: None, images: None, ..*input };
+        let converted = Converted::new(&asked, self.dtype)?;
+        let asked = converted.of(&asked);
         let Bottom { x, skips, .. } =
             self.down.forward(&self.config.network, &asked, Some(&hint))?;
         let pool = |x: Tensor| {

@@ -1,7 +1,7 @@
 //! A small network that turns a condition image into features for a UNet, in the layout of diffusers'
 //! `T2IAdapter` (Mou et al., arXiv 2302.08453).
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
 use super::error::ModelError;
@@ -128,6 +128,7 @@ pub struct T2iAdapter {
     conv_in: Option<Conv2d>,
     body: Vec<Level>,
     config: T2iAdapterConfig,
+    dtype: DType,
 }
 
 impl T2iAdapter {
@@ -169,6 +170,7 @@ impl T2iAdapter {
                 .transpose()?,
             body,
             config,
+            dtype: weights.dtype(),
         })
     }
 
@@ -182,7 +184,8 @@ impl T2iAdapter {
     /// # Errors
     /// Where the sides are no multiples of the folding.
     pub fn forward(&self, condition: &Tensor) -> Result<Vec<Tensor>> {
-        let mut x = to_map(&unshuffle(condition, self.config.downscale_factor)?)?;
+        let condition = condition.to_dtype(self.dtype)?;
+        let mut x = to_map(&unshuffle(&condition, self.config.downscale_factor)?)?;
         if let Some(conv_in) = &self.conv_in {
             x = conv_in.forward(&x)?;
         }

@@ -1,10 +1,10 @@
 //! The denoising network, in the layout of diffusers' `UNet2DConditionModel`
 //! (Rombach et al., arXiv 2112.10752).
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
 use super::transformer::{Context, Transformer};
-use super::unet_blocks::{Bottom, Level, UnetInput, WayDown};
+use super::unet_blocks::{Bottom, Converted, Level, UnetInput, WayDown};
 use super::unet_config::UnetConfig;
 use crate::nn::{Conv2d, GroupNorm, Weights, to_planes, upsample_nearest};
 
@@ -16,6 +16,7 @@ pub struct Unet {
     conv_out: Conv2d,
     config: UnetConfig,
     cross_attentions: Vec<CrossAttention>,
+    dtype: DType,
 }
 
 /// Sizes of a cross-attention.
@@ -51,6 +52,7 @@ impl Unet {
             )?,
             config,
             cross_attentions: Vec::new(),
+            dtype: weights.dtype(),
         };
         unet.number();
         Ok(unet)
@@ -113,11 +115,16 @@ impl Unet {
         self.predict(&UnetInput::new(sample, timesteps, context))
     }
 
-    /// Predicts `[batch, out, h, w]`, with all that a question may hold.
+    /// Predicts `[batch, out, h, w]` in the sample's number type, with all that a question may hold.
     ///
     /// # Errors
     /// Where something is missing that the network needs, or does not fit it.
     pub fn predict(&self, input: &UnetInput) -> Result<Tensor> {
+        let converted = Converted::new(input, self.dtype)?;
+        self.compute(&converted.of(input))?.to_dtype(input.sample.dtype())
+    }
+
+    fn compute(&self, input: &UnetInput) -> Result<Tensor> {
         if let Some(images) = input.images
             && images.len() != self.cross_attentions.len()
         {

@@ -1,6 +1,6 @@
 //! What the UNet and the ControlNet share: what a call holds, the levels, and the way down.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
 use super::class_embedding::ClassEmbedding;
 use super::transformer::{Context, Transformer};
@@ -115,6 +115,54 @@ impl<'a> UnetInput<'a> {
     /// What the cross-attentions see.
     pub(super) fn seen(&self) -> Context<'a> {
         Context { text: self.context, images: self.images.unwrap_or_default() }
+    }
+}
+
+/// What a question holds, in the number type that a network computes in.
+pub(super) struct Converted {
+    sample: Tensor,
+    context: Tensor,
+    text_embeds: Option<Tensor>,
+    classes: Option<Tensor>,
+    guidance: Option<Tensor>,
+    residuals: Option<Residuals>,
+    features: Option<Vec<Tensor>>,
+}
+
+impl Converted {
+    pub(super) fn new(input: &UnetInput, dtype: DType) -> Result<Self> {
+        let one = |x: &Tensor| x.to_dtype(dtype);
+        let all = |of: &[Tensor]| of.iter().map(one).collect::<Result<Vec<_>>>();
+        let residuals = |of: &Residuals| -> Result<Residuals> {
+            Ok(Residuals { down: all(&of.down)?, mid: one(&of.mid)? })
+        };
+        // A class by its number is counted, not computed with.
+        let class = |x: &Tensor| if x.rank() == 2 { one(x) } else { Ok(x.clone()) };
+        Ok(Self {
+            sample: one(input.sample)?,
+            context: one(input.context)?,
+            text_embeds: input.added.map(|added| one(added.text_embeds)).transpose()?,
+            classes: input.classes.map(class).transpose()?,
+            guidance: input.guidance.map(one).transpose()?,
+            residuals: input.residuals.map(residuals).transpose()?,
+            features: input.features.map(all).transpose()?,
+        })
+    }
+
+    /// `input` with what it holds converted. Sizes stay as they are until they are embedded, and what image
+    /// prompts show until it is attended to.
+    pub(super) fn of<'a>(&'a self, input: &UnetInput<'a>) -> UnetInput<'a> {
+        let added = input.added.zip(self.text_embeds.as_ref());
+        UnetInput {
+            sample: &self.sample,
+            context: &self.context,
+            added: added.map(|(added, text_embeds)| Added { text_embeds, ..added }),
+            classes: self.classes.as_ref(),
+            guidance: self.guidance.as_ref(),
+            residuals: self.residuals.as_ref(),
+            features: self.features.as_deref(),
+            ..*input
+        }
     }
 }
 

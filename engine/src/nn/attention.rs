@@ -66,7 +66,8 @@ impl Attention {
         let v = self.to_v.forward(context)?;
         let mut y = attention(&q, &k, &v, self.heads, None)?;
         for ImageContext { keys, values, scale } in images {
-            y = (y + (attention(&q, keys, values, self.heads, None)? * *scale)?)?;
+            let (keys, values) = (keys.to_dtype(q.dtype())?, values.to_dtype(q.dtype())?);
+            y = (y + (attention(&q, &keys, &values, self.heads, None)? * *scale)?)?;
         }
         self.to_out.forward(&y)
     }

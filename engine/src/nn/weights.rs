@@ -112,6 +112,11 @@ impl Weights {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The number type that weights are taken in.
+    pub fn dtype(&self) -> DType {
+        self.inner.dtype
+    }
+
     /// Whether a file gives the weight `name`; fresh weights come from none.
     pub fn holds(&self, name: &str) -> bool {
         match &self.inner.source {

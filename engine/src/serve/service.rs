@@ -30,12 +30,12 @@ pub struct Service {
 }
 
 impl Service {
-    /// Loads the bundle in `folder`, and starts the thread that owns the device.
+    /// Loads the bundle in `folder` onto `device`, and starts the thread that owns it.
     ///
     /// # Errors
     /// Where card, configuration or weights are missing or do not fit together.
-    pub fn open(folder: &Path) -> Result<Self, ServeError> {
-        Self::open_with(folder, &[])
+    pub fn open(folder: &Path, device: &Device) -> Result<Self, ServeError> {
+        Self::open_with(folder, &[], device)
     }
 
     /// As [`Self::open`], with control networks (ControlNets, T2I-Adapters) from folders of their own after
@@ -43,8 +43,12 @@ impl Service {
     ///
     /// # Errors
     /// Where a part is missing or damaged, or they do not fit together.
-    pub fn open_with(folder: &Path, control_networks: &[PathBuf]) -> Result<Self, ServeError> {
-        Self::open_beside(folder, control_networks, None)
+    pub fn open_with(
+        folder: &Path,
+        control_networks: &[PathBuf],
+        device: &Device,
+    ) -> Result<Self, ServeError> {
+        Self::open_beside(folder, control_networks, None, device)
     }
 
     /// As [`Self::open_with`], with an IP-Adapter, so that requests may bring image prompts.
@@ -55,9 +59,10 @@ impl Service {
         folder: &Path,
         control_networks: &[PathBuf],
         ip_adapter: Option<&IpAdapterFiles>,
+        device: &Device,
     ) -> Result<Self, ServeError> {
         let bundle = Bundle::open(folder)?;
-        let mut pipeline = Pipeline::load(&bundle, &Device::Cpu)?;
+        let mut pipeline = Pipeline::load(&bundle, device)?;
         for folder in control_networks {
             pipeline.add_control(folder)?;
         }

@@ -18,7 +18,7 @@ fn service() -> (tempfile::TempDir, Service) {
     // A word that comes once is not learnt.
     let texts = ["chest radiograph, normal", "chest radiograph, normal"].map(str::to_owned);
     write_tiny(&folder.path().join("model"), &texts, 3).unwrap();
-    let service = Service::open(&folder.path().join("model")).unwrap();
+    let service = Service::open(&folder.path().join("model"), &Device::Cpu).unwrap();
     (folder, service)
 }
 
@@ -403,7 +403,8 @@ fn emphasis_changes_the_image() {
 fn a_model_that_is_damaged_does_not_load() {
     let (folder, _service) = service();
     let model = folder.path().join("model");
-    let error = |model: &std::path::Path| Service::open(model).unwrap_err().to_string();
+    let error =
+        |model: &std::path::Path| Service::open(model, &Device::Cpu).unwrap_err().to_string();
     assert!(error(&folder.path().join("none")).contains("is not a model folder"));
 
     let weights = model.join("unet/diffusion_pytorch_model.safetensors");
@@ -435,6 +436,6 @@ fn a_model_that_is_damaged_does_not_load() {
     assert!(error(&model).contains("card.json"));
     // A folder as diffusers writes it has no card: nobody stated its licence.
     std::fs::remove_file(model.join("card.json")).unwrap();
-    let service = Service::open(&model).unwrap();
+    let service = Service::open(&model, &Device::Cpu).unwrap();
     assert_eq!((service.card().licence.as_str(), service.card().image_size), ("unknown", 32));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
@@ -86,7 +86,6 @@ pub(super) fn load(
     path: &Path,
     variables: &BTreeMap<String, Var>,
     optimisers: &BTreeMap<String, AdamW>,
-    device: &Device,
 ) -> Result<State, TrainError> {
     let open = |name: &str| {
         let path = path.join(name);
@@ -94,6 +93,7 @@ pub(super) fn load(
     };
     let (weights, moments) = (open("weights.safetensors")?, open("optimiser.safetensors")?);
     for (name, variable) in variables {
+        let device = variable.device();
         variable.set(&weights.load(name, device)?)?;
         optimisers[name].state.set(&moments.load(name, device)?)?;
     }

@@ -25,7 +25,7 @@ pub fn has_checkpoint(out: &Path) -> bool {
     checkpoint::newest(out).is_some()
 }
 
-/// Trains as `config` says, or goes on from the run's last checkpoint where `resume` says so.
+/// Trains on `device` as `config` says, or goes on from the run's last checkpoint where `resume` says so.
 ///
 /// # Errors
 /// Bad values are found before anything is written. A run that was cancelled or failed leaves its
@@ -33,6 +33,7 @@ pub fn has_checkpoint(out: &Path) -> bool {
 pub fn run(
     config: &TrainConfig,
     resume: bool,
+    device: &Device,
     on_event: &mut dyn FnMut(TrainEvent),
     cancel: &CancelToken,
 ) -> Result<TrainSummary, TrainError> {
@@ -44,8 +45,7 @@ pub fn run(
     } else {
         folder.check_empty(resume)?;
     }
-    let device = Device::Cpu;
-    let trainee = prepare(config, &device, cancel).map_err(|error| match error {
+    let trainee = prepare(config, device, cancel).map_err(|error| match error {
         // Nothing was done yet, and nothing is lost.
         TrainError::Data(DataError::Cancelled) => TrainError::Cancelled { step: 0 },
         other => other,
@@ -81,7 +81,7 @@ pub(super) fn train(
         .map(|(name, variable)| Ok((name.clone(), AdamW::new(variable.as_tensor())?)))
         .collect::<Result<BTreeMap<_, _>, TrainError>>()?;
     let state = match last {
-        Some(path) => checkpoint::load(path, trainee.variables(), &optimisers, &Device::Cpu)?,
+        Some(path) => checkpoint::load(path, trainee.variables(), &optimisers)?,
         None => State { step: 0, loss: f32::NAN, validation_loss_before: f32::NAN },
     };
     if state.step > config.steps {

@@ -141,7 +141,8 @@ fn an_adapters_training_moves_no_weight_of_the_model() {
     let before = crate::model::Bundle::open(&desk.at("model")).unwrap();
     let trainee = desk.trainee(Task::Lora);
     assert!(trainee.variables().keys().all(|name| name.contains(".lora_")));
-    run(&desk.config(Task::Lora, "run"), false, &mut |_| (), &CancelToken::new()).unwrap();
+    run(&desk.config(Task::Lora, "run"), false, &Device::Cpu, &mut |_| (), &CancelToken::new())
+        .unwrap();
     let after = crate::model::Bundle::open(&desk.at("model")).unwrap();
     assert_eq!(before.card().weights_sha256, after.card().weights_sha256);
 }
@@ -183,7 +184,8 @@ fn a_run_that_was_killed_goes_on_as_if_it_had_not_been() {
     for task in TASKS {
         let whole = desk.config(task, &format!("{task:?}-whole"));
         let mut events = Vec::new();
-        run(&whole, false, &mut |event| events.push(event), &CancelToken::new()).unwrap();
+        run(&whole, false, &Device::Cpu, &mut |event| events.push(event), &CancelToken::new())
+            .unwrap();
         let expected = outcome(&whole.out, &events);
         assert_eq!(expected.0.len(), 6);
 
@@ -195,12 +197,13 @@ fn a_run_that_was_killed_goes_on_as_if_it_had_not_been() {
                     std::panic::resume_unwind(Box::new("killed"));
                 }
             };
-            run(&killed, false, &mut on_event, &CancelToken::new())
+            run(&killed, false, &Device::Cpu, &mut on_event, &CancelToken::new())
         }));
         assert!(stopped.is_err());
         assert!(has_checkpoint(&killed.out));
         let mut events = Vec::new();
-        run(&killed, true, &mut |event| events.push(event), &CancelToken::new()).unwrap();
+        run(&killed, true, &Device::Cpu, &mut |event| events.push(event), &CancelToken::new())
+            .unwrap();
         assert!(matches!(events[0], TrainEvent::Started { step: 4, .. }), "{:?}", events[0]);
         assert!(outcome(&killed.out, &events) == expected, "{task:?}");
     }
@@ -216,13 +219,13 @@ fn a_cancelled_run_keeps_its_last_step() {
             cancel.cancel();
         }
     };
-    let error = run(&config, false, &mut on_event, &cancel).unwrap_err();
+    let error = run(&config, false, &Device::Cpu, &mut on_event, &cancel).unwrap_err();
     assert!(matches!(error, TrainError::Cancelled { step: 3 }), "{error}");
     let mut first = None;
     let mut on_event = |event| {
         first.get_or_insert(event);
     };
-    run(&config, true, &mut on_event, &CancelToken::new()).unwrap();
+    run(&config, true, &Device::Cpu, &mut on_event, &CancelToken::new()).unwrap();
     assert!(matches!(first, Some(TrainEvent::Started { step: 3, .. })));
 }
 
@@ -230,7 +233,9 @@ fn a_cancelled_run_keeps_its_last_step() {
 fn what_cannot_be_run_is_refused_before_anything_is_written() {
     let desk = Desk::new();
     let refused = |config: &TrainConfig, word: &str| {
-        let error = run(config, false, &mut |_| (), &CancelToken::new()).unwrap_err().to_string();
+        let error = run(config, false, &Device::Cpu, &mut |_| (), &CancelToken::new())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(word), "{word}: {error}");
         assert!(!config.out.exists(), "{word}");
     };
@@ -254,11 +259,11 @@ fn what_cannot_be_run_is_refused_before_anything_is_written() {
 fn a_folder_holds_one_run() {
     let desk = Desk::new();
     let config = desk.config(Task::Lora, "run");
-    run(&config, false, &mut |_| (), &CancelToken::new()).unwrap();
-    let error = run(&config, false, &mut |_| (), &CancelToken::new()).unwrap_err();
+    run(&config, false, &Device::Cpu, &mut |_| (), &CancelToken::new()).unwrap();
+    let error = run(&config, false, &Device::Cpu, &mut |_| (), &CancelToken::new()).unwrap_err();
     assert!(error.to_string().contains("holds a run already"));
     let other = TrainConfig { learning_rate: 2e-3, ..config };
-    let error = run(&other, true, &mut |_| (), &CancelToken::new()).unwrap_err();
+    let error = run(&other, true, &Device::Cpu, &mut |_| (), &CancelToken::new()).unwrap_err();
     assert!(error.to_string().contains("differs"), "{error}");
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use serde::Serialize;
 use skiagraph_engine::adapter::AdapterError;
 use skiagraph_engine::control::ControlKind;
-use skiagraph_engine::device::CancelToken;
+use skiagraph_engine::device::{CancelToken, DeviceChoice};
 use skiagraph_engine::dicom::read_provenance;
 use skiagraph_engine::prompt::StructuredPrompt;
 use skiagraph_engine::serve::{
@@ -32,12 +32,17 @@ struct Written {
     png: PathBuf,
 }
 
-pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    device: DeviceChoice,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let device = device.open()?;
     let ip_adapter = arguments.ip_adapter.clone().zip(arguments.image_encoder.clone());
     let ip_adapter =
         ip_adapter.map(|(adapter, image_encoder)| IpAdapterFiles { adapter, image_encoder });
     let networks = &arguments.control_network;
-    let service = Service::open_beside(&arguments.model, networks, ip_adapter.as_ref())?;
+    let service = Service::open_beside(&arguments.model, networks, ip_adapter.as_ref(), &device)?;
     let request = match &arguments.replay {
         Some(file) => again(arguments, file, &service)?,
         None => asked(arguments, &service)?,

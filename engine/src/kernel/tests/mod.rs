@@ -3,10 +3,13 @@
 
 mod attention;
 mod convolution;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 mod linear;
 mod norms;
 mod optimiser;
 mod products;
+mod routes;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::{Rng, SeedableRng};

@@ -7,11 +7,11 @@ use crate::data::{Dataset, Images, Split};
 use crate::model::Bundle;
 
 fn start(config: &TrainConfig) -> Result<TrainSummary, TrainError> {
-    run(config, false, &mut |_| (), &CancelToken::new())
+    run(config, false, &Device::Cpu, &mut |_| (), &CancelToken::new())
 }
 
 fn resume(config: &TrainConfig) -> Result<TrainSummary, TrainError> {
-    run(config, true, &mut |_| (), &CancelToken::new())
+    run(config, true, &Device::Cpu, &mut |_| (), &CancelToken::new())
 }
 
 /// Cancels `config`'s run once `step` is done.
@@ -22,7 +22,7 @@ fn cancel_after(config: &TrainConfig, step: u64) {
             cancel.cancel();
         }
     };
-    let error = run(config, false, &mut on_event, &cancel).unwrap_err();
+    let error = run(config, false, &Device::Cpu, &mut on_event, &cancel).unwrap_err();
     assert!(matches!(error, TrainError::Cancelled { step: at } if at == step), "{error}");
 }
 
