@@ -79,6 +79,11 @@ fn what_cannot_be_made_is_refused_by_its_option_and_leaves_nothing() {
     let fog = format!("{}:fog", of("inversion_xl.safetensors"));
     let haze = of("haze.safetensors");
     let ready = |rest: &str| format!("ready={grey}{rest}");
+    let gone = folder.join("gone");
+    let gone = gone.to_str().unwrap();
+    let vision = |name: &str| root(&format!("tests/golden/vision/{name}"));
+    let (encoder, prompts) = (vision("image_encoder"), vision("plus.safetensors"));
+    let (encoder, prompts) = (encoder.to_str().unwrap(), prompts.to_str().unwrap());
     for (options, words) in [
         (&["--control", &format!("ready={black}")][..], &["--control", "empty"][..]),
         (&["--control", &ready(":nan")], &["--control", "weight"]),
@@ -106,6 +111,33 @@ fn what_cannot_be_made_is_refused_by_its_option_and_leaves_nothing() {
         (&["--embedding", &fog], &["--embedding", "16 numbers", "have 24"]),
         (&["--embedding", &haze, "--embedding", &haze], &["--embedding", "haze", "another name"]),
         (&["--finding", "dragons"], &["--finding", "pneumonia"]),
+        // Files that are not there, and files of another kind.
+        (&["--init", gone], &["--init", "gone"]),
+        (&["--init", &grey, "--mask", gone], &["--mask", "gone"]),
+        (&["--init", &grey, "--mask", no_image], &["--mask", "PNG"]),
+        (&["--control", &format!("ready={gone}")], &["--control", "gone"]),
+        (&["--control-network", gone], &["--control-network", "gone"]),
+        (&["--control-network", encoder], &["--control-network", "neither a ControlNet"]),
+        (&["--lora", gone], &["--lora", "gone"]),
+        (&["--lora", no_image], &["--lora", "words.png"]),
+        (&["--lora", &haze], &["--lora", "haze"]),
+        (&["--embedding", gone], &["--embedding", "gone"]),
+        (&["--embedding", no_image], &["--embedding", "words.png"]),
+        (&["--embedding", &of("kohya.safetensors")], &["--embedding", "no embedding"]),
+        (&["--ip-adapter", gone, "--image-encoder", encoder], &["--ip-adapter", "gone"]),
+        (&["--ip-adapter", &haze, "--image-encoder", encoder], &["--ip-adapter", "haze"]),
+        (&["--ip-adapter", prompts, "--image-encoder", gone], &["--image-encoder", "gone"]),
+        (
+            &["--ip-adapter", prompts, "--image-encoder", folder.to_str().unwrap()],
+            &["--image-encoder"],
+        ),
+        (
+            &["--ip-adapter", prompts, "--image-encoder", encoder, "--image-prompt", gone],
+            &["--image-prompt", "gone"],
+        ),
+        (&["--replay", gone], &["--replay", "gone"]),
+        (&["--replay", &grey], &["--replay", "grey.png"]),
+        (&["--scheduler", no_image], &["--scheduler", "words.png"]),
     ] {
         let done = generate(TINY, &out, 2, options);
         let said = String::from_utf8_lossy(&done.stdout).into_owned();

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::{SchedulerConfig, trailing};
-use super::sampler::{Sampler, Stepped, parts, sum};
+use super::sampler::{Sampler, Stepped, sum};
 use super::schedule::{Prediction, Spacing};
 use super::source::NoiseSource;
 use super::table::Table;
@@ -195,9 +195,7 @@ impl Sampler for Pndm {
         _noise: &mut dyn NoiseSource,
     ) -> Result<Stepped> {
         let timestep = self.visited[index];
-        let alpha = self.table.alpha_cumprod(timestep);
-        let (signal, scale) = (alpha.sqrt(), (1.0 - alpha).sqrt());
-        let (clean, _) = parts(self.prediction, prediction, sample, signal, scale)?;
+        let (clean, _) = self.table.parts(self.prediction, prediction, sample, timestep)?;
         let sample = if self.counter < self.kutta {
             self.kutta_step(prediction, sample)?
         } else {

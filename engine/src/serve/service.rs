@@ -35,19 +35,11 @@ impl Service {
     /// # Errors
     /// Where card, configuration or weights are missing or do not fit together.
     pub fn open(folder: &Path) -> Result<Self, ServeError> {
-        Self::open_with(folder, &[])
+        Self::open_beside(folder, &[], None)
     }
 
     /// As [`Self::open`], with control networks (ControlNets, T2I-Adapters) from folders of their own after
-    /// those of the bundle.
-    ///
-    /// # Errors
-    /// Where a part is missing or damaged, or they do not fit together.
-    pub fn open_with(folder: &Path, control_networks: &[PathBuf]) -> Result<Self, ServeError> {
-        Self::open_beside(folder, control_networks, None)
-    }
-
-    /// As [`Self::open_with`], with an IP-Adapter, so that requests may bring image prompts.
+    /// those of the bundle, and with an IP-Adapter, so that requests may bring image prompts.
     ///
     /// # Errors
     /// Where a part is missing or damaged, or they do not fit together.
