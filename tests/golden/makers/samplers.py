@@ -99,7 +99,7 @@ CASES = [
     *spread("LCM", SAVED),
     *spread("EulerDiscrete", {**VELOCITY, "timestep_type": "continuous", "interpolation_type": "log_linear"}),
     # Levels so close that the weights are rounding in good part.
-    *spread("UniPCMultistep", {"solver_order": 4}, {**CUT, **BETA, "solver_order": 4, "prediction_type": "sample"}),
+    *spread("UniPCMultistep", {"solver_order": 4}),
 ]
 
 
