@@ -5,6 +5,7 @@
 
 mod activation;
 mod conv;
+mod fault;
 mod gemm;
 mod map;
 mod norm;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use activation::{geglu, silu};
 pub use conv::conv2d;
+pub use fault::Fault;
 pub use map::{LONGEST_HEADER, header_length, map_shards, map_weights};
 pub use norm::{group_norm, layer_norm};
 pub use optimiser::{AdamW, AdamWStep};

@@ -46,13 +46,15 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<()> 
         None => asked(arguments, &service)?,
     };
     service.validate(&request).map_err(fault)?;
-    for note in service.notes_on(&request).map_err(fault)? {
-        output.note(&note, &format!("{}: {}", option(note.field), note.note))?;
-    }
+    let mut notes = service.notes_on(&request).map_err(fault)?;
     let progress = output.progress("steps");
     // One at a time: each is kept as soon as it is finished.
     for index in 0..request.count {
         let mut on_progress = |step: Progress| {
+            // Not before there is a step: what is refused needs no notes.
+            for note in notes.drain(..) {
+                let _ = output.note(&note, &format!("{}: {}", option(note.field), note.note));
+            }
             let total = u64::from(step.steps) * u64::from(request.count);
             progress.at(u64::from(index * step.steps + step.step), total);
         };
