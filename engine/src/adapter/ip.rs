@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::error::AdapterError;
 use super::image_projection::{ImageProjection, Shapes};
-use super::read::{only_safetensors, stem};
+use super::read::stem;
 use crate::kernel::map_weights;
 use crate::model::{
     CrossAttention, ModelError, VisionConfig, VisionEncoder, VisionOutput, sha256_file,
@@ -89,8 +89,12 @@ impl IpAdapter {
         encoder: &VisionConfig,
         device: &Device,
     ) -> std::result::Result<Self, AdapterError> {
-        only_safetensors(path)?;
-        if path.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("safetensors")) {
+        let ends_in =
+            |wanted| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(wanted));
+        if !path.is_file() && !ends_in("bin") {
+            return Err(ModelError::file(path, "is missing").into());
+        }
+        if !ends_in("safetensors") {
             let cause = "is no .safetensors file. IP-Adapters that are published as .bin are pickles, which can \
                          run programs; their authors publish the same weights as .safetensors";
             return Err(ModelError::file(path, cause).into());
