@@ -46,7 +46,8 @@ impl PendingFolder {
         builder.prefix(&prefix);
         #[cfg(unix)]
         builder.permissions(usual(0o777));
-        Ok(Self { temporary: builder.tempdir_in(folder)?, target: target.to_owned() })
+        let temporary = builder.tempdir_in(folder).map_err(without_path)?;
+        Ok(Self { temporary, target: target.to_owned() })
     }
 
     /// Where to write.
@@ -102,11 +103,19 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(usual(0o666));
-    let mut file = builder.tempfile_in(folder)?;
+    if !folder.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "its folder does not exist"));
+    }
+    let mut file = builder.tempfile_in(folder).map_err(without_path)?;
     file.write_all(bytes)?;
     file.as_file().sync_data()?;
     file.persist(path).map_err(|error| error.error)?;
     flush_folder(folder)
+}
+
+/// The system's error without the temporary name, which means nothing to whoever gave another.
+fn without_path(error: io::Error) -> io::Error {
+    error.kind().into()
 }
 
 fn parent(path: &Path) -> &Path {
@@ -169,7 +178,11 @@ mod tests {
         replace(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(desk.path()).unwrap().count(), 1);
-        assert!(replace(&desk.path().join("missing/a"), b"one").is_err());
+        let error = replace(&desk.path().join("missing/a"), b"one").unwrap_err();
+        assert_eq!(error.to_string(), "its folder does not exist");
+        std::fs::write(desk.path().join("file"), "").unwrap();
+        let error = PendingFolder::beside(&desk.path().join("file/a/b")).unwrap_err();
+        assert!(!error.to_string().contains(".pending"), "{error}");
     }
 
     #[test]

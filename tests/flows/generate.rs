@@ -16,6 +16,8 @@ fn root(path: &str) -> PathBuf {
 fn generate(model: &str, out: &Path, threads: usize, options: &[&str]) -> Output {
     Command::new(program("skiagraph-engine"))
         .env("RAYON_NUM_THREADS", threads.to_string())
+        // Set on many machines; no error may say more for it.
+        .env("RUST_BACKTRACE", "1")
         .arg("--json")
         .args(["generate", "--model"])
         .arg(root(model))
@@ -74,11 +76,23 @@ fn what_cannot_be_made_is_refused_by_its_option_and_leaves_nothing() {
     let no_image = folder.join("words.png");
     std::fs::write(&no_image, "no image").unwrap();
     let no_image = no_image.to_str().unwrap();
+    let empty = folder.join("empty.png");
+    std::fs::write(&empty, "").unwrap();
+    let empty = empty.to_str().unwrap();
+    // Its header is as long as it says, and no JSON.
+    let lying = folder.join("lying.safetensors");
+    std::fs::write(&lying, [&4_u64.to_le_bytes()[..], b"lies"].concat()).unwrap();
+    let lying = lying.to_str().unwrap();
     let adapters = root("tests/golden/adapters");
     let of = |name: &str| adapters.join(name).to_str().unwrap().to_owned();
     let fog = format!("{}:fog", of("inversion_xl.safetensors"));
     let haze = of("haze.safetensors");
     let ready = |rest: &str| format!("ready={grey}{rest}");
+    let gone = folder.join("gone");
+    let gone = gone.to_str().unwrap();
+    let vision = |name: &str| root(&format!("tests/golden/vision/{name}"));
+    let (encoder, prompts) = (vision("image_encoder"), vision("plus.safetensors"));
+    let (encoder, prompts) = (encoder.to_str().unwrap(), prompts.to_str().unwrap());
     for (options, words) in [
         (&["--control", &format!("ready={black}")][..], &["--control", "empty"][..]),
         (&["--control", &ready(":nan")], &["--control", "weight"]),
@@ -106,12 +120,48 @@ fn what_cannot_be_made_is_refused_by_its_option_and_leaves_nothing() {
         (&["--embedding", &fog], &["--embedding", "16 numbers", "have 24"]),
         (&["--embedding", &haze, "--embedding", &haze], &["--embedding", "haze", "another name"]),
         (&["--finding", "dragons"], &["--finding", "pneumonia"]),
+        // Files that are not there, and files of another kind.
+        (&["--init", gone], &["--init", "gone"]),
+        (&["--init", &grey, "--mask", gone], &["--mask", "gone"]),
+        (&["--init", &grey, "--mask", no_image], &["--mask", "PNG"]),
+        (&["--control", &format!("ready={gone}")], &["--control", "gone"]),
+        (&["--control-network", gone], &["--control-network", "gone"]),
+        (&["--control-network", encoder], &["--control-network", "neither a ControlNet"]),
+        (&["--lora", gone], &["--lora", "gone"]),
+        (&["--lora", no_image], &["--lora", "words.png"]),
+        (&["--lora", &haze], &["--lora", "haze"]),
+        (&["--embedding", gone], &["--embedding", "gone"]),
+        (&["--embedding", no_image], &["--embedding", "words.png"]),
+        (&["--embedding", &of("kohya.safetensors")], &["--embedding", "no embedding"]),
+        (
+            &["--ip-adapter", gone, "--image-encoder", encoder],
+            &["--ip-adapter", "gone: is missing"],
+        ),
+        (&["--ip-adapter", &haze, "--image-encoder", encoder], &["--ip-adapter", "haze"]),
+        (&["--ip-adapter", prompts, "--image-encoder", gone], &["--image-encoder", "gone"]),
+        (
+            &["--ip-adapter", prompts, "--image-encoder", folder.to_str().unwrap()],
+            &["--image-encoder"],
+        ),
+        (
+            &["--ip-adapter", prompts, "--image-encoder", encoder, "--image-prompt", gone],
+            &["--image-prompt", "gone"],
+        ),
+        (&["--replay", gone], &["--replay", "gone"]),
+        (&["--replay", empty], &["--replay", "the file is empty"]),
+        (&["--replay", no_image], &["--replay", "neither PNG nor DICOM"]),
+        (&["--lora", lying], &["--lora", "lying.safetensors"]),
+        (&["--lora", prompts], &["--lora", "is an IP-Adapter", "--ip-adapter"]),
+        (&["--replay", &grey], &["--replay", "grey.png"]),
+        (&["--scheduler", no_image], &["--scheduler", "words.png"]),
     ] {
         let done = generate(TINY, &out, 2, options);
         let said = String::from_utf8_lossy(&done.stdout).into_owned();
         assert!(!done.status.success(), "{options:?}: {said}");
         let error = said.lines().find(|line| line.contains("\"event\":\"error\"")).unwrap_or("");
         assert!(words.iter().all(|word| error.contains(word)), "{options:?}: {said}");
+        assert!(!error.contains("\\n"), "{options:?}: more than a line: {said}");
+        assert!(!said.contains("\"event\":\"note\""), "{options:?}: noted and refused: {said}");
         assert!(!out.exists(), "{options:?} left something");
     }
 }
@@ -122,8 +172,9 @@ fn what_becomes_of_a_request_is_said() {
     let lungs = picture(desk.path(), "lungs.png", (48, 64), 200);
     let control = format!("ready={lungs}");
     let options =
-        ["--steps", "2", "--control", &control, "--prompt", "zorp", "--scheduler", "Euler"];
-    let options = [&options[..], &["--eta", "1"]].concat();
+        ["--steps", "2", "--control", &control, "--prompt", "zorp (chest:1e9)", "--eta", "1"];
+    let more = ["--scheduler", "Euler", "--crop", "0,4", "--negative", "[mass"];
+    let options = [&options[..], &more].concat();
     let said = succeeded(&generate(TINY, &desk.path().join("out"), 2, &options));
     let note = |field: &str, word: &str| {
         said.lines().any(|line| {
@@ -132,6 +183,65 @@ fn what_becomes_of_a_request_is_said() {
     };
     assert!(note("control", "48 × 64") && note("control", "32 × 32"), "{said}");
     assert!(note("prompt", "zorp") && note("eta", "left out"), "{said}");
+    assert!(
+        note("crop", "left out") && note("prompt", "1e9)") && note("negative", "[mass"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_error_of_a_check_is_a_line_without_the_programs_trace() {
+    let desk = tempfile::tempdir().unwrap();
+    for damage in ["missing", "cut"] {
+        let model = desk.path().join(damage);
+        std::fs::create_dir_all(&model).unwrap();
+        let from = root(TINY).join("unet");
+        std::fs::copy(from.join("config.json"), model.join("config.json")).unwrap();
+        let weights = std::fs::read(from.join("diffusion_pytorch_model.safetensors")).unwrap();
+        let header = u64::from_le_bytes(*weights.first_chunk().unwrap()) as usize;
+        let weights = match damage {
+            "missing" => {
+                // The same length, and another name.
+                let text = String::from_utf8(weights[8..8 + header].to_vec()).unwrap();
+                let text = text.replacen("conv_in.bias", "conv_on.bias", 1);
+                [&weights[..8], text.as_bytes(), &weights[8 + header..]].concat()
+            }
+            _ => weights[..weights.len() - 1].to_vec(),
+        };
+        std::fs::write(model.join("diffusion_pytorch_model.safetensors"), weights).unwrap();
+        let done = Command::new(program("skiagraph-engine"))
+            .env("RUST_BACKTRACE", "1")
+            .args(["--json", "model", "check", "--model"])
+            .arg(&model)
+            .arg("--reference")
+            .arg(root("tests/golden/references/controlnet.safetensors"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8(done.stdout).unwrap();
+        assert_eq!(done.status.code(), Some(2), "{said}");
+        assert!(said.contains("\"event\":\"error\"") && !said.contains("\\n"), "{said}");
+        assert!(!said.contains("candle"), "{said}");
+        assert!(said.matches("diffusion_pytorch_model").count() < 2, "its path twice: {said}");
+    }
+}
+
+#[test]
+fn what_an_adapter_cannot_be_written_to_is_told_by_its_own_name() {
+    let desk = tempfile::tempdir().unwrap();
+    let convert = |input: PathBuf| {
+        let done = Command::new(program("skiagraph-engine"))
+            .args(["adapter", "convert", "--to", "kohya"])
+            .arg(input)
+            .arg(desk.path().join("nowhere/x.safetensors"))
+            .output()
+            .unwrap();
+        assert!(!done.status.success());
+        String::from_utf8(done.stderr).unwrap()
+    };
+    let said = convert(root("tests/golden/adapters/kohya.safetensors"));
+    assert!(said.contains("x.safetensors: its folder does not exist"), "{said}");
+    let said = convert(root("tests/golden/vision/plus.safetensors"));
+    assert!(said.contains("give it as --ip-adapter"), "{said}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use skiagraph_engine::adapter::IpAdapter;
+use skiagraph_engine::adapter::{Adapter, ImagePrompts, IpAdapter, summarise};
 use skiagraph_engine::device::CancelToken;
 use skiagraph_engine::dicom::{Frame, read_provenance};
 use skiagraph_engine::model::{
@@ -45,6 +45,20 @@ fn unet(model: &str) -> Unet {
 
 fn file(name: &str) -> std::path::PathBuf {
     folder_of("vision").join(format!("{name}.safetensors"))
+}
+
+#[test]
+fn an_ip_adapter_is_known_without_its_unet() {
+    let expected = [("embedding", "ip_adapter", Some(4)), ("full", "ip_adapter_full", None)];
+    for (name, kind, tokens) in expected.into_iter().chain([("plus", "ip_adapter_plus", Some(5))]) {
+        let summary = summarise(&file(name)).unwrap();
+        let cross_attentions = unet("base").cross_attentions().len();
+        let prompts = ImagePrompts { cross_attentions, width: 24, tokens };
+        assert_eq!((summary.kind.as_str(), summary.image_prompts), (kind, Some(prompts)), "{name}");
+        assert_eq!(summary.layers["unet"], cross_attentions);
+        let error = Adapter::open(&file(name)).unwrap_err().to_string();
+        assert!(error.contains("is an IP-Adapter"), "{error}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::kernel::Fault;
 use crate::model::ModelError;
 
 /// An error of making, reading or attaching an adapter.
@@ -28,5 +29,11 @@ pub enum AdapterError {
     },
     /// A computation failed.
     #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
+    Tensor(#[from] Fault),
+}
+
+impl From<candle_core::Error> for AdapterError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error.into())
+    }
 }

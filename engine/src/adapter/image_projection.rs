@@ -207,6 +207,19 @@ impl Shapes {
         Self(stored.names().filter_map(shape).collect())
     }
 
+    /// What kind it is, and how many tokens it makes of `width` each; none where the encoder says.
+    pub(super) fn kind(&self, width: usize) -> (&'static str, Option<usize>) {
+        if let Some([rows, _]) = self.matrix("proj.weight") {
+            ("ip_adapter", rows.checked_div(width))
+        } else if let Some([_, tokens, _]) = self.0.get("latents").map(Vec::as_slice) {
+            ("ip_adapter_plus", Some(*tokens))
+        } else if self.holds("proj.3.weight") {
+            ("ip_adapter_full", None)
+        } else {
+            ("ip_adapter_faceid", None)
+        }
+    }
+
     fn holds(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }

@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use candle_core::{DType, Device, Result, Tensor};
+use serde::Serialize;
 
 use super::error::AdapterError;
 use super::image_projection::{ImageProjection, Shapes};
@@ -16,6 +17,48 @@ use crate::model::{
     CrossAttention, ModelError, VisionConfig, VisionEncoder, VisionOutput, sha256_file,
 };
 use crate::nn::{ImageContext, Linear, Stored, Weights};
+
+/// What an IP-Adapter's file says of itself, without a UNet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImagePrompts {
+    /// Cross-attentions of the UNet that it is for.
+    pub cross_attentions: usize,
+    /// Width of its tokens, which is that of the UNet's text.
+    pub width: usize,
+    /// Tokens of an image; none where there is one for each of the image encoder's.
+    pub tokens: Option<usize>,
+}
+
+/// Whether a tensor of this name is an IP-Adapter's.
+pub(super) fn is_part(name: &str) -> bool {
+    name.starts_with("ip_adapter.") || name.starts_with("image_proj.")
+}
+
+/// Kind and size of the IP-Adapter in a file; nothing where the file holds none.
+///
+/// # Errors
+/// Where it is cut off, or keys have no shape of keys.
+pub(super) fn describe(
+    path: &Path,
+) -> std::result::Result<Option<(&'static str, ImagePrompts)>, AdapterError> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let stored = Stored::from(map_weights(path).map_err(|cause| ModelError::file(path, cause))?);
+    let keys: Vec<&str> = stored.names().filter(|name| is_keys(name)).collect();
+    let Some(first) = keys.first() else { return Ok(None) };
+    let Some([_, width]) = stored.shape(first).and_then(|shape| <[usize; 2]>::try_from(shape).ok())
+    else {
+        return Err(ModelError::file(path, format!("{first}: must have two axes")).into());
+    };
+    let (kind, tokens) = Shapes::of(&stored).kind(width);
+    Ok(Some((kind, ImagePrompts { cross_attentions: keys.len(), width, tokens })))
+}
+
+/// Whether a tensor of this name makes the keys of a cross-attention.
+fn is_keys(name: &str) -> bool {
+    name.starts_with("ip_adapter.") && name.ends_with(".to_k_ip.weight")
+}
 
 /// What makes keys and values of image tokens for one cross-attention.
 struct Reader {
@@ -46,7 +89,12 @@ impl IpAdapter {
         encoder: &VisionConfig,
         device: &Device,
     ) -> std::result::Result<Self, AdapterError> {
-        if path.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("safetensors")) {
+        let ends_in =
+            |wanted| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(wanted));
+        if !path.is_file() && !ends_in("bin") {
+            return Err(ModelError::file(path, "is missing").into());
+        }
+        if !ends_in("safetensors") {
             let cause = "is no .safetensors file. IP-Adapters that are published as .bin are pickles, which can \
                          run programs; their authors publish the same weights as .safetensors";
             return Err(ModelError::file(path, cause).into());
@@ -117,10 +165,7 @@ fn fits_unet(
     stored: &Stored,
     cross_attentions: &[CrossAttention],
 ) -> std::result::Result<(), String> {
-    let has = stored
-        .names()
-        .filter(|name| name.starts_with("ip_adapter.") && name.ends_with(".to_k_ip.weight"))
-        .count();
+    let has = stored.names().filter(|name| is_keys(name)).count();
     if has == 0 {
         return Err("is no IP-Adapter: it has no ip_adapter.*.to_k_ip.weight".to_owned());
     }

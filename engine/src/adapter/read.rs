@@ -12,8 +12,13 @@ use super::change::{Change, Factors, Parts};
 use super::config::PeftConfig;
 use super::error::AdapterError;
 use super::header::metadata;
+use super::ip::is_part;
 use super::names::{Component, Form, Parameter, Place, bare, parse};
+use crate::kernel::{Fault, map_weights};
 use crate::model::{ModelError, read_json, sha256_file};
+
+/// An adapter's scale beyond which nothing but artefacts comes; below 0 it would undo what it was taught.
+pub const STRONGEST_SCALE: f32 = 4.0;
 
 pub(super) const PEFT_WEIGHTS: &str = "adapter_model.safetensors";
 pub(super) const PEFT_CONFIG: &str = "adapter_config.json";
@@ -197,12 +202,16 @@ impl Reader {
         let path = &source.weights;
         let fault = |cause: &dyn std::fmt::Display| ModelError::file(path, cause);
         let metadata = metadata(path).map_err(|cause| fault(&cause))?;
-        let file = crate::kernel::map_weights(path).map_err(|cause| fault(&cause))?;
+        let file = map_weights(path).map_err(|cause| fault(&cause))?;
         if let Some(text) = metadata.get(METADATA) {
             self.configs.extend(configs(text).map_err(|cause| fault(&cause))?);
         }
         let mut names: Vec<String> = file.tensors().into_iter().map(|(name, _)| name).collect();
         names.sort();
+        if names.iter().any(|name| is_part(name)) {
+            let cause = "is an IP-Adapter, which reads images and changes no layer: give it as --ip-adapter";
+            return Err(fault(&cause).into());
+        }
         for name in names {
             let Some(key) = parse(&name, source.component) else {
                 self.faults.push(format!("unexpected: {name}"));
@@ -332,7 +341,7 @@ fn configs(text: &str) -> Result<BTreeMap<Component, PeftConfig>, String> {
 
 /// A scalar of whatever type.
 fn number(file: &MmapedSafetensors, name: &str) -> Result<f64, String> {
-    let shape = file.get(name).map_err(|cause| cause.to_string())?.shape().to_vec();
+    let shape = file.get(name).map_err(Fault::words)?.shape().to_vec();
     if shape.iter().any(|side| *side != 1) {
         return Err("must be one number".into());
     }
@@ -340,7 +349,7 @@ fn number(file: &MmapedSafetensors, name: &str) -> Result<f64, String> {
         let value = file.load(name, &Device::Cpu)?.to_dtype(DType::F64)?;
         value.flatten_all()?.get(0)?.to_scalar()
     };
-    value().map_err(|cause| cause.to_string())
+    value().map_err(Fault::words)
 }
 
 /// A factor in the type in which it stands, all of whose values are numbers.
@@ -356,7 +365,7 @@ pub(super) fn factor(file: &MmapedSafetensors, name: &str) -> Result<Tensor, Str
         };
         Ok((value, sum))
     };
-    match load().map_err(|cause| cause.to_string())? {
+    match load().map_err(Fault::words)? {
         (value, Some(sum)) if sum.is_finite() => Ok(value),
         (_, Some(_)) => Err("holds a value that is no finite number".into()),
         (value, None) if value.elem_count() == 0 => Err(format!("is empty, {:?}", value.dims())),
@@ -368,5 +377,6 @@ pub(super) fn factor(file: &MmapedSafetensors, name: &str) -> Result<Tensor, Str
 pub(super) fn list(faults: &[String]) -> String {
     let shown = faults.len().min(20);
     let more = if shown < faults.len() { "; …" } else { "" };
-    format!("{} faults: {}{more}", faults.len(), faults[..shown].join("; "))
+    let plural = if faults.len() == 1 { "" } else { "s" };
+    format!("{} fault{plural}: {}{more}", faults.len(), faults[..shown].join("; "))
 }

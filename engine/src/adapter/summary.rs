@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::embedding::{Embedding, FILE};
 use super::error::AdapterError;
+use super::ip::{ImagePrompts, describe};
 use super::names::Form;
-use super::read::Adapter;
+use super::read::{Adapter, stem};
 use crate::model::sha256_file;
 
 /// What `adapter show` says.
@@ -16,15 +17,18 @@ use crate::model::sha256_file;
 pub struct Summary {
     /// Its name.
     pub name: String,
-    /// `lora`, `loha`, `lokr`, each with `+dora` where layers have magnitudes, or `textual_inversion`;
-    /// several with commas.
+    /// `lora`, `loha`, `lokr`, each with `+dora` where layers have magnitudes, several with commas; or
+    /// `textual_inversion`; or `ip_adapter`, `ip_adapter_plus`, `ip_adapter_full`, `ip_adapter_faceid`.
     pub kind: String,
-    /// The form on disk; none for embeddings.
+    /// The form on disk; none for embeddings and IP-Adapters.
     pub form: Option<Form>,
     /// The smallest and the largest rank, where layers have one.
     pub ranks: Option<(usize, usize)>,
     /// Layers by network; for embeddings, the width of the vectors by network.
     pub layers: BTreeMap<&'static str, usize>,
+    /// Of an IP-Adapter: for what it makes which tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_prompts: Option<ImagePrompts>,
     /// The model that it was trained on, where its card says so.
     pub base_model: Option<String>,
     /// Hash of that model's weights, where its card says so.
@@ -58,6 +62,7 @@ impl Adapter {
             form: Some(self.form),
             ranks,
             layers,
+            image_prompts: None,
             base_model: self.card.as_ref().and_then(|card| said(&card.base_model)),
             base_sha256: self.card.as_ref().and_then(|card| said(&card.base_sha256)),
             weights_sha256: self.sha256.clone(),
@@ -65,15 +70,28 @@ impl Adapter {
     }
 }
 
-/// What lies at `path`: an adapter, or an embedding.
+/// What lies at `path`: an adapter, an embedding, or an IP-Adapter.
 ///
 /// # Errors
-/// What [`Adapter::open`] says where it is neither.
+/// What [`Adapter::open`] says where it is none of them.
 pub fn summarise(path: &Path) -> Result<Summary, AdapterError> {
     let error = match Adapter::open(path) {
         Ok(adapter) => return Ok(adapter.summary()),
         Err(error) => error,
     };
+    if let Ok(Some((kind, image_prompts))) = describe(path) {
+        return Ok(Summary {
+            name: stem(path),
+            kind: kind.into(),
+            form: None,
+            ranks: None,
+            layers: [("unet", image_prompts.cross_attentions)].into(),
+            image_prompts: Some(image_prompts),
+            base_model: None,
+            base_sha256: None,
+            weights_sha256: sha256_file(path)?,
+        });
+    }
     // A file that is neither is more likely a damaged adapter than a damaged embedding.
     match Embedding::open(path, None) {
         Ok(embedding) => Ok(Summary {
@@ -82,6 +100,7 @@ pub fn summarise(path: &Path) -> Result<Summary, AdapterError> {
             form: None,
             ranks: None,
             layers: embedding.widths(),
+            image_prompts: None,
             base_model: None,
             base_sha256: None,
             weights_sha256: sha256_file(&if path.is_dir() {

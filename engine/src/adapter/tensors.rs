@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 
 use super::change::{Axis, Change, Factors, Matrix};
+use crate::kernel::Fault;
 
 /// Tensors by their keys.
 pub(super) type Tensors = BTreeMap<String, Tensor>;
@@ -42,7 +43,7 @@ impl Change {
         match &self.factors {
             Factors::Lora { down, up, middle, bias } => {
                 let down = match middle {
-                    Some(_) => self.composed().map_err(|cause| cause.to_string())?,
+                    Some(_) => self.composed().map_err(Fault::words)?,
                     None => down.clone(),
                 };
                 put("lora_A.weight", &down);
@@ -62,7 +63,7 @@ impl Change {
                     if base.len() == 4 {
                         shape = vec![1, *output, 1, 1];
                     }
-                    let magnitude = magnitude.reshape(shape).map_err(|cause| cause.to_string())?;
+                    let magnitude = magnitude.reshape(shape).map_err(Fault::words)?;
                     put("lora_magnitude_vector", &magnitude);
                 }
             }
@@ -79,7 +80,6 @@ impl Change {
     }
 
     pub(super) fn kohya_tensors(&self, layer: &str, out: &mut Tensors) -> Result<(), String> {
-        let fault = |cause: candle_core::Error| cause.to_string();
         if let Factors::Lora { bias: Some(_), .. } = &self.factors {
             return Err("kohya's form has no bias".into());
         }
@@ -103,7 +103,7 @@ impl Change {
                         Axis::Input => 1,
                     };
                     shape[along] = base[along];
-                    let magnitude = magnitude.reshape(shape).map_err(fault)?;
+                    let magnitude = magnitude.reshape(shape).map_err(Fault::words)?;
                     parts.insert("dora_scale".into(), magnitude);
                 }
             }
@@ -112,12 +112,12 @@ impl Change {
                 self.peft_tensors("", &mut parts)?;
                 if (self.scale() - 1.0).abs() > 0.0 {
                     let first = first.to_dtype(DType::F32).and_then(|first| first * self.scale());
-                    parts.insert(".lokr_w1".into(), first.map_err(fault)?);
+                    parts.insert(".lokr_w1".into(), first.map_err(Fault::words)?);
                 }
             }
             Factors::Hadamard(..) | Factors::Kronecker(..) => self.peft_tensors("", &mut parts)?,
         }
-        let scalar = Tensor::new(alpha as f32, &Device::Cpu).map_err(fault)?;
+        let scalar = Tensor::new(alpha as f32, &Device::Cpu).map_err(Fault::words)?;
         parts.insert("alpha".into(), scalar);
         for (name, tensor) in parts {
             out.insert(format!("{layer}.{}", name.trim_start_matches('.')), tensor);

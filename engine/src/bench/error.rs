@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use candle_core::DType;
 
 use crate::adapter::AdapterError;
+use crate::kernel::Fault;
 use crate::model::ModelError;
 use crate::sample::SampleError;
 
@@ -44,7 +45,13 @@ pub enum BenchError {
     Sample(#[from] SampleError),
     /// A computation failed.
     #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
+    Tensor(#[from] Fault),
+}
+
+impl From<candle_core::Error> for BenchError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error.into())
+    }
 }
 
 impl BenchError {
@@ -67,7 +74,7 @@ impl BenchError {
             )
             | Self::Adapter(
                 AdapterError::Tensor(cause) | AdapterError::Model(ModelError::Tensor(cause)),
-            ) => number_type(cause),
+            ) => cause.is_about(DType::BF16).then(|| cause.to_string()),
             Self::File { .. }
             | Self::Input { .. }
             | Self::NoGradient(_)
@@ -75,26 +82,6 @@ impl BenchError {
             | Self::Adapter(_)
             | Self::Sample(_) => None,
         }
-    }
-}
-
-/// The words of an error that is about bfloat16, without its backtrace.
-fn number_type(error: &candle_core::Error) -> Option<String> {
-    use candle_core::Error;
-    let is = |dtype: &DType| *dtype == DType::BF16;
-    match error {
-        Error::UnsupportedDTypeForOp(dtype, _) if is(dtype) => Some(error.to_string()),
-        Error::UnexpectedDType { expected, got, .. } if is(expected) || is(got) => {
-            Some(error.to_string())
-        }
-        Error::DTypeMismatchBinaryOp { lhs, rhs, .. } if is(lhs) || is(rhs) => {
-            Some(error.to_string())
-        }
-        Error::Context { inner, .. }
-        | Error::WithPath { inner, .. }
-        | Error::WithBacktrace { inner, .. } => number_type(inner),
-        // candle's own enumeration: what else it may hold is not about number types.
-        _ => None,
     }
 }
 
@@ -117,7 +104,7 @@ mod tests {
         assert!(product((2, 3), (2, 3), DType::F32).is_none());
         assert!(product((2, 2), (2, 2), DType::F64).is_none());
         let nested = BenchError::Sample(SampleError::Model(ModelError::Tensor(
-            candle_core::Error::UnsupportedDTypeForOp(DType::BF16, "matmul").bt(),
+            candle_core::Error::UnsupportedDTypeForOp(DType::BF16, "matmul").bt().into(),
         )));
         assert_eq!(nested.unsupported().as_deref(), Some("unsupported dtype BF16 for op matmul"));
     }

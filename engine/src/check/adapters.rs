@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::error::CheckError;
 use super::reference::Reference;
 use super::report::Measured;
-use crate::adapter::{Adapter, Networks, attach};
+use crate::adapter::{Adapter, Networks, STRONGEST_SCALE, attach};
 use crate::model::{Bundle, Part};
 use crate::nn::Weights;
 
@@ -38,7 +38,7 @@ enum Entry {
 /// `path:scale`, or `path scale`. A path is looked for beside the reference file, then where it stands.
 ///
 /// # Errors
-/// Where the entry cannot be read, or an adapter cannot.
+/// Where the entry cannot be read, an adapter cannot, or its scale is none that acts.
 pub(super) fn adapters(reference: &Reference) -> Result<Vec<(Adapter, f32)>, CheckError> {
     let Some(text) = reference.entry("lora") else { return Ok(Vec::new()) };
     let named = match serde_json::from_str(text) {
@@ -56,6 +56,11 @@ pub(super) fn adapters(reference: &Reference) -> Result<Vec<(Adapter, f32)>, Che
     named
         .into_iter()
         .map(|Named { path, scale }| {
+            if !(0.0..=STRONGEST_SCALE).contains(&scale) {
+                let cause =
+                    format!("the scale {scale} does not lie between 0 and {STRONGEST_SCALE}");
+                return Err(CheckError::reference("lora", cause));
+            }
             let beside = reference.folder().join(&path);
             let path = if beside.exists() { beside } else { path };
             let adapter = Adapter::open(&path)
@@ -66,8 +71,8 @@ pub(super) fn adapters(reference: &Reference) -> Result<Vec<(Adapter, f32)>, Che
 }
 
 /// Measures one network of a bundle, whose weights are `own`, under the adapters that the reference file
-/// names; and without them where that deviates by more than `tolerance`, for a file does not say of which
-/// parts it speaks. The better of the two counts.
+/// names. Where that deviates by more than `tolerance` and the file covers the pipeline as well, whose adapters
+/// they may be, the network is measured without them too, and the better of the two counts.
 ///
 /// # Errors
 /// Where an adapter does not fit the bundle, or `measure` fails.
@@ -115,7 +120,10 @@ pub(super) fn with_and_without(
     if worst(&with) > tolerance {
         let without = measure()?;
         if worst(&without) < worst(&with) {
-            return Ok(read_as(without, "without the adapters"));
+            if reference.parts().iter().any(|part| part == "pipeline") {
+                return Ok(read_as(without, "without the adapters"));
+            }
+            return Ok(read_as(with, "under the adapters; it is nearer without them"));
         }
     }
     Ok(read_as(with, "under the adapters"))

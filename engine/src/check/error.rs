@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::kernel::Fault;
 use crate::model::ModelError;
 use crate::sample::SampleError;
 
@@ -32,7 +33,13 @@ pub enum CheckError {
     Sample(#[from] SampleError),
     /// A computation failed.
     #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
+    Tensor(#[from] Fault),
+}
+
+impl From<candle_core::Error> for CheckError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error.into())
+    }
 }
 
 impl CheckError {

@@ -43,7 +43,8 @@ pub use report::{Measured, PartReport, Report};
 ///
 /// # Errors
 /// Where the file or the folder cannot be used: a part that is not there, a tensor that is missing or of
-/// another shape than the model's, values that are no numbers, metadata that cannot be read.
+/// another shape than the model's or belongs to a part and is none of its inputs and outputs, values that are
+/// no numbers, metadata that cannot be read.
 pub fn check(
     folder: &Path,
     path: &Path,
@@ -73,5 +74,5 @@ pub fn check(
             cause: "covers no part: it has no tensor such as unet/in/sample".into(),
         });
     }
-    Ok(Report::new(parts, tolerance, reference.unread()))
+    Ok(Report::new(parts, tolerance, reference.unread()?))
 }

@@ -6,12 +6,22 @@ use super::adapters::with_and_without;
 use super::error::CheckError;
 use super::reference::Reference;
 use super::report::Measured;
+use crate::kernel::Fault;
 use crate::model::{Added, Bundle, Part, Residuals, UnetConfig, UnetInput};
 use crate::nn::{to_map, to_planes};
+
+/// What a timestep may be: below the longest training's, and no further below zero than a σ of e⁻¹⁶ whose
+/// logarithm stands for it (`timestep_type` continuous: ln σ / 4).
+const TIMESTEPS: std::ops::Range<f64> = -4.0..100_000.0;
 
 /// One timestep for each of `batch` samples: the tensor holds one for all, or one for each.
 fn timesteps(name: &str, reference: &Reference, batch: usize) -> Result<Vec<f64>, CheckError> {
     let values = reference.numbers(name)?;
+    if let Some(value) = values.iter().find(|value| !TIMESTEPS.contains(value)) {
+        let cause =
+            format!("{value} is no timestep: they lie between 0 and 100,000, or are ln σ / 4");
+        return Err(CheckError::reference(name, cause));
+    }
     match values[..] {
         [one] => Ok(vec![one; batch]),
         _ if values.len() == batch => Ok(values),
@@ -43,7 +53,7 @@ pub(super) fn unet(
     let words = added(config, "unet", reference, batch, device)?;
     let classes = optional("unet/in/class_labels", reference, device)?;
     let guidance = optional("unet/in/timestep_cond", reference, device)?;
-    let residuals = residuals("unet/in", reference, device)?;
+    let residuals = residuals(config, &sample, reference, device)?;
     let input = UnetInput {
         classes: classes.as_ref(),
         guidance: guidance.as_ref(),
@@ -80,21 +90,34 @@ fn optional(
     reference.holds(name).then(|| reference.floats(name, device)).transpose()
 }
 
-/// `down_0…` and `mid` under `place`, where they are there.
+/// `down_0…` and `mid` of a ControlNet, where one of them is there: all have to be, and fit the network.
 fn residuals(
-    place: &str,
+    config: &UnetConfig,
+    sample: &Tensor,
     reference: &Reference,
     device: &Device,
 ) -> Result<Option<Residuals>, CheckError> {
-    let mid = format!("{place}/mid");
-    if !reference.holds(&mid) {
+    const PREFIX: &str = "unet/in/down_";
+    const MID: &str = "unet/in/mid";
+    let any = reference.names().iter().any(|name| name == MID || name.starts_with(PREFIX));
+    if !any {
         return Ok(None);
     }
-    let prefix = format!("{place}/down_");
-    let down = (0..reference.count(&prefix))
-        .map(|index| Ok(to_map(&reference.floats(&format!("{prefix}{index}"), device)?)?))
-        .collect::<Result<_, CheckError>>()?;
-    Ok(Some(Residuals { down, mid: to_map(&reference.floats(&mid, device)?)? }))
+    let (batch, _, height, width) = sample.dims4()?;
+    let shapes = config.skip_shapes(height, width);
+    let last = shapes.len() - 1;
+    let mut all = Vec::with_capacity(shapes.len());
+    for (index, shape) in shapes.iter().enumerate() {
+        let name = if index == last { MID.to_owned() } else { format!("{PREFIX}{index}") };
+        let [channels, height, width] = shape.map(Some);
+        let residual = reference.shaped(&name, &[None, channels, height, width], device)?;
+        if ![1, batch].contains(&residual.dim(0)?) {
+            let cause = format!("is a batch of {}, and the sample of {batch}", residual.dim(0)?);
+            return Err(CheckError::reference(name, cause));
+        }
+        all.push(to_map(&residual)?);
+    }
+    Ok(all.pop().map(|mid| Residuals { down: all, mid }))
 }
 
 /// What a ControlNet adds, at every skip connection and in the middle.
@@ -161,7 +184,7 @@ pub(super) fn vae(
         let expected = reference.floats("vae/out/mean", device)?;
         let (mean, _) = network
             .encode(&image)
-            .map_err(|cause| CheckError::reference("vae/in/image", cause.to_string()))?;
+            .map_err(|cause| CheckError::reference("vae/in/image", Fault::words(cause)))?;
         measured.push(Measured::of("vae/out/mean", &mean, &expected)?);
     }
     Ok(measured)

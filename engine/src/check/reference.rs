@@ -165,13 +165,31 @@ impl Reference {
             .transpose()
     }
 
-    /// The tensors that nobody asked for, by name.
-    pub(super) fn unread(&self) -> Vec<String> {
-        let asked = self.asked.borrow();
-        let names = self.file.tensors().into_iter().map(|(name, _)| name);
-        let mut names: Vec<String> = names.filter(|name| !asked.contains(name)).collect();
+    /// The names of all tensors, in order.
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.file.tensors().into_iter().map(|(name, _)| name).collect();
         names.sort();
         names
+    }
+
+    /// The tensors that nobody asked for, by name, where they belong to no part.
+    ///
+    /// # Errors
+    /// Where one belongs to a part: whoever wrote it thinks that it means something.
+    pub(super) fn unread(&self) -> Result<Vec<String>, CheckError> {
+        let (asked, parts) = (self.asked.borrow(), self.parts());
+        let (astray, unread): (Vec<String>, Vec<String>) =
+            self.names().into_iter().filter(|name| !asked.contains(name)).partition(|name| {
+                let part = name.split_once('/').map(|(part, _)| part);
+                part.is_some_and(|part| parts.iter().any(|known| known == part))
+            });
+        match astray.into_iter().next() {
+            Some(name) => {
+                Err(CheckError::reference(name, "is no input or output of this model's part"))
+            }
+            None => Ok(unread),
+        }
     }
 }
 

@@ -64,7 +64,9 @@ pub(super) fn of_two_readings(
     if (sigma - 1.0).abs() < f64::EPSILON {
         return Ok(normal);
     }
-    if normal.deviation <= tolerance {
+    // Noise that is hardly spread is within the tolerance by either reading; the nearer one is meant then.
+    let told_apart = (sigma - 1.0).abs() > 10.0 * tolerance;
+    if normal.deviation <= tolerance && told_apart {
         return Ok(Measured { reading: Some(READINGS[0]), ..normal });
     }
     let spread = measure(1.0 / sigma)?;

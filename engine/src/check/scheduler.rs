@@ -132,12 +132,21 @@ pub(super) fn run(
 fn steps_of(config: &SchedulerConfig, calls: usize) -> std::result::Result<usize, CheckError> {
     let (once, kutta) = (calls.saturating_sub(1), calls.saturating_sub(9));
     let lengths = [calls, calls / 2 + 1, once, calls.div_ceil(2), kutta];
-    let fits = |steps: &usize| {
-        config.sampler(*steps).is_ok_and(|sampler| sampler.timesteps().len() == calls)
+    let mut refused = None;
+    for steps in lengths.into_iter().filter(|steps| *steps > 0) {
+        match config.sampler(steps) {
+            Ok(sampler) if sampler.timesteps().len() == calls => return Ok(steps),
+            Ok(_) => (),
+            Err(cause) => {
+                refused.get_or_insert(cause);
+            }
+        }
+    }
+    let unmet = || format!("is missing, and no number of steps makes {calls} calls of the network");
+    let (name, cause) = match refused {
+        // Of the first length, which is the likeliest.
+        Some(cause) => ("scheduler", cause),
+        None => ("steps", unmet()),
     };
-    lengths.into_iter().filter(|steps| *steps > 0).find(fits).ok_or_else(|| {
-        let cause =
-            format!("is missing, and no number of steps makes {calls} calls of the network");
-        CheckError::reference("steps", cause)
-    })
+    Err(CheckError::reference(name, cause))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
-use skiagraph_engine::adapter::{Adapter, Form, summarise};
+use skiagraph_engine::adapter::{Adapter, Form, ImagePrompts, summarise};
 
 use super::Output;
 
@@ -63,13 +63,19 @@ pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
     let summary = summarise(&path)?;
     let networks: Vec<String> =
         summary.layers.iter().map(|(network, count)| format!("{network} {count}")).collect();
-    let ranks = match summary.ranks {
-        Some((least, most)) if least == most => format!("rank {least}"),
-        Some((least, most)) => format!("ranks {least} to {most}"),
-        None => "no rank".to_owned(),
+    let size = match (&summary.image_prompts, summary.ranks) {
+        (Some(ImagePrompts { tokens: Some(tokens), width, .. }), _) => {
+            format!("{tokens} tokens {width} wide")
+        }
+        (Some(ImagePrompts { tokens: None, width, .. }), _) => {
+            format!("as many tokens as the image encoder has, {width} wide")
+        }
+        (None, Some((least, most))) if least == most => format!("rank {least}"),
+        (None, Some((least, most))) => format!("ranks {least} to {most}"),
+        (None, None) => "no rank".to_owned(),
     };
     let words = format!(
-        "{}: {}, {ranks}, {}\nbase {}\nweights {}",
+        "{}: {}, {size}, {}\nbase {}\nweights {}",
         summary.name,
         summary.kind,
         networks.join(", "),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::dicom::DicomError;
+use crate::kernel::Fault;
 
 /// An error of building or opening a data set.
 ///
@@ -54,7 +55,7 @@ pub enum DataError {
     },
     /// An image could not be encoded.
     #[error("encoding an image failed: {0}")]
-    Encode(#[from] candle_core::Error),
+    Encode(#[from] Fault),
     /// The work was cancelled; nothing was written.
     #[error("cancelled")]
     Cancelled,
@@ -66,6 +67,12 @@ pub enum DataError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl From<candle_core::Error> for DataError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Encode(error.into())
+    }
 }
 
 impl DataError {

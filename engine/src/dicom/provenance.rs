@@ -141,7 +141,15 @@ impl SyntheticDescription {
 /// # Errors
 /// Where the bytes are neither, or say nothing of it.
 pub fn read_provenance(bytes: &[u8]) -> Result<SyntheticDescription, DicomError> {
-    let text = if bytes.starts_with(PNG) { from_png(bytes)? } else { from_object(bytes)? };
+    let text = if bytes.starts_with(PNG) {
+        from_png(bytes)?
+    } else {
+        from_object(bytes).map_err(|error| match error {
+            DicomError::NotDicom { .. } if bytes.is_empty() => damaged("the file is empty"),
+            DicomError::NotDicom { .. } => damaged("the file is neither PNG nor DICOM"),
+            other => other,
+        })?
+    };
     if text.len() > LONGEST {
         return Err(damaged("the provenance is longer than a megabyte"));
     }

@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::Path;
 
 use candle_core::safetensors::MmapedSafetensors;
-use candle_core::{Result, bail};
+
+use super::fault::Fault;
 
 /// Bytes of a safetensors header, at most. The header of Stable Diffusion XL in one file has half a
 /// megabyte; what is longer is no header, and would ask for memory before a tensor is read.
@@ -18,52 +19,52 @@ pub const LONGEST_HEADER: u64 = 16 << 20;
 /// Where the file is none, its header is longer than the file or than [`LONGEST_HEADER`], or the
 /// header lies: offsets that overlap, leave holes or lie outside, sizes that are not those of shape
 /// and number type.
-pub fn map_weights(path: &Path) -> Result<MmapedSafetensors> {
+pub fn map_weights(path: &Path) -> Result<MmapedSafetensors, Fault> {
     check(path)?;
     // SAFETY: the mapping is read-only. Bundles are written under a temporary name and renamed, so
     // a file that is mapped is never truncated or written in place by this program; whoever edits
     // a model file in place under a running server breaks the contract of the bundle folder.
     #[allow(unsafe_code)]
-    unsafe {
-        MmapedSafetensors::new(path)
-    }
+    let mapped = unsafe { MmapedSafetensors::new(path) };
+    Ok(mapped?)
 }
 
 /// Maps the files of a model that was cut into several, as one.
 ///
 /// # Errors
-/// As [`map_weights`].
-pub fn map_shards<P: AsRef<Path>>(paths: &[P]) -> Result<MmapedSafetensors> {
-    for path in paths {
-        check(path.as_ref())?;
+/// As [`map_weights`]; where there are several, the file is named.
+pub fn map_shards<P: AsRef<Path>>(paths: &[P]) -> Result<MmapedSafetensors, Fault> {
+    if let [one] = paths {
+        return map_weights(one.as_ref());
+    }
+    for path in paths.iter().map(AsRef::as_ref) {
+        let name = path.file_name().unwrap_or_default().display();
+        // Each by itself first, so that the damaged one is named.
+        map_weights(path).map_err(|cause| Fault::new(format!("{name}: {cause}")))?;
     }
     // SAFETY: as in `map_weights`.
     #[allow(unsafe_code)]
-    unsafe {
-        MmapedSafetensors::multi(paths)
-    }
+    let mapped = unsafe { MmapedSafetensors::multi(paths) };
+    Ok(mapped?)
 }
 
 /// Looks at a file's first eight bytes before anything is mapped.
-fn check(path: &Path) -> Result<()> {
+fn check(path: &Path) -> Result<(), Fault> {
     // Asked first: opening a pipe would wait for its other end.
     if !std::fs::metadata(path)?.is_file() {
-        bail!("is no file");
+        return Err(Fault::new("is no file"));
     }
     let mut file = File::open(path)?;
     let mut start = Vec::with_capacity(8);
     Read::by_ref(&mut file).take(8).read_to_end(&mut start)?;
-    match header_length(&start, file.metadata()?.len()) {
-        Ok(_) => Ok(()),
-        Err(cause) => bail!("{cause}"),
-    }
+    header_length(&start, file.metadata()?.len()).map(drop).map_err(Fault::new)
 }
 
 /// The length of the header of a safetensors file of `length` bytes that begins with `start`.
 ///
 /// # Errors
 /// Where the header cannot be as long as it says.
-pub fn header_length(start: &[u8], length: u64) -> std::result::Result<u64, String> {
+pub fn header_length(start: &[u8], length: u64) -> Result<u64, String> {
     let Some(count) = start.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes)) else {
         return Err("is too short to be a safetensors file".into());
     };

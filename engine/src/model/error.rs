@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::kernel::Fault;
+
 /// An error of reading, building or writing a model.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -25,7 +27,13 @@ pub enum ModelError {
     },
     /// The weights do not fit, or a computation failed.
     #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
+    Tensor(#[from] Fault),
+}
+
+impl From<candle_core::Error> for ModelError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error.into())
+    }
 }
 
 impl ModelError {

@@ -15,6 +15,7 @@ use super::disk::{read_json, write_json};
 use super::error::ModelError;
 use super::part::{Part, is_pickle};
 use super::single::{SingleFile, Wishes};
+use super::tokenizer::Tokenizer;
 use crate::files::{self, PendingFolder};
 use crate::nn::Stored;
 
@@ -151,10 +152,10 @@ fn finish(folder: &Path, from: &Path, options: &ImportOptions) -> Result<Importe
     let mut notes = Vec::new();
     let tokenizers = [(Part::TextEncoder, "tokenizer"), (Part::TextEncoder2, "tokenizer_2")];
     for (part, tokenizer) in tokenizers {
-        if found.contains(&part) && !folder.join(tokenizer).join("vocab.json").exists() {
+        if found.contains(&part) && !Tokenizer::lies_in(&folder.join(tokenizer)) {
             notes.push(format!(
                 "{tokenizer} is missing, without which no prompt can be read: give a folder that has \
-                 it as --config, or copy vocab.json and merges.txt to {tokenizer}/"
+                 it as --config, or copy tokenizer.json, or vocab.json and merges.txt, to {tokenizer}/"
             ));
         }
     }

@@ -168,6 +168,11 @@ impl Tokenizer {
         Self::build(Files::read(folder)?, folder)
     }
 
+    /// Whether there is a vocabulary in `folder`, sound or not.
+    pub(super) fn lies_in(folder: &Path) -> bool {
+        Files::are_in(folder)
+    }
+
     /// The same tokenizer with words of its own, each of so many vectors: textual inversion (Gal et
     /// al., arXiv 2208.01618). A word gets the next free tokens, one after the other, in the order
     /// given; it is found in a text before anything else is, whatever its case. As in diffusers, its

@@ -308,6 +308,23 @@ impl UnetConfig {
         self.options.time_embedding_dim.unwrap_or(4 * self.block_out_channels[0])
     }
 
+    /// Channels, height and width of every skip connection and, last, of the middle, for a latent `height`
+    /// high and `width` wide: what a ControlNet adds to.
+    pub fn skip_shapes(&self, height: usize, width: usize) -> Vec<[usize; 3]> {
+        let (mut height, mut width) = (height, width);
+        let mut shapes = vec![[self.block_out_channels[0], height, width]];
+        let levels = self.block_out_channels.len();
+        for (level, channels) in self.block_out_channels.iter().enumerate() {
+            shapes.extend(vec![[*channels, height, width]; self.layers_per_block.at(level)]);
+            if level + 1 < levels {
+                (height, width) = (height.div_ceil(2), width.div_ceil(2));
+                shapes.push([*channels, height, width]);
+            }
+        }
+        shapes.extend(self.block_out_channels.last().map(|channels| [*channels, height, width]));
+        shapes
+    }
+
     /// Whether the network is told a class: how noisy an image is that it enlarges, or an image's embedding.
     pub fn takes_classes(&self) -> bool {
         self.options.takes_classes()

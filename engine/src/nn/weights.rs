@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
+use candle_core::{DType, Device, Result, Shape, Tensor, Var};
 use rand::SeedableRng;
 use rand::distr::{Distribution, Uniform};
 use rand_chacha::ChaCha8Rng;
@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::delta::{Base, DeltaSlot};
 use super::stored::Stored;
+use crate::kernel::Fault;
 
 /// How a weight starts where no file gives it.
 #[derive(Debug, Clone, Copy)]
@@ -188,7 +189,7 @@ impl Weights {
 
     /// Ends loading: fails where a key was missing, had another shape, held NaN or infinity, or was in
     /// the file and not asked for. One error counts them all and names the first of each kind.
-    pub fn finish(&self) -> Result<()> {
+    pub fn finish(&self) -> std::result::Result<(), Fault> {
         let mut state = self.state();
         let mut faults = std::mem::take(&mut state.faults);
         if let Source::File(file) = &self.inner.source {
@@ -215,12 +216,12 @@ impl Weights {
                 shown.push("…");
             }
         }
-        bail!(
-            "the weights do not fit the network ({} faults: {}): {}",
-            faults.len(),
+        let (number, plural) = (faults.len(), if faults.len() == 1 { "" } else { "s" });
+        Err(Fault::new(format!(
+            "the weights do not fit the network ({number} fault{plural}: {}): {}",
             counts.join(", "),
             shown.join("; ")
-        )
+        )))
     }
 }
 

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
 use super::limit::Limit;
-use super::sampler::{Sampler, Stepped, parts, sum};
+use super::sampler::{Sampler, Stepped, sum};
 use super::schedule::Prediction;
 use super::source::NoiseSource;
 use super::table::Table;
@@ -57,8 +57,7 @@ impl Sampler for Ddim {
             Some(previous) => self.table.alpha_cumprod(previous),
             None => self.final_alpha,
         };
-        let (signal, scale) = (alpha.sqrt(), (1.0 - alpha).sqrt());
-        let (mut clean, noise) = parts(self.prediction, prediction, sample, signal, scale)?;
+        let (mut clean, noise) = self.table.parts(self.prediction, prediction, sample, timestep)?;
         clean = self.limit.apply(clean)?;
         // The paper's equations 12 and 16.
         let variance = (1.0 - previous) / (1.0 - alpha) * (1.0 - alpha / previous);

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
 use super::limit::Limit;
-use super::sampler::{Sampler, Stepped, parts, sum};
+use super::sampler::{Sampler, Stepped, sum};
 use super::schedule::Prediction;
 use super::source::NoiseSource;
 use super::table::Table;
@@ -64,8 +64,7 @@ impl Sampler for Ddpm {
         let alpha = self.table.alpha_cumprod(timestep);
         let previous = self.visited.get(index + 1).map_or(1.0, |at| self.table.alpha_cumprod(*at));
         let current = alpha / previous;
-        let (signal, scale) = (alpha.sqrt(), (1.0 - alpha).sqrt());
-        let (mut clean, _) = parts(self.prediction, prediction, sample, signal, scale)?;
+        let (mut clean, _) = self.table.parts(self.prediction, prediction, sample, timestep)?;
         clean = self.limit.apply(clean)?;
         let of_clean = previous.sqrt() * (1.0 - current) / (1.0 - alpha);
         let of_sample = current.sqrt() * (1.0 - previous) / (1.0 - alpha);

@@ -48,9 +48,6 @@ impl DpmSolver {
         if !(1..=3).contains(&order) {
             return Err("solver_order: must lie between 1 and 3".into());
         }
-        if order == 3 && algorithm == Algorithm::StochasticNoise {
-            return Err("solver_order: sde-dpmsolver has no third order".into());
-        }
         let to_zero = config.word("final_sigmas_type", "zero")? == "zero";
         let of_noise = matches!(algorithm, Algorithm::Noise | Algorithm::StochasticNoise);
         if of_noise && to_zero {
@@ -62,17 +59,35 @@ impl DpmSolver {
             "heun" => false,
             other => return Err(format!("solver_type: {other} is not midpoint or heun")),
         };
-        let few = steps < FEW_STEPS;
+        let levels = Levels::new(config, steps, Rounding::DpmSolver)?;
+        let calls = levels.timesteps.len();
+        let few = calls < FEW_STEPS;
         let lower = config.flag("lower_order_final", true)?;
-        Ok(Self {
-            levels: Levels::new(config, steps, Rounding::DpmSolver)?,
+        let solver = Self {
+            levels,
             algorithm,
             midpoint,
             order,
             lower_at_end: lower && few,
             first_at_end: config.flag("euler_at_final", false)? || (lower && few) || to_zero,
             history: Vec::new(),
-        })
+        };
+        let reaches_third =
+            (0..calls).any(|index| solver.order_at(index, order.min(index + 1)) == 3);
+        if reaches_third && algorithm == Algorithm::StochasticNoise {
+            let cause = "sde-dpmsolver has no third order, and this many steps would reach it";
+            return Err(format!("solver_order: {cause}"));
+        }
+        Ok(solver)
+    }
+
+    /// The order of the step at `index` when so many predictions are `known`.
+    fn order_at(&self, index: usize, known: usize) -> usize {
+        match self.levels.timesteps.len() - index {
+            1 if self.first_at_end => 1,
+            2 if self.lower_at_end => known.min(2),
+            _ => known,
+        }
     }
 
     /// How a step goes on from the sample, the newest prediction and noise.
@@ -148,12 +163,7 @@ impl Sampler for DpmSolver {
         let old = (self.history.len() + 1).saturating_sub(self.order);
         self.history.drain(..old.min(self.history.len()));
         self.history.push(said);
-        let left = self.levels.timesteps.len() - index;
-        let order = match left {
-            1 if self.first_at_end => 1,
-            2 if self.lower_at_end => self.history.len().min(2),
-            _ => self.history.len(),
-        };
+        let order = self.order_at(index, self.history.len());
         let levels = &self.levels.levels;
         let (from, to) = (levels[index], levels[index + 1]);
         let (of_sample, of_newest, spread) = self.first(from, to);

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
-use super::sampler::{Sampler, Stepped, quotient, sum};
+use super::sampler::{Sampler, Stepped};
 use super::sigmas::Sigmas;
 use super::source::NoiseSource;
 
@@ -36,11 +36,7 @@ impl Sampler for Euler {
         sample: &Tensor,
         _noise: &mut dyn NoiseSource,
     ) -> Result<Stepped> {
-        let (sigma, next) = (self.0.sigmas[index], self.0.sigmas[index + 1]);
-        let clean = self.0.clean(prediction, sample, sigma)?;
-        let derivative = quotient(&(sample - &clean)?, sigma)?;
-        let sample = sum(&[(1.0, sample), (next - sigma, &derivative)])?;
-        Ok(Stepped { sample, clean })
+        self.0.stepped(prediction, sample, index, self.0.sigmas[index + 1])
     }
 
     fn add_noise(&self, clean: &Tensor, noise: &Tensor, index: usize) -> Result<Tensor> {

@@ -4,7 +4,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
-use super::sampler::{Sampler, Stepped, quotient, sum};
+use super::sampler::{Sampler, Stepped, sum};
 use super::schedule::Prediction;
 use super::sigmas::Sigmas;
 use super::source::NoiseSource;
@@ -49,11 +49,9 @@ impl Sampler for EulerAncestral {
         sample: &Tensor,
         noise: &mut dyn NoiseSource,
     ) -> Result<Stepped> {
-        let (from, to) = (self.0.sigmas[index], self.0.sigmas[index + 1]);
-        let clean = self.0.clean(prediction, sample, from)?;
-        let (up, down) = ways(from as f32, to as f32);
-        let derivative = quotient(&(sample - &clean)?, from)?;
-        let sample = sum(&[(1.0, sample), (down - from, &derivative), (up, &noise.next(sample)?)])?;
+        let (up, down) = ways(self.0.sigmas[index] as f32, self.0.sigmas[index + 1] as f32);
+        let Stepped { sample: below, clean } = self.0.stepped(prediction, sample, index, down)?;
+        let sample = sum(&[(1.0, &below), (up, &noise.next(sample)?)])?;
         Ok(Stepped { sample, clean })
     }
 

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
 use super::limit::Limit;
-use super::sampler::{Sampler, Stepped, parts, sum};
+use super::sampler::{Sampler, Stepped, sum};
 use super::schedule::Prediction;
 use super::source::NoiseSource;
 use super::table::Table;
@@ -64,9 +64,8 @@ impl Sampler for Lcm {
         sample: &Tensor,
         noise: &mut dyn NoiseSource,
     ) -> Result<Stepped> {
-        let alpha = self.table.alpha_cumprod(self.visited[index]);
-        let (signal, scale) = (alpha.sqrt(), (1.0 - alpha).sqrt());
-        let (mut clean, _) = parts(self.prediction, prediction, sample, signal, scale)?;
+        let (mut clean, _) =
+            self.table.parts(self.prediction, prediction, sample, self.visited[index])?;
         clean = self.limit.apply(clean)?;
         let time = self.timesteps[index] * self.scaling;
         let spread = time * time + DATA_SPREAD * DATA_SPREAD;

@@ -4,12 +4,13 @@ use candle_core::{Result, Tensor};
 
 use super::config::{SchedulerConfig, trailing};
 use super::limit::Limit;
-use super::sampler::{parts, sum};
+use super::sampler::{parts, rest, sum};
 use super::schedule::{Prediction, Spacing};
 use super::sigmas::{ending_at, spaced};
 use super::table::{Table, interpolated, logarithms, timestep_of};
 
-/// Signal and noise of a sample = α · clean + σ · noise.
+/// Signal and noise of a sample = α · clean + σ · noise, rounded to single precision where diffusers does: the
+/// differences of λ between close levels feel it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Level {
     pub(super) alpha: f64,
@@ -20,15 +21,19 @@ pub(super) struct Level {
 
 impl Level {
     /// Of a sample of spread 1 in all.
-    fn of(sigma: f64) -> Self {
+    fn of(sigma: f32) -> Self {
         let alpha = 1.0 / (sigma * sigma + 1.0).sqrt();
-        Self { alpha, sigma: sigma * alpha, lambda: -sigma.ln() }
+        Self::at(alpha, sigma * alpha)
     }
 
     /// On the straight way from noise to the clean sample.
-    fn straight(sigma: f64) -> Self {
-        let alpha = 1.0 - sigma;
-        Self { alpha, sigma, lambda: alpha.ln() - sigma.ln() }
+    fn straight(sigma: f32) -> Self {
+        Self::at(1.0 - sigma, sigma)
+    }
+
+    fn at(alpha: f32, sigma: f32) -> Self {
+        let lambda = alpha.ln() - sigma.ln();
+        Self { alpha: alpha.into(), sigma: sigma.into(), lambda: lambda.into() }
     }
 }
 
@@ -105,14 +110,11 @@ impl Levels {
         } else {
             spaced(config, &falling, steps)?
         };
-        let mut smallest = all[0];
+        let respaced = straight || otherwise.is_some();
         let mut sigmas: Vec<f64> = match otherwise {
             otherwise if straight => {
                 let sigmas = straight_sigmas(config, otherwise, steps, rounding)?;
                 timesteps = sigmas.iter().map(|sigma| (sigma * count as f64).trunc()).collect();
-                if rounding == Rounding::UniPc {
-                    smallest = sigmas.last().copied().unwrap_or(smallest);
-                }
                 sigmas
             }
             Some(sigmas) => {
@@ -129,20 +131,21 @@ impl Levels {
                         if whole { at.round_ties_even() } else { at.trunc() }
                     })
                     .collect();
-                if rounding == Rounding::UniPc {
-                    smallest = sigmas.last().copied().unwrap_or(smallest);
-                }
                 sigmas
             }
             None => timesteps.iter().map(|at| interpolated(*at, &all)).collect(),
         };
+        let smallest = match rounding {
+            // UniPC stays at the last of its own levels.
+            Rounding::UniPc if respaced => sigmas.last().copied().unwrap_or(all[0]),
+            Rounding::UniPc | Rounding::DpmSolver => all[0],
+        };
         sigmas.push(if to_zero { 0.0 } else { smallest });
-        let single = |sigma: f64| f64::from(sigma as f32);
-        let level: fn(f64) -> Level = if straight { Level::straight } else { Level::of };
+        let level: fn(f32) -> Level = if straight { Level::straight } else { Level::of };
         let bare = rounding == Rounding::UniPc && !config.flag("predict_x0", true)?;
         Ok(Self {
             timesteps,
-            levels: sigmas.into_iter().map(|sigma| level(single(sigma))).collect(),
+            levels: sigmas.into_iter().map(|sigma| level(sigma as f32)).collect(),
             prediction: config.prediction,
             flow: config.word("prediction_type", "epsilon")? == "flow_prediction",
             // diffusers limits no clean sample that UniPC does not speak of.
@@ -169,7 +172,7 @@ impl Levels {
         }
         // The noise is what is left of the sample.
         let clean = self.limit.apply(clean)?;
-        let noise = sum(&[(1.0 / sigma, sample), (-alpha / sigma, &clean)])?;
+        let noise = rest(sample, alpha, &clean, sigma)?;
         Ok((clean, noise))
     }
 

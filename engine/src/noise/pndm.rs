@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::{SchedulerConfig, trailing};
-use super::sampler::{Sampler, Stepped, parts, sum};
+use super::sampler::{Sampler, Stepped, quotient, sum};
 use super::schedule::{Prediction, Spacing};
 use super::source::NoiseSource;
 use super::table::Table;
@@ -88,7 +88,8 @@ impl Pndm {
         })
     }
 
-    /// From `timestep` to the one `stride` before it (the paper's equation 9).
+    /// From `timestep` to the one `stride` before it (the paper's equation 9), in single precision and in
+    /// diffusers' order: where ᾱ is close to zero, both terms are hundreds of times their difference.
     fn transfer(
         &self,
         sample: &Tensor,
@@ -97,17 +98,19 @@ impl Pndm {
         previous: i64,
     ) -> Result<Tensor> {
         let alpha_at = |at: i64| {
-            usize::try_from(at).map_or(self.final_alpha, |at| self.table.alpha_cumprod(at))
+            usize::try_from(at).map_or(self.final_alpha, |at| self.table.alpha_cumprod(at)) as f32
         };
         let (alpha, before) = (alpha_at(timestep), alpha_at(previous));
         let noise = match self.prediction {
             Prediction::VPrediction => {
-                sum(&[(alpha.sqrt(), prediction), ((1.0 - alpha).sqrt(), sample)])?
+                let (signal, scale) = (f64::from(alpha.sqrt()), f64::from((1.0 - alpha).sqrt()));
+                sum(&[(signal, prediction), (scale, sample)])?
             }
             Prediction::Epsilon | Prediction::Sample => prediction.clone(),
         };
         let divisor = alpha * (1.0 - before).sqrt() + (alpha * (1.0 - alpha) * before).sqrt();
-        sum(&[((before / alpha).sqrt(), sample), (-(before - alpha) / divisor, &noise)])
+        let change = (noise * f64::from(before - alpha))?;
+        (sample * f64::from((before / alpha).sqrt()))? - quotient(&change, f64::from(divisor))?
     }
 
     /// One of the four calls of a step of Runge and Kutta's method.
@@ -195,9 +198,7 @@ impl Sampler for Pndm {
         _noise: &mut dyn NoiseSource,
     ) -> Result<Stepped> {
         let timestep = self.visited[index];
-        let alpha = self.table.alpha_cumprod(timestep);
-        let (signal, scale) = (alpha.sqrt(), (1.0 - alpha).sqrt());
-        let (clean, _) = parts(self.prediction, prediction, sample, signal, scale)?;
+        let (clean, _) = self.table.parts(self.prediction, prediction, sample, timestep)?;
         let sample = if self.counter < self.kutta {
             self.kutta_step(prediction, sample)?
         } else {

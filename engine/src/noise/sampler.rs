@@ -77,6 +77,12 @@ pub(super) fn quotient(tensor: &Tensor, divisor: f64) -> Result<Tensor> {
     tensor.broadcast_div(&Tensor::new(divisor, tensor.device())?.to_dtype(tensor.dtype())?)
 }
 
+/// What is left of `sample` = share · part + `unit` · rest. Where nothing is left, the rest is infinite or no
+/// number, as in diffusers, and may still be cut off.
+pub(super) fn rest(sample: &Tensor, share: f64, part: &Tensor, unit: f64) -> Result<Tensor> {
+    quotient(&sum(&[(1.0, sample), (-share, part)])?, unit)
+}
+
 /// Clean sample and noise of what a network predicted for `sample` = signal · clean + scale · noise.
 pub(super) fn parts(
     kind: Prediction,
@@ -86,14 +92,8 @@ pub(super) fn parts(
     scale: f64,
 ) -> Result<(Tensor, Tensor)> {
     match kind {
-        Prediction::Epsilon => {
-            let clean = sum(&[(1.0 / signal, sample), (-scale / signal, prediction)])?;
-            Ok((clean, prediction.clone()))
-        }
-        Prediction::Sample => {
-            let noise = sum(&[(1.0 / scale, sample), (-signal / scale, prediction)])?;
-            Ok((prediction.clone(), noise))
-        }
+        Prediction::Epsilon => Ok((rest(sample, scale, prediction, signal)?, prediction.clone())),
+        Prediction::Sample => Ok((prediction.clone(), rest(sample, signal, prediction, scale)?)),
         Prediction::VPrediction => Ok((
             sum(&[(signal, sample), (-scale, prediction)])?,
             sum(&[(signal, prediction), (scale, sample)])?,

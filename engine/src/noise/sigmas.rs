@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
-use super::sampler::{quotient, sum};
+use super::sampler::{Stepped, quotient, sum};
 use super::schedule::{Prediction, Spacing};
 use super::table::{Table, beta, exponential, interpolated, karras, logarithms, timestep_of};
 
@@ -37,7 +37,7 @@ impl Sigmas {
             // The noise itself tells the network where it is.
             "continuous" if config.prediction == Prediction::VPrediction => {
                 let of = |sigma: &f64| f64::from(0.25 * (*sigma as f32).ln());
-                let count = levels.timesteps.len();
+                let count = levels.sigmas.len() - 1;
                 levels.timesteps = levels.sigmas[..count].iter().map(of).collect();
             }
             "discrete" | "continuous" => {}
@@ -117,6 +117,21 @@ impl Sigmas {
                 sum(&[(share, prediction), (1.0, &quotient(sample, f64::from(spread))?)])
             }
         }
+    }
+
+    /// A step of Euler's from step `index` to the noise level `to`.
+    pub(super) fn stepped(
+        &self,
+        prediction: &Tensor,
+        sample: &Tensor,
+        index: usize,
+        to: f64,
+    ) -> Result<Stepped> {
+        let from = self.sigmas[index];
+        let clean = self.clean(prediction, sample, from)?;
+        let derivative = quotient(&(sample - &clean)?, from)?;
+        let sample = sum(&[(1.0, sample), (to - from, &derivative)])?;
+        Ok(Stepped { sample, clean })
     }
 
     pub(super) fn add_noise(&self, clean: &Tensor, noise: &Tensor, index: usize) -> Result<Tensor> {

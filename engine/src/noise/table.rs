@@ -7,7 +7,8 @@ use candle_core::Tensor;
 use special::Beta;
 
 use super::config::SchedulerConfig;
-use super::sampler::sum;
+use super::sampler::{parts, sum};
+use super::schedule::Prediction;
 
 /// ᾱ of every training timestep.
 #[derive(Debug, Clone)]
@@ -121,6 +122,18 @@ impl Table {
     ) -> candle_core::Result<Tensor> {
         let alpha = self.alpha_cumprod(timestep);
         sum(&[(alpha.sqrt(), clean), ((1.0 - alpha).sqrt(), noise)])
+    }
+
+    /// Clean sample and noise of what a network predicted for `sample` at a timestep.
+    pub(super) fn parts(
+        &self,
+        kind: Prediction,
+        prediction: &Tensor,
+        sample: &Tensor,
+        timestep: usize,
+    ) -> candle_core::Result<(Tensor, Tensor)> {
+        let alpha = self.alpha_cumprod(timestep);
+        parts(kind, prediction, sample, alpha.sqrt(), (1.0 - alpha).sqrt())
     }
 
     /// √((1 − ᾱ) / ᾱ) of every timestep.

@@ -91,6 +91,40 @@ fn a_perfect_prediction_leads_back_to_the_clean_sample() {
 }
 
 #[test]
+fn what_is_divided_by_no_signal_is_cut_off_at_the_range() {
+    let saved = json!({
+        "rescale_betas_zero_snr": true, "timestep_spacing": "trailing", "prediction_type": "epsilon",
+        "clip_sample": true, "clip_sample_range": 2.5,
+    });
+    let sample = Tensor::new(&[[0.3f32, -0.9, 0.8]], &Device::Cpu).unwrap();
+    let prediction = Tensor::new(&[[-0.4f32, 0.1, 1.7]], &Device::Cpu).unwrap();
+    for name in ["DDIM", "DDPM"] {
+        let mut sampler = config(name, saved.clone()).unwrap().sampler(3).unwrap();
+        let stepped = sampler.step(&prediction, 0, &sample, &mut Silence).unwrap();
+        assert_eq!(stepped.clean.to_vec2::<f32>().unwrap(), [[2.5, -2.5, -2.5]], "{name}");
+        let next = stepped.sample.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert!(next.iter().all(|value| value.is_finite()), "{name}: {next:?}");
+    }
+}
+
+#[test]
+fn the_third_order_of_the_stochastic_solver_is_refused_where_it_is_reached() {
+    let solver = |more: serde_json::Value, steps| {
+        let mut all = json!({
+            "algorithm_type": "sde-dpmsolver", "solver_order": 3, "final_sigmas_type": "sigma_min",
+        });
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        config("DPMSolverMultistep", all).unwrap().sampler(steps).map(drop)
+    };
+    // The last two of few steps are of lower order, and so is the second.
+    assert!((1..=4).all(|steps| solver(json!({}), steps).is_ok()));
+    for (more, steps) in [(json!({}), 5), (json!({ "lower_order_final": false }), 3)] {
+        let error = solver(more, steps).unwrap_err();
+        assert!(error.starts_with("solver_order: sde-dpmsolver"), "{error}");
+    }
+}
+
+#[test]
 fn a_configuration_that_cannot_be_followed_is_refused_by_name() {
     let refused = |name: &str, key: &str, value: serde_json::Value| {
         let config = config(name, serde_json::json!({ key: value }));

@@ -3,8 +3,8 @@
 use candle_core::{Result, Tensor};
 
 use super::config::SchedulerConfig;
-use super::multistep::{Levels, Rounding};
-use super::sampler::{Sampler, Stepped, sum};
+use super::multistep::{Level, Levels, Rounding};
+use super::sampler::{Sampler, Stepped, quotient, sum};
 use super::source::NoiseSource;
 
 /// A multistep sampler that corrects each step once the network has seen where it led.
@@ -23,8 +23,9 @@ pub(super) struct UniPc {
     taken: usize,
 }
 
-/// The solution of `rows` · x = `right`, by elimination.
-fn solve(mut rows: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
+/// The solution of `rows` · x = `right`, by elimination: in single precision, as diffusers has it, for the rows of
+/// close levels hardly differ and the rounding is seen.
+fn solve(mut rows: Vec<Vec<f32>>, mut right: Vec<f32>) -> Vec<f32> {
     let size = right.len();
     for column in 0..size {
         let pivot = (column..size)
@@ -44,7 +45,7 @@ fn solve(mut rows: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
     }
     let mut solved = vec![0.0; size];
     for row in (0..size).rev() {
-        let known: f64 = (row + 1..size).map(|at| rows[row][at] * solved[at]).sum();
+        let known: f32 = (row + 1..size).map(|at| rows[row][at] * solved[at]).sum();
         solved[row] = (right[row] - known) / rows[row][row];
     }
     solved
@@ -84,16 +85,22 @@ impl UniPc {
         order: usize,
         seen: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let levels = &self.levels.levels;
-        let (start, end) = (levels[from], levels[from + 1]);
-        let h = end.lambda - start.lambda;
+        // All in single precision and diffusers' own order: what is left of φ after it lost its first terms is
+        // in good part rounding.
+        let single = |at: usize| {
+            let Level { alpha, sigma, lambda } = self.levels.levels[at];
+            (alpha as f32, sigma as f32, lambda as f32)
+        };
+        let ((alpha, sigma, lambda), (end_alpha, end_sigma, end_lambda)) =
+            (single(from), single(from + 1));
+        let h = end_lambda - lambda;
         let newest = &history[history.len() - 1];
         let mut ratios = Vec::new();
         let mut differences = Vec::new();
         for back in 1..order {
-            let ratio = (levels[from - back].lambda - start.lambda) / h;
+            let ratio = (single(from - back).2 - lambda) / h;
             let before = &history[history.len() - 1 - back];
-            differences.push(sum(&[(1.0 / ratio, before), (-1.0 / ratio, newest)])?);
+            differences.push(quotient(&(before - newest)?, ratio.into())?);
             ratios.push(ratio);
         }
         ratios.push(1.0);
@@ -101,12 +108,12 @@ impl UniPc {
         let grown = hh.exp_m1();
         let b_of_h = if self.first_kind { hh } else { grown };
         let mut phi = grown / hh - 1.0;
-        let mut factorial = 1.0;
+        let mut factorial = 1.0f32;
         let (mut rows, mut right) = (Vec::new(), Vec::new());
         for power in 0..order {
-            rows.push(ratios.iter().map(|ratio| ratio.powi(power as i32)).collect::<Vec<f64>>());
+            rows.push(ratios.iter().map(|ratio| ratio.powf(power as f32)).collect::<Vec<f32>>());
             right.push(phi * factorial / b_of_h);
-            factorial *= (power + 2) as f64;
+            factorial *= (power + 2) as f32;
             phi = phi / hh - 1.0 / factorial;
         }
         let weights = match (seen, order) {
@@ -119,20 +126,21 @@ impl UniPc {
                 solve(rows.into_iter().map(|row| row[..size].to_vec()).collect(), right)
             }
         };
+        if let Some(seen) = seen {
+            differences.push((seen - newest)?);
+        }
         let (of_sample, scale) = if self.predicts_clean {
-            (end.sigma / start.sigma, -end.alpha)
+            (end_sigma / sigma, -end_alpha)
         } else {
-            (end.alpha / start.alpha, -end.sigma)
+            (end_alpha / alpha, -end_sigma)
         };
-        let mut next = sum(&[(of_sample, sample), (scale * grown, newest)])?;
-        for (weight, difference) in weights.iter().zip(&differences) {
-            next = sum(&[(1.0, &next), (scale * b_of_h * weight, difference)])?;
+        let next = sum(&[(of_sample.into(), sample), ((scale * grown).into(), newest)])?;
+        if differences.is_empty() {
+            return Ok(next);
         }
-        if let (Some(seen), Some(weight)) = (seen, weights.last()) {
-            let weight = scale * b_of_h * weight;
-            next = sum(&[(1.0, &next), (weight, seen), (-weight, newest)])?;
-        }
-        Ok(next)
+        let weighed: Vec<_> =
+            weights.iter().map(|weight| f64::from(*weight)).zip(&differences).collect();
+        sum(&[(1.0, &next), ((scale * b_of_h).into(), &sum(&weighed)?)])
     }
 }
 

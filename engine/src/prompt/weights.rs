@@ -25,6 +25,10 @@ pub const LARGEST_WEIGHT: f64 = 10.0;
 const STEP: f64 = 1.1;
 /// Pairs within pairs.
 const DEEPEST: usize = 32;
+/// Brackets that are named, at most.
+const MOST_NAMED: usize = 32;
+/// Characters beside a bracket that name it.
+const SHOWN: usize = 24;
 
 /// A part of a prompt.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,6 +120,55 @@ pub fn parse(prompt: &str, field: &'static str) -> Result<Vec<Piece>, PromptErro
         pieces.push(Piece::plain(""));
     }
     Ok(pieces)
+}
+
+/// Brackets of a prompt that look like emphasis and are plain text, each in a sentence with what stands beside
+/// it: those without a partner, and those that end in what is a number elsewhere. 32 at most; none of a prompt
+/// that [`parse`] refuses.
+pub fn plain_brackets(prompt: &str) -> Vec<String> {
+    let marks = marks(prompt);
+    let Ok(partners) = factors(&marks) else { return Vec::new() };
+    let text = |place: Option<usize>| match place.and_then(|place| marks.get(place)) {
+        Some(Mark::Text(text)) => *text,
+        Some(_) | None => "",
+    };
+    let alone =
+        |shown: String| format!("“{shown}” has a bracket without its partner: it is plain text");
+    let found = marks.iter().enumerate().filter_map(|(place, mark)| {
+        let (before, after) = (text(place.checked_sub(1)), text(Some(place + 1)));
+        match (mark, partners[place]) {
+            (Mark::Round, None) => Some(alone(format!("({}", first(after)))),
+            (Mark::Square, None) => Some(alone(format!("[{}", first(after)))),
+            (Mark::RoundEnd(end, _), None) => Some(alone(format!("{}{end}", last(before)))),
+            (Mark::SquareEnd, None) => Some(alone(format!("{}]", last(before)))),
+            (Mark::RoundEnd(_, None), Some(_)) if ends_in_a_number(before) => Some(format!(
+                "“{})” holds no weight that is read: one is written as in (term:1.3)",
+                last(before)
+            )),
+            (Mark::Text(_), _) | (_, Some(_)) => None,
+        }
+    });
+    found.take(MOST_NAMED).collect()
+}
+
+/// Whether `text` ends in a colon and what a person may take for a number: `1e9`, `1,3`, `nan`.
+fn ends_in_a_number(text: &str) -> bool {
+    let Some((_, number)) = text.rsplit_once(':') else { return false };
+    let number = number.trim().trim_start_matches(['+', '-']).to_lowercase();
+    let digits = number.trim_start_matches(['.', ',']);
+    let begins = digits.starts_with(|c: char| c.is_ascii_digit());
+    (begins && !number.contains(char::is_whitespace))
+        || ["nan", "inf", "infinity"].contains(&number.as_str())
+}
+
+/// The first characters of a text.
+fn first(text: &str) -> &str {
+    text.char_indices().nth(SHOWN).map_or(text, |(end, _)| &text[..end])
+}
+
+/// The last characters of a text.
+fn last(text: &str) -> &str {
+    text.char_indices().rev().nth(SHOWN - 1).map_or(text, |(begin, _)| &text[begin..])
 }
 
 /// Where the other bracket of a pair stands, and what the pair multiplies by.

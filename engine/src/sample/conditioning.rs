@@ -9,6 +9,7 @@
 
 use candle_core::{Device, Result, Tensor};
 
+use crate::kernel::Fault;
 use crate::model::{ModelError, Tokenizer, Unit};
 use crate::prompt::PromptError;
 use crate::prompt::weights::{Piece, literal, parse};
@@ -62,7 +63,13 @@ pub enum ConditionError {
     Model(#[from] ModelError),
     /// The encoder failed.
     #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
+    Tensor(#[from] Fault),
+}
+
+impl From<candle_core::Error> for ConditionError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error.into())
+    }
 }
 
 /// Tokens of one window, with a weight each.

@@ -1,6 +1,7 @@
 //! What can keep a request from its image.
 
 use super::conditioning::ConditionError;
+use crate::kernel::Fault;
 use crate::model::ModelError;
 
 /// An error of a sampling.
@@ -27,7 +28,13 @@ pub enum SampleError {
     Model(#[from] ModelError),
     /// A computation failed.
     #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
+    Tensor(#[from] Fault),
+}
+
+impl From<candle_core::Error> for SampleError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error.into())
+    }
 }
 
 impl SampleError {

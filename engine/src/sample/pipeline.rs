@@ -194,6 +194,11 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Whether the model is told of the picture's sizes, as Stable Diffusion XL is.
+    pub fn takes_sizes(&self) -> bool {
+        self.unet.config().adds_text_and_sizes()
+    }
+
     /// The model's own scheduler.
     pub fn scheduler(&self) -> &SchedulerConfig {
         &self.scheduler

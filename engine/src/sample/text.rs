@@ -3,13 +3,14 @@
 use candle_core::{Device, Result, Tensor};
 
 use super::conditioning::{
-    ConditionError, States, TextNotes, TextOptions, Tower, chunks, condition,
+    ConditionError, Emphasis, States, TextNotes, TextOptions, Tower, chunks, condition,
 };
 use super::error::SampleError;
 use super::request::Request;
 use crate::adapter::{AdapterError, Component, Embedding};
 use crate::model::{Bundle, ModelError, Part, TextEncoder, Tokenizer};
 use crate::nn::Weights;
+use crate::prompt::weights;
 
 /// A text encoder with its tokenizer.
 pub(super) struct Words {
@@ -256,6 +257,14 @@ impl TextReader {
     /// Where its emphasis cannot be read.
     pub fn notes(&self, text: &str) -> std::result::Result<TextNotes, ConditionError> {
         Ok(chunks(&self.tokenizer, text, self.window, &self.options)?.notes)
+    }
+
+    /// Brackets of `text` that look like emphasis and are read as plain text, each in a sentence.
+    pub fn plain_brackets(&self, text: &str) -> Vec<String> {
+        match self.options.emphasis {
+            Emphasis::Literal => Vec::new(),
+            Emphasis::RestoredMean | Emphasis::Interpolated => weights::plain_brackets(text),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::error::ServeError;
 use super::request::{GenerateRequest, PromptNote};
 use crate::dicom::Frame;
 use crate::noise::SchedulerConfig;
-use crate::sample::{SampleError, Start, TextReader};
+use crate::sample::{SampleError, SamplingOptions, Start, TextReader};
 
 /// Something about a field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,6 +30,34 @@ pub(super) fn of_texts(
         notes.extend(PromptNote::of(field, found));
     }
     Ok(notes)
+}
+
+/// Brackets of a sentence and of a negative prompt that mean nothing, though they look it.
+pub(super) fn of_brackets(
+    reader: &TextReader,
+    sentence: &str,
+    negative: Option<&str>,
+) -> Vec<RequestNote> {
+    let of = |field| move |note| RequestNote { field, note };
+    let negative = negative.map(|text| reader.plain_brackets(text)).unwrap_or_default();
+    let sentence = reader.plain_brackets(sentence).into_iter().map(of("prompt"));
+    sentence.chain(negative.into_iter().map(of("negative"))).collect()
+}
+
+/// That sizes are given to a model that is told of none.
+pub(super) fn of_sizes(options: &SamplingOptions) -> Vec<RequestNote> {
+    let negative = options.negative_sizes.unwrap_or_default();
+    let given = [
+        ("original_size", options.sizes.original),
+        ("crop", options.sizes.crop),
+        ("target_size", options.sizes.target),
+        ("negative_original_size", negative.original),
+        ("negative_crop", negative.crop),
+        ("negative_target_size", negative.target),
+    ];
+    let note = "Stable Diffusion XL alone is told of sizes, and this model is none: it is left out";
+    let given = given.into_iter().filter(|(_, size)| size.is_some());
+    given.map(|(field, _)| RequestNote { field, note: note.to_owned() }).collect()
 }
 
 /// The notes on a request whose images are `own` pixels high and wide unless it asks for another size.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::ServeError;
-use crate::adapter::{AdapterError, Embedding};
+use crate::adapter::{AdapterError, Embedding, STRONGEST_SCALE};
 use crate::dicom::{Frame, Provenance};
 use crate::noise::SchedulerConfig;
 use crate::prompt::{LONGEST_TEXT, StructuredPrompt, weights};
@@ -13,8 +13,6 @@ use crate::sample::{Control, ImagePrompt, MOST_STEPS, SamplingOptions, Start, Te
 const MOST_IMAGES: u32 = 16;
 /// Guidance beyond which nothing but artefacts comes.
 const STRONGEST_GUIDANCE: f32 = 30.0;
-/// An adapter's scale beyond which nothing but artefacts comes.
-const STRONGEST_ADAPTER: f32 = 4.0;
 /// Learned words of one request.
 const MOST_EMBEDDINGS: usize = 64;
 
@@ -134,7 +132,7 @@ impl GenerateRequest {
         )?;
         for adapter in &self.adapters {
             check(
-                (0.0..=STRONGEST_ADAPTER).contains(&adapter.scale),
+                (0.0..=STRONGEST_SCALE).contains(&adapter.scale),
                 "adapter_scale",
                 "must lie between 0 and 4",
             )?;

@@ -27,6 +27,7 @@ pub struct Service {
     scheduler: Arc<SchedulerConfig>,
     control_networks: Arc<[String]>,
     image_reader: Option<Arc<str>>,
+    takes_sizes: bool,
 }
 
 impl Service {
@@ -35,23 +36,11 @@ impl Service {
     /// # Errors
     /// Where card, configuration or weights are missing or do not fit together.
     pub fn open(folder: &Path, device: &Device) -> Result<Self, ServeError> {
-        Self::open_with(folder, &[], device)
+        Self::open_beside(folder, &[], None, device)
     }
 
     /// As [`Self::open`], with control networks (ControlNets, T2I-Adapters) from folders of their own after
-    /// those of the bundle.
-    ///
-    /// # Errors
-    /// Where a part is missing or damaged, or they do not fit together.
-    pub fn open_with(
-        folder: &Path,
-        control_networks: &[PathBuf],
-        device: &Device,
-    ) -> Result<Self, ServeError> {
-        Self::open_beside(folder, control_networks, None, device)
-    }
-
-    /// As [`Self::open_with`], with an IP-Adapter, so that requests may bring image prompts.
+    /// those of the bundle, and with an IP-Adapter, so that requests may bring image prompts.
     ///
     /// # Errors
     /// Where a part is missing or damaged, or they do not fit together.
@@ -74,12 +63,21 @@ impl Service {
         let reader = Arc::new(pipeline.reader());
         let scheduler = Arc::new(pipeline.scheduler().clone());
         let networks: Arc<[String]> = pipeline.control_hashes().into();
+        let takes_sizes = pipeline.takes_sizes();
         let (orders, received) = channel();
         std::thread::Builder::new()
             .name("engine-device".into())
             .spawn(move || work(&bundle, &mut pipeline, &received))
             .map_err(|_| ServeError::Stopped)?;
-        Ok(Self { orders, card, reader, scheduler, control_networks: networks, image_reader })
+        Ok(Self {
+            orders,
+            card,
+            reader,
+            scheduler,
+            control_networks: networks,
+            image_reader,
+            takes_sizes,
+        })
     }
 
     /// The model's card.
@@ -135,7 +133,12 @@ impl Service {
         let sentence = request.checked_sentence()?;
         let texts = notes::of_texts(&reader, &sentence, request.negative.as_deref())?;
         let side = self.card.image_size as u32;
-        Ok(notes::of_request(request, texts, (side, side), &self.scheduler))
+        let mut notes = notes::of_brackets(&reader, &sentence, request.negative.as_deref());
+        notes.extend(notes::of_request(request, texts, (side, side), &self.scheduler));
+        if !self.takes_sizes {
+            notes.extend(notes::of_sizes(&request.options));
+        }
+        Ok(notes)
     }
 
     /// Makes the images of a request. Blocks: call it where blocking is allowed.

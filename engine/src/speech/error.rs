@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::kernel::Fault;
+
 /// An error of reading sound, opening a speech model or listening.
 #[derive(Debug, thiserror::Error)]
 pub enum SpeechError {
@@ -43,7 +45,13 @@ pub enum SpeechError {
     Cancelled,
     /// The weights do not fit, or a computation failed.
     #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
+    Tensor(#[from] Fault),
+}
+
+impl From<candle_core::Error> for SpeechError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error.into())
+    }
 }
 
 impl SpeechError {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::adapter::AdapterError;
 use crate::data::DataError;
+use crate::kernel::Fault;
 use crate::model::ModelError;
 
 /// An error of a training.
@@ -54,7 +55,13 @@ pub enum TrainError {
     Data(#[from] DataError),
     /// A computation failed.
     #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
+    Tensor(#[from] Fault),
+}
+
+impl From<candle_core::Error> for TrainError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error.into())
+    }
 }
 
 impl TrainError {

@@ -167,7 +167,9 @@ def case(draw: Draw, folder: Path) -> Case:
         noise = torch.randn(shape)
         outputs = torch.randn(len(scheduler.timesteps), *shape)
         trajectory, draws = sampled(scheduler, noise * spread, outputs)
-    except (ValueError, NotImplementedError, IndexError, AssertionError, TypeError, AttributeError, RuntimeError) as cause:
+    except (
+        ValueError, NotImplementedError, IndexError, AssertionError, TypeError, AttributeError, RuntimeError, NameError,
+    ) as cause:
         raise Skipped(f"{name}: {cause}") from cause
     if not torch.isfinite(trajectory).all() or not math.isfinite(spread):
         raise Skipped(f"{name}: no numbers")

@@ -33,6 +33,8 @@ BETA = {"use_beta_sigmas": True}
 FLOW = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
 CUT = {"thresholding": True, "dynamic_thresholding_ratio": 0.9, "sample_max_value": 3.0}
 MIN = {"final_sigmas_type": "sigma_min"}
+# Divides by no signal at all at its first step, and is saved by being cut off.
+SAVED = {**ZERO, "prediction_type": "epsilon", "clip_sample": True}
 
 CASES = [
     *spread("DDIM", *SPACINGS, OFFSET, ZERO, {**COSINE, "clip_sample": True}, {"set_alpha_to_one": False}),
@@ -92,6 +94,12 @@ CASES = [
     *spread("UniPCMultistep", BETA, CUT, {**FLOW, "flow_shift": 3.0}, {**FLOW, **KARRAS}, {**FLOW, "shift_terminal": 0.1}),
     *spread("LCM", CUT),
     *spread("FlowMatchEulerDiscrete", BETA, {"invert_sigmas": True}),
+    *spread("DDIM", SAVED),
+    *spread("DDPM", SAVED),
+    *spread("LCM", SAVED),
+    *spread("EulerDiscrete", {**VELOCITY, "timestep_type": "continuous", "interpolation_type": "log_linear"}),
+    # Levels so close that the weights are rounding in good part.
+    *spread("UniPCMultistep", {"solver_order": 4}),
 ]
 
 

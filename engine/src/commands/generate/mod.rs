@@ -11,6 +11,7 @@ use skiagraph_engine::adapter::AdapterError;
 use skiagraph_engine::control::ControlKind;
 use skiagraph_engine::device::{CancelToken, DeviceChoice};
 use skiagraph_engine::dicom::read_provenance;
+use skiagraph_engine::model::ModelError;
 use skiagraph_engine::prompt::StructuredPrompt;
 use skiagraph_engine::serve::{
     GenerateRequest, Given, IpAdapterFiles, Progress, SamplingOptions, ServeError, Service, Sizes,
@@ -42,26 +43,30 @@ pub(crate) fn run(
     let ip_adapter =
         ip_adapter.map(|(adapter, image_encoder)| IpAdapterFiles { adapter, image_encoder });
     let networks = &arguments.control_network;
-    let service = Service::open_beside(&arguments.model, networks, ip_adapter.as_ref(), &device)?;
+    let fault = |error| by_option(error, arguments);
+    let service = Service::open_beside(&arguments.model, networks, ip_adapter.as_ref(), &device)
+        .map_err(fault)?;
     let request = match &arguments.replay {
         Some(file) => again(arguments, file, &service)?,
         None => asked(arguments, &service)?,
     };
-    service.validate(&request).map_err(by_option)?;
-    for note in service.notes_on(&request).map_err(by_option)? {
-        output.note(&note, &format!("{}: {}", option(note.field), note.note))?;
-    }
+    service.validate(&request).map_err(fault)?;
+    let mut notes = service.notes_on(&request).map_err(fault)?;
     let progress = output.progress("steps");
     // One at a time: each is kept as soon as it is finished.
     for index in 0..request.count {
         let mut on_progress = |step: Progress| {
+            // Not before there is a step: what is refused needs no notes.
+            for note in notes.drain(..) {
+                let _ = output.note(&note, &format!("{}: {}", option(note.field), note.note));
+            }
             let total = u64::from(step.steps) * u64::from(request.count);
             progress.at(u64::from(index * step.steps + step.step), total);
         };
         let seed = request.seed.wrapping_add(u64::from(index));
         let one = GenerateRequest { seed, count: 1, ..request.clone() };
         let images = service.generate(&one, &mut on_progress, &CancelToken::new());
-        for image in images.map_err(by_option)? {
+        for image in images.map_err(fault)? {
             // Not before there is something to write: what is refused leaves no trace.
             let out = &arguments.out;
             std::fs::create_dir_all(out).with_context(|| format!("--out: {}", out.display()))?;
@@ -94,14 +99,39 @@ fn option(field: &str) -> String {
     }
 }
 
+/// The option that brought the file at `path`, or the folder in which it lies.
+fn option_of(path: &Path, arguments: &Arguments) -> &'static str {
+    let loras = || arguments.lora.iter().filter_map(|text| Some(adapter(text).ok()?.path));
+    let holds = |given: PathBuf| path.starts_with(given);
+    if arguments.ip_adapter.clone().is_some_and(holds) {
+        "--ip-adapter"
+    } else if arguments.image_encoder.clone().is_some_and(holds) {
+        "--image-encoder"
+    } else if arguments.control_network.iter().cloned().any(holds) {
+        "--control-network"
+    } else if arguments.embedding.iter().any(|text| holds(embedding(text).path)) {
+        "--embedding"
+    } else if loras().any(holds) {
+        "--lora"
+    } else {
+        "--model"
+    }
+}
+
 /// The error by the name of the option that it is about.
-fn by_option(error: ServeError) -> anyhow::Error {
+fn by_option(error: ServeError, arguments: &Arguments) -> anyhow::Error {
     match error {
         ServeError::Invalid { field, cause }
-        | ServeError::Adapter(AdapterError::Config { field: field @ "embeddings", cause }) => {
-            anyhow!("{}: {cause}", option(field))
-        }
-        ServeError::Adapter(wrong @ AdapterError::WrongBase { .. }) => anyhow!("--lora: {wrong}"),
+        | ServeError::Adapter(AdapterError::Config {
+            field: field @ ("adapters" | "embeddings" | "ip_adapter"),
+            cause,
+        }) => anyhow!("{}: {cause}", option(field)),
+        ServeError::Adapter(wrong @ AdapterError::Config { .. }) => anyhow!("--lora: {wrong}"),
+        ServeError::Model(ModelError::File { path, cause })
+        | ServeError::Adapter(
+            AdapterError::Model(ModelError::File { path, cause })
+            | AdapterError::WrongBase { path, cause },
+        ) => anyhow!("{}: {}: {cause}", option_of(&path, arguments), path.display()),
         other => other.into(),
     }
 }
@@ -170,8 +200,9 @@ fn options(arguments: &Arguments) -> SamplingOptions {
 
 /// The request that made `file`.
 fn again(arguments: &Arguments, file: &Path, service: &Service) -> anyhow::Result<GenerateRequest> {
-    let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
-    let description = read_provenance(&bytes).with_context(|| file.display().to_string())?;
+    let place = || format!("--replay: {}", file.display());
+    let bytes = std::fs::read(file).with_context(place)?;
+    let description = read_provenance(&bytes).with_context(place)?;
     let adapters: Vec<_> =
         arguments.lora.iter().map(|text| adapter(text)).collect::<anyhow::Result<_>>()?;
     let read = |option: &str, path: &Option<PathBuf>| {
@@ -186,5 +217,6 @@ fn again(arguments: &Arguments, file: &Path, service: &Service) -> anyhow::Resul
         image_prompts: image_prompts(arguments)?.into_iter().map(|prompt| prompt.image).collect(),
         image_reader: service.image_reader().map(str::to_owned),
     };
-    replay(&description, service.card(), service.control_networks(), &given).map_err(by_option)
+    replay(&description, service.card(), service.control_networks(), &given)
+        .map_err(|error| by_option(error, arguments))
 }

@@ -13,7 +13,7 @@ use super::Arguments;
 
 pub(super) fn scheduler(name: &str, service: &Service) -> anyhow::Result<SchedulerConfig> {
     let config = if Path::new(name).is_file() {
-        let text = std::fs::read(name).with_context(|| name.to_owned())?;
+        let text = std::fs::read(name).with_context(|| format!("--scheduler: {name}"))?;
         SchedulerConfig::parse(&text)
     } else {
         SchedulerConfig::named(name, service.scheduler())
@@ -72,7 +72,8 @@ pub(super) fn picture(option: &str, path: &Path) -> anyhow::Result<Frame> {
 }
 
 pub(super) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    skiagraph_engine::files::replace(path, bytes).with_context(|| path.display().to_string())
+    skiagraph_engine::files::replace(path, bytes)
+        .with_context(|| format!("--out: {}", path.display()))
 }
 
 pub(super) fn parse<T>(

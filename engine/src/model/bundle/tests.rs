@@ -72,7 +72,7 @@ fn a_weight_that_is_no_number_is_refused_by_name() {
             let bias = Tensor::new(values, &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
             all.insert("conv_in.bias".into(), bias);
         });
-        assert!(told.contains("1 faults: 1 not finite"), "{told}");
+        assert!(told.contains("1 fault: 1 not finite"), "{told}");
         assert!(told.contains("conv_in.bias holds NaN or infinity"), "{told}");
     }
     let told = changed(|all| {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::disk::read_json;
 use super::error::ModelError;
 use crate::dicom::Frame;
+use crate::kernel::Fault;
 use resample::{Filter, resample};
 
 /// `preprocessor_config.json`. What it leaves out has transformers' values.
@@ -174,8 +175,7 @@ impl ImageProcessor {
             let shades = self.shades(channel);
             values.extend(grey.iter().map(|value| shades[usize::from(*value)]));
         }
-        Tensor::from_vec(values, (1, 3, self.size, self.size), device)
-            .map_err(|cause| cause.to_string())
+        Tensor::from_vec(values, (1, 3, self.size, self.size), device).map_err(Fault::words)
     }
 
     /// Width and height after resizing.

@@ -36,6 +36,21 @@ fn a_folder_is_copied_without_what_no_bundle_needs() {
 }
 
 #[test]
+fn a_tokenizer_in_one_file_is_none_that_is_missing() {
+    let desk = tempfile::tempdir().unwrap();
+    let from = desk.path().join("from");
+    tiny(&from);
+    let notes = |to: &str| {
+        let imported = import(&from, &desk.path().join(to), &ImportOptions::default()).unwrap();
+        imported.notes.into_iter().filter(|note| note.contains("tokenizer")).count()
+    };
+    std::fs::remove_file(from.join("tokenizer/merges.txt")).unwrap();
+    assert_eq!(notes("without"), 1);
+    std::fs::write(from.join("tokenizer/tokenizer.json"), "{}").unwrap();
+    assert_eq!(notes("whole"), 0);
+}
+
+#[test]
 fn nothing_is_left_of_a_model_that_is_damaged() {
     let desk = tempfile::tempdir().unwrap();
     let (from, to) = (desk.path().join("from"), desk.path().join("models/to"));

@@ -141,6 +141,16 @@ enum Merge {
 }
 
 impl Files {
+    /// Whether the vocabulary lies in files of its own.
+    fn separate(folder: &Path) -> bool {
+        folder.join("vocab.json").is_file() && folder.join("merges.txt").is_file()
+    }
+
+    /// Whether there is a vocabulary in `folder`, in one of the forms that [`Self::read`] takes.
+    pub(super) fn are_in(folder: &Path) -> bool {
+        Self::separate(folder) || folder.join("tokenizer.json").is_file()
+    }
+
     /// Reads `vocab.json` and `merges.txt`, or `tokenizer.json` where one of them is missing, and
     /// the tokens with a role and the added ones.
     pub(super) fn read(folder: &Path) -> Result<Self, ModelError> {
@@ -148,7 +158,7 @@ impl Files {
         let whole = folder.join("tokenizer.json");
         let config: Roles = json(&folder.join("tokenizer_config.json"))?.unwrap_or_default();
         let map: Roles = json(&folder.join("special_tokens_map.json"))?.unwrap_or_default();
-        let separate = vocabulary.is_file() && merges.is_file();
+        let separate = Self::separate(folder);
         let whole: Option<Whole> = if separate { None } else { json(&whole)? };
         let mut special = Special::default();
         let mut added = BTreeMap::new();

@@ -128,3 +128,31 @@ fn whatever_is_typed_no_text_is_lost() {
     }
     assert!(read > 10_000 && refused > 10, "{read} read, {refused} refused");
 }
+
+#[test]
+fn brackets_that_are_plain_text_are_named() {
+    let number = |shown: &str| {
+        format!("“{shown}” holds no weight that is read: one is written as in (term:1.3)")
+    };
+    let alone =
+        |shown: &str| format!("“{shown}” has a bracket without its partner: it is plain text");
+    for (prompt, expected) in [
+        ("(chest:1e9)", vec![number("chest:1e9)")]),
+        (
+            "(chest:1,3), (a:nan) ((b",
+            vec![number("chest:1,3)"), number("a:nan)"), alone("("), alone("(b")],
+        ),
+        ("a] [b", vec![alone("a]"), alone("[b")]),
+        ("seen at 12:30) today", vec![alone("seen at 12:30)")]),
+        ("(肺:１.３)", vec![]),
+        (&format!("({}", "胸".repeat(40)), vec![alone(&format!("({}", "胸".repeat(24)))]),
+        (&format!("{})", "胸".repeat(40)), vec![alone(&format!("{})", "胸".repeat(24)))]),
+        // What is emphasis, what is escaped, and what no one takes for a weight.
+        (r"(ratio: high), (a:1.3), [b], \(c, (d: 3 of 4), ()", vec![]),
+        // What is refused anyway.
+        ("(a:99) (b", vec![]),
+    ] {
+        assert_eq!(plain_brackets(prompt), expected, "{prompt}");
+    }
+    assert_eq!(plain_brackets(&"(".repeat(1000)).len(), 32);
+}

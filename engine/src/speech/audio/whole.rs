@@ -106,8 +106,13 @@ fn webm(bytes: &[u8]) -> Result<(), SpeechError> {
 fn open_segment(bytes: &[u8], mut at: usize) -> Result<(), SpeechError> {
     /// The identifier of a cluster, which holds blocks of sound.
     const CLUSTER: [u8; 4] = [0x1F, 0x43, 0xB6, 0x75];
+    /// Bytes of a name at most (RFC 9559, section 4.2).
+    const WIDEST_NAME: usize = CLUSTER.len();
     while at < bytes.len() {
         let name_width = bytes[at].leading_zeros() as usize + 1;
+        if name_width > WIDEST_NAME {
+            return Err(SpeechError::audio("the file is damaged: a WebM element without a name"));
+        }
         let is_cluster = bytes[at..].starts_with(&CLUSTER);
         let (length, width) = ebml_length(bytes, at + name_width).ok_or_else(cut_off)?;
         at += name_width + width;

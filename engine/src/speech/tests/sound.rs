@@ -94,6 +94,13 @@ fn what_cannot_be_used_says_why() {
         let error = read(&bytes).unwrap_err().to_string();
         assert!(error.starts_with("audio: ") && error.contains(cause), "{cause}: {error}");
     }
+    // The first element of the segment, whose name would be of nine and of five bytes.
+    for first in [0x00, 0x08] {
+        let mut bytes = fixture("live.webm");
+        bytes[48] = first;
+        let error = read(&bytes).unwrap_err().to_string();
+        assert!(error.contains("element without a name"), "{error}");
+    }
     for name in RECORDINGS {
         let bytes = fixture(name);
         let error = read(&bytes[..bytes.len() - 40]).unwrap_err().to_string();
