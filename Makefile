@@ -17,7 +17,7 @@ stamps := $(CARGO_TARGET_DIR)/stamps
 page_sources := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/tests -prune -o -type f -print)
 program_sources := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find backend engine/Cargo.toml engine/src compliance migrations -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.sql' -o -name '*.html' \))
 
-.PHONY: help run build web test test-rust test-web test-browser test-speech test-flows fuzz lint licences check-cuda starter golden explore bench-peers clean bootstrap
+.PHONY: help run build web test test-rust test-kernels test-web test-browser test-speech test-flows fuzz lint licences check-cuda starter golden explore bench-peers clean bootstrap
 
 help: ## What can be asked for
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,6 +50,10 @@ test: ## Install what the tests need and run all of them
 
 test-rust: build ## Rust tests alone: units, golden numbers, walls, API, flows
 	cargo test --release --locked --workspace
+
+test-kernels: build ## The CPU's kernels and the networks alone, by the path that SKIAGRAPH_ISA names (portable, avx2, avx512)
+	cargo test --release --locked --workspace --lib -- kernel:: nn::
+	cargo test --release --locked --workspace --test skiagraph -- golden::networks golden::variants
 
 test-web: $(stamps)/npm ## Tests of the pages' parts, in Node
 	cd web && npm test

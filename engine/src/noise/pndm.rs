@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::{SchedulerConfig, trailing};
-use super::sampler::{Sampler, Stepped, quotient, sum};
+use super::sampler::{Sampler, Stepped, sum};
 use super::schedule::{Prediction, Spacing};
 use super::source::NoiseSource;
 use super::table::Table;
@@ -88,8 +88,7 @@ impl Pndm {
         })
     }
 
-    /// From `timestep` to the one `stride` before it (the paper's equation 9), in single precision and in
-    /// diffusers' order: where ᾱ is close to zero, both terms are hundreds of times their difference.
+    /// From `timestep` to the one `stride` before it (the paper's equation 9).
     fn transfer(
         &self,
         sample: &Tensor,
@@ -98,19 +97,17 @@ impl Pndm {
         previous: i64,
     ) -> Result<Tensor> {
         let alpha_at = |at: i64| {
-            usize::try_from(at).map_or(self.final_alpha, |at| self.table.alpha_cumprod(at)) as f32
+            usize::try_from(at).map_or(self.final_alpha, |at| self.table.alpha_cumprod(at))
         };
         let (alpha, before) = (alpha_at(timestep), alpha_at(previous));
         let noise = match self.prediction {
             Prediction::VPrediction => {
-                let (signal, scale) = (f64::from(alpha.sqrt()), f64::from((1.0 - alpha).sqrt()));
-                sum(&[(signal, prediction), (scale, sample)])?
+                sum(&[(alpha.sqrt(), prediction), ((1.0 - alpha).sqrt(), sample)])?
             }
             Prediction::Epsilon | Prediction::Sample => prediction.clone(),
         };
         let divisor = alpha * (1.0 - before).sqrt() + (alpha * (1.0 - alpha) * before).sqrt();
-        let change = (noise * f64::from(before - alpha))?;
-        (sample * f64::from((before / alpha).sqrt()))? - quotient(&change, f64::from(divisor))?
+        sum(&[((before / alpha).sqrt(), sample), (-(before - alpha) / divisor, &noise)])
     }
 
     /// One of the four calls of a step of Runge and Kutta's method.

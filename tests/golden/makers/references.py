@@ -165,16 +165,6 @@ SCHEDULERS = {
         {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True},
     ),
     "lcm": (LCMScheduler, {}),
-    # Close to no signal at all, where a step is a small difference of large terms.
-    "pndm_kutta": (
-        PNDMScheduler,
-        {
-            "beta_schedule": "squaredcos_cap_v2",
-            "num_train_timesteps": 100,
-            "prediction_type": "v_prediction",
-            "timestep_spacing": "linspace",
-        },
-    ),
 }
 
 
