@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::linear::{column_sums, rows_times, transposed};
+use super::linear::{column_sums, gradient_of_weight, rows_times, transposed};
 use super::panels::{Panels, Split};
 use super::patches::{Convolution, Geometry, Patches};
 use super::product::{Matrix, Rows, product};
@@ -15,6 +15,7 @@ use super::view::{
     answer, element, rounded, singles, slice, tensor_like, with_element, with_slice, written,
 };
 use super::weight::{Packed, Weight, backward_panels, forward_panels};
+use super::weight_gradient::{can_be_read, weight_gradient};
 
 /// Convolution of `x` `[batch, height, width, in]` with `weight` `[out, in, k, k]` and `bias` `[out]` to
 /// `[batch, height', width', out]`.
@@ -106,7 +107,15 @@ impl Geometry {
 
     /// The gradient of the weight `[out, in, k, k]`, a tap at a time: the answer's gradient, turned, times the
     /// pixels that lay under the tap.
-    fn weight_gradient<E: Element>(&self, x: &[E], gradient: &[E]) -> Vec<E> {
+    fn gradient_of_weight<E: Element>(&self, x: &[E], gradient: &[E]) -> Vec<E> {
+        if self.is_pointwise() {
+            return gradient_of_weight(x, gradient, self.input, self.output);
+        }
+        if can_be_read(self.input) {
+            let sizes = [self.output, self.input, self.kernel * self.kernel];
+            let stride = self.pixel_stride() * self.input;
+            return weight_gradient(x, gradient, sizes, stride, |tap| self.runs(tap));
+        }
         let (turned, answers) = transposed(gradient, self.output);
         let left = Matrix::new(&turned, answers);
         let patches = self.patches(x);
@@ -225,7 +234,7 @@ impl CustomOp3 for OpenConv {
                     tensor_like(geometry.backward(gradient, &panels), x)
                 });
                 let for_weight = || with_slice::<E, _>(x, |x| {
-                    tensor_like(geometry.weight_gradient(x, gradient), weight)
+                    tensor_like(geometry.gradient_of_weight(x, gradient), weight)
                 });
                 let for_bias =
                     || tensor_like(rounded::<E>(column_sums(gradient, geometry.output)), bias);

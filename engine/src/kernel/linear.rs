@@ -14,6 +14,7 @@ use super::view::{
     answer, element, rounded, singles, slice, tensor_like, with_element, with_slice, written,
 };
 use super::weight::{Packed, Weight, backward_panels, forward_panels};
+use super::weight_gradient::{Run, can_be_read, weight_gradient};
 
 /// `x Wᵀ + b`: `x` `[…, in]`, `weight` `[out, in]` and `bias` `[out]` to `[…, out]`.
 ///
@@ -136,6 +137,29 @@ pub(super) fn transposed<E: Element>(values: &[E], columns: usize) -> (Vec<E>, u
     (out, padded)
 }
 
+/// The gradient of a weight `[out, in]`, of rows `x` `[rows, in]` and `gradient` `[rows, out]`.
+pub(super) fn gradient_of_weight<E: Element>(
+    x: &[E],
+    gradient: &[E],
+    input: usize,
+    output: usize,
+) -> Vec<E> {
+    /// Rows of a run: what a task reads of them stays in its core's cache.
+    const TALL: usize = 512;
+    let rows = x.len() / input;
+    if can_be_read(input) {
+        let run = |first: usize| Run {
+            answer: first,
+            input: first * input,
+            length: TALL.min(rows - first),
+        };
+        let runs = |_tap: usize| (0..rows).step_by(TALL).map(run).collect();
+        return weight_gradient(x, gradient, [output, input, 1], input, runs);
+    }
+    let (turned, length) = transposed(gradient, output);
+    rows_times(&Matrix::new(&turned, length), &Panels::of_columns(x, input, rows), None)
+}
+
 struct PackedLinear {
     weight: Arc<Packed>,
     bias: Option<Vec<f32>>,
@@ -241,9 +265,7 @@ impl CustomOp3 for OpenLinear {
                     tensor_like(rows_times(&rows.matrix(), &panels, None), x)
                 });
                 let for_weight = || with_slice::<E, _>(x, |x| {
-                    let (turned, rows) = transposed(gradient, output);
-                    let panels = Panels::of_columns(x, input, x.len() / input);
-                    tensor_like(rows_times(&Matrix::new(&turned, rows), &panels, None), weight)
+                    tensor_like(gradient_of_weight(x, gradient, input, output), weight)
                 });
                 let for_bias = || tensor_like(rounded::<E>(column_sums(gradient, output)), bias);
                 Ok((

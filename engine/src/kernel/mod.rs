@@ -32,6 +32,7 @@ mod tile;
 mod upsample;
 mod view;
 mod weight;
+mod weight_gradient;
 
 #[cfg(test)]
 mod tests;

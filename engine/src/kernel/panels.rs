@@ -112,12 +112,8 @@ impl<E: Element> Panels<E> {
         depth: usize,
         fill: impl Fn(&mut [E], Range<usize>, usize) + Sync,
     ) -> Self {
-        let vectors = columns.div_ceil(LANES);
-        let (full, rest) = match (vectors / 3, vectors % 3) {
-            (full @ 1.., 1) if split == Split::Even => (full - 1, 2),
-            (full, rest) => (full, rest),
-        };
-        let lines = vec![Line::ZERO; depth.div_ceil(E::PER_STEP) * vectors];
+        let (full, rest) = shared_out(split, columns);
+        let lines = vec![Line::ZERO; depth.div_ceil(E::PER_STEP) * columns.div_ceil(LANES)];
         let mut panels = Self { columns, depth, full, rest, lines, element: PhantomData };
         let steps = panels.steps();
         if steps == 0 || columns == 0 {
@@ -194,4 +190,24 @@ impl<E: Element> Panels<E> {
 /// The first column of panel `index`, of which `full` have 48 columns and others `rest` vectors.
 fn first_column(full: usize, rest: usize, index: usize) -> usize {
     index.min(full) * COLUMNS + index.saturating_sub(full) * rest * LANES
+}
+
+/// Panels of 48 columns, and the vectors of those behind them.
+fn shared_out(split: Split, columns: usize) -> (usize, usize) {
+    let vectors = columns.div_ceil(LANES);
+    match (vectors / 3, vectors % 3) {
+        (full @ 1.., 1) if split == Split::Even => (full - 1, 2),
+        (full, rest) => (full, rest),
+    }
+}
+
+/// The columns of each panel that so many columns are shared out over.
+pub(super) fn columns_of_panels(
+    split: Split,
+    columns: usize,
+) -> impl Iterator<Item = Range<usize>> {
+    let (full, rest) = shared_out(split, columns);
+    let wide = (0..full).map(|index| index * COLUMNS..(index + 1) * COLUMNS);
+    let narrow = (full * COLUMNS..columns).step_by((rest * LANES).max(1));
+    wide.chain(narrow.map(move |first| first..(first + rest * LANES).min(columns)))
 }

@@ -4,6 +4,7 @@ use candle_core::{Result, bail};
 
 use super::product::Rows;
 use super::tile::Element;
+use super::weight_gradient::Run;
 
 /// Where nothing lies under a tap.
 const OUTSIDE: u32 = u32::MAX;
@@ -106,6 +107,40 @@ impl Geometry {
             self.axis(self.height, |place, tap| source(place, tap, self.out_height)),
             self.axis(self.width, |place, tap| source(place, tap, self.out_width)),
         )
+    }
+
+    /// Pixels from the input of one answer to that of the next in a row.
+    pub(super) fn pixel_stride(&self) -> usize {
+        self.stride
+    }
+
+    /// The answers that see a pixel of the map under `tap`, row by row, and the pixels that they see.
+    pub(super) fn runs(&self, tap: usize) -> Vec<Run> {
+        let (down, right) = (tap / self.kernel, tap % self.kernel);
+        // The first answer, and the first behind the last, whose tap lies inside `side`.
+        let inside = |tap: usize, outs: usize, side: usize| {
+            let first = self.padding.saturating_sub(tap).div_ceil(self.stride);
+            let last = (side + self.padding).saturating_sub(tap).div_ceil(self.stride);
+            first..last.min(outs)
+        };
+        let columns = inside(right, self.out_width, self.width);
+        let rows = inside(down, self.out_height, self.height);
+        let mut runs = Vec::with_capacity(self.batch * rows.len());
+        if columns.is_empty() {
+            return runs;
+        }
+        let source = |out: usize, tap: usize| out * self.stride + tap - self.padding;
+        for image in 0..self.batch {
+            for row in rows.clone() {
+                let pixels = (image * self.height + source(row, down)) * self.width;
+                runs.push(Run {
+                    answer: (image * self.out_height + row) * self.out_width + columns.start,
+                    input: (pixels + source(columns.start, right)) * self.input,
+                    length: columns.len(),
+                });
+            }
+        }
+        runs
     }
 
     /// For each place along an axis and each tap, where the tap reads.

@@ -202,7 +202,7 @@ fn add<E: Element>(
             // SAFETY: each row was cut to as many steps as the lines hold; the path is available.
             #[allow(unsafe_code)]
             unsafe {
-                run(&pointers, steps, lines.as_ptr().cast(), vectors, tile);
+                run(&pointers, steps, lines.as_ptr().cast(), 64 * vectors, vectors, tile);
             }
         }
     }
@@ -222,7 +222,31 @@ pub(super) fn accumulate<E: Element>(
     // SAFETY: each row was just seen to hold the steps of the lines; the best path is available.
     #[allow(unsafe_code)]
     unsafe {
-        run(&rows.map(|row| row.as_ptr().cast()), steps, lines.as_ptr().cast(), vectors, tile);
+        let (rows, lines) = (rows.map(|row| row.as_ptr().cast()), lines.as_ptr().cast());
+        run(&rows, steps, lines, 64 * vectors, vectors, tile);
+    }
+}
+
+/// As [`accumulate`], with the right side as it lies: `steps` rows of `right`, each `stride` numbers behind the last.
+pub(super) fn accumulate_rows(
+    rows: [&[f32]; ROWS],
+    right: &[f32],
+    steps: usize,
+    stride: usize,
+    vectors: usize,
+    tile: &mut Tile,
+) {
+    if steps == 0 {
+        return;
+    }
+    assert!(rows.iter().all(|row| row.len() >= steps), "a row is too short");
+    assert!((1..=3).contains(&vectors), "a tile is one to three vectors wide");
+    assert!(right.len() >= (steps - 1) * stride + vectors * LANES, "the right side is too short");
+    // SAFETY: both sides were just seen to hold every step; the best path is available.
+    #[allow(unsafe_code)]
+    unsafe {
+        let (rows, right) = (rows.map(|row| row.as_ptr().cast()), right.as_ptr().cast());
+        run_single(Isa::best())(&rows, steps, right, 4 * stride, vectors, tile);
     }
 }
 

@@ -136,11 +136,11 @@ pub(super) unsafe fn single(
     rows: &[*const u32; ROWS],
     steps: usize,
     panel: *const u32,
+    stride: usize,
     vectors: usize,
     tile: &mut Tile,
 ) {
     debug_assert!(steps > 0);
-    let stride = 4 * LANES * vectors;
     let each = if vectors == 3 { 3 * HALF } else { 2 * HALF };
     for (rows, sums) in rows.chunks_exact(TOGETHER).zip(tile.0.chunks_exact_mut(TOGETHER)) {
         for column in (0..LANES * vectors).step_by(each) {

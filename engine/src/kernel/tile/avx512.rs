@@ -18,7 +18,7 @@ macro_rules! row {
 
 /// The loop over a run, 1 vector wide.
 macro_rules! loop_of_one {
-    ($broadcast:literal, $product:literal, $rows:expr, $steps:expr, $panel:expr, $tile:expr) => {
+    ($broadcast:literal, $product:literal, $rows:expr, $steps:expr, $panel:expr, $stride:expr, $tile:expr) => {
         asm!(
             "vmovaps zmm0, zmmword ptr [{tile} + 0]",
             "vmovaps zmm1, zmmword ptr [{tile} + 192]",
@@ -29,7 +29,7 @@ macro_rules! loop_of_one {
             "vmovaps zmm6, zmmword ptr [{tile} + 1152]",
             "vmovaps zmm7, zmmword ptr [{tile} + 1344]",
             "2:",
-            "vmovaps zmm24, zmmword ptr [{panel} + 0]",
+            "vmovups zmm24, zmmword ptr [{panel} + 0]",
             row!($broadcast, $product, "p0", "zmm27", "zmm0" "zmm24"),
             row!($broadcast, $product, "p1", "zmm28", "zmm1" "zmm24"),
             row!($broadcast, $product, "p2", "zmm29", "zmm2" "zmm24"),
@@ -38,7 +38,7 @@ macro_rules! loop_of_one {
             row!($broadcast, $product, "p5", "zmm27", "zmm5" "zmm24"),
             row!($broadcast, $product, "p6", "zmm28", "zmm6" "zmm24"),
             row!($broadcast, $product, "p7", "zmm29", "zmm7" "zmm24"),
-            "add {panel}, 64",
+            "add {panel}, {stride}",
             "add {k}, 4",
             "cmp {k}, {end}",
             "jb 2b",
@@ -59,6 +59,7 @@ macro_rules! loop_of_one {
             p6 = in(reg) $rows[6],
             p7 = in(reg) $rows[7],
             panel = inout(reg) $panel => _,
+            stride = in(reg) $stride,
             k = inout(reg) 0usize => _,
             end = in(reg) 4 * $steps,
             tile = in(reg) $tile,
@@ -77,7 +78,7 @@ macro_rules! loop_of_one {
 
 /// The loop over a run, 2 vectors wide.
 macro_rules! loop_of_two {
-    ($broadcast:literal, $product:literal, $rows:expr, $steps:expr, $panel:expr, $tile:expr) => {
+    ($broadcast:literal, $product:literal, $rows:expr, $steps:expr, $panel:expr, $stride:expr, $tile:expr) => {
         asm!(
             "vmovaps zmm0, zmmword ptr [{tile} + 0]",
             "vmovaps zmm1, zmmword ptr [{tile} + 64]",
@@ -96,8 +97,8 @@ macro_rules! loop_of_two {
             "vmovaps zmm14, zmmword ptr [{tile} + 1344]",
             "vmovaps zmm15, zmmword ptr [{tile} + 1408]",
             "2:",
-            "vmovaps zmm24, zmmword ptr [{panel} + 0]",
-            "vmovaps zmm25, zmmword ptr [{panel} + 64]",
+            "vmovups zmm24, zmmword ptr [{panel} + 0]",
+            "vmovups zmm25, zmmword ptr [{panel} + 64]",
             row!($broadcast, $product, "p0", "zmm27", "zmm0" "zmm24" "zmm1" "zmm25"),
             row!($broadcast, $product, "p1", "zmm28", "zmm2" "zmm24" "zmm3" "zmm25"),
             row!($broadcast, $product, "p2", "zmm29", "zmm4" "zmm24" "zmm5" "zmm25"),
@@ -106,7 +107,7 @@ macro_rules! loop_of_two {
             row!($broadcast, $product, "p5", "zmm27", "zmm10" "zmm24" "zmm11" "zmm25"),
             row!($broadcast, $product, "p6", "zmm28", "zmm12" "zmm24" "zmm13" "zmm25"),
             row!($broadcast, $product, "p7", "zmm29", "zmm14" "zmm24" "zmm15" "zmm25"),
-            "add {panel}, 128",
+            "add {panel}, {stride}",
             "add {k}, 4",
             "cmp {k}, {end}",
             "jb 2b",
@@ -135,6 +136,7 @@ macro_rules! loop_of_two {
             p6 = in(reg) $rows[6],
             p7 = in(reg) $rows[7],
             panel = inout(reg) $panel => _,
+            stride = in(reg) $stride,
             k = inout(reg) 0usize => _,
             end = in(reg) 4 * $steps,
             tile = in(reg) $tile,
@@ -153,7 +155,7 @@ macro_rules! loop_of_two {
 
 /// The loop over a run, 3 vectors wide.
 macro_rules! loop_of_three {
-    ($broadcast:literal, $product:literal, $rows:expr, $steps:expr, $panel:expr, $tile:expr) => {
+    ($broadcast:literal, $product:literal, $rows:expr, $steps:expr, $panel:expr, $stride:expr, $tile:expr) => {
         asm!(
             "vmovaps zmm0, zmmword ptr [{tile} + 0]",
             "vmovaps zmm1, zmmword ptr [{tile} + 64]",
@@ -180,9 +182,9 @@ macro_rules! loop_of_three {
             "vmovaps zmm22, zmmword ptr [{tile} + 1408]",
             "vmovaps zmm23, zmmword ptr [{tile} + 1472]",
             "2:",
-            "vmovaps zmm24, zmmword ptr [{panel} + 0]",
-            "vmovaps zmm25, zmmword ptr [{panel} + 64]",
-            "vmovaps zmm26, zmmword ptr [{panel} + 128]",
+            "vmovups zmm24, zmmword ptr [{panel} + 0]",
+            "vmovups zmm25, zmmword ptr [{panel} + 64]",
+            "vmovups zmm26, zmmword ptr [{panel} + 128]",
             row!($broadcast, $product, "p0", "zmm27", "zmm0" "zmm24" "zmm1" "zmm25" "zmm2" "zmm26"),
             row!($broadcast, $product, "p1", "zmm28", "zmm3" "zmm24" "zmm4" "zmm25" "zmm5" "zmm26"),
             row!($broadcast, $product, "p2", "zmm29", "zmm6" "zmm24" "zmm7" "zmm25" "zmm8" "zmm26"),
@@ -191,7 +193,7 @@ macro_rules! loop_of_three {
             row!($broadcast, $product, "p5", "zmm27", "zmm15" "zmm24" "zmm16" "zmm25" "zmm17" "zmm26"),
             row!($broadcast, $product, "p6", "zmm28", "zmm18" "zmm24" "zmm19" "zmm25" "zmm20" "zmm26"),
             row!($broadcast, $product, "p7", "zmm29", "zmm21" "zmm24" "zmm22" "zmm25" "zmm23" "zmm26"),
-            "add {panel}, 192",
+            "add {panel}, {stride}",
             "add {k}, 4",
             "cmp {k}, {end}",
             "jb 2b",
@@ -228,6 +230,7 @@ macro_rules! loop_of_three {
             p6 = in(reg) $rows[6],
             p7 = in(reg) $rows[7],
             panel = inout(reg) $panel => _,
+            stride = in(reg) $stride,
             k = inout(reg) 0usize => _,
             end = in(reg) 4 * $steps,
             tile = in(reg) $tile,
@@ -254,18 +257,19 @@ pub(super) unsafe fn single(
     rows: &[*const u32; ROWS],
     steps: usize,
     panel: *const u32,
+    stride: usize,
     vectors: usize,
     tile: &mut Tile,
 ) {
-    debug_assert!(steps > 0 && panel.addr().is_multiple_of(64));
+    debug_assert!(steps > 0);
     let tile = std::ptr::from_mut(tile);
     // SAFETY: the loop reads 4 × steps bytes of each row and 64 × vectors × steps of the panel, for which
     // the caller vouches, and writes the tile, which is borrowed alone and aligned to 64 bytes.
     unsafe {
         match vectors {
-            1 => loop_of_one!("vbroadcastss", "vfmadd231ps", rows, steps, panel, tile),
-            2 => loop_of_two!("vbroadcastss", "vfmadd231ps", rows, steps, panel, tile),
-            _ => loop_of_three!("vbroadcastss", "vfmadd231ps", rows, steps, panel, tile),
+            1 => loop_of_one!("vbroadcastss", "vfmadd231ps", rows, steps, panel, stride, tile),
+            2 => loop_of_two!("vbroadcastss", "vfmadd231ps", rows, steps, panel, stride, tile),
+            _ => loop_of_three!("vbroadcastss", "vfmadd231ps", rows, steps, panel, stride, tile),
         }
     }
 }
@@ -280,18 +284,19 @@ pub(super) unsafe fn brain(
     rows: &[*const u32; ROWS],
     steps: usize,
     panel: *const u32,
+    stride: usize,
     vectors: usize,
     tile: &mut Tile,
 ) {
-    debug_assert!(steps > 0 && panel.addr().is_multiple_of(64));
+    debug_assert!(steps > 0);
     let tile = std::ptr::from_mut(tile);
     // SAFETY: the loop reads 4 × steps bytes of each row and 64 × vectors × steps of the panel, for which
     // the caller vouches, and writes the tile, which is borrowed alone and aligned to 64 bytes.
     unsafe {
         match vectors {
-            1 => loop_of_one!("vpbroadcastd", "vdpbf16ps", rows, steps, panel, tile),
-            2 => loop_of_two!("vpbroadcastd", "vdpbf16ps", rows, steps, panel, tile),
-            _ => loop_of_three!("vpbroadcastd", "vdpbf16ps", rows, steps, panel, tile),
+            1 => loop_of_one!("vpbroadcastd", "vdpbf16ps", rows, steps, panel, stride, tile),
+            2 => loop_of_two!("vpbroadcastd", "vdpbf16ps", rows, steps, panel, stride, tile),
+            _ => loop_of_three!("vpbroadcastd", "vdpbf16ps", rows, steps, panel, stride, tile),
         }
     }
 }

@@ -30,16 +30,17 @@ impl Tile {
     pub(super) const ZERO: Self = Self([[0.0; COLUMNS]; ROWS]);
 }
 
-/// `tile[r][c] += Σ rows[r][step] · panel[step][c]` over `steps` (at least one), for the first
-/// `16 × vectors` columns, which are also the width of a step of the panel.
+/// `tile[r][c] += Σ rows[r][step] · panel[step][c]` over `steps` (at least one), for the first `16 × vectors` columns.
+/// A step of the panel begins `stride` bytes behind the one before it.
 ///
 /// # Safety
-/// Every pointer in `rows` must lead to `steps` readable steps of four bytes, `panel` to
-/// `16 × vectors × steps`, aligned to 64 bytes, `vectors` must be 1, 2 or 3, and the processor must have what the path needs.
+/// Every pointer in `rows` must lead to `steps` readable steps of four bytes, `panel` to `16 × vectors` of them at every
+/// stride, `vectors` must be 1, 2 or 3, and the processor must have what the path needs.
 pub(super) type Run = unsafe fn(
     rows: &[*const u32; ROWS],
     steps: usize,
     panel: *const u32,
+    stride: usize,
     vectors: usize,
     tile: &mut Tile,
 );
@@ -54,6 +55,9 @@ pub(super) trait Element: candle_core::WithDType + Default {
 
     /// The nearest number to one in single precision.
     fn from_single(value: f32) -> Self;
+
+    /// The numbers themselves, where they are in single precision.
+    fn singles(numbers: &[Self]) -> Option<&[f32]>;
 
     /// Writes numbers out in single precision.
     fn spread(numbers: &[Self], out: &mut [f32]);
@@ -128,6 +132,10 @@ impl Element for f32 {
         value
     }
 
+    fn singles(numbers: &[Self]) -> Option<&[f32]> {
+        Some(numbers)
+    }
+
     fn spread(numbers: &[Self], out: &mut [f32]) {
         out.copy_from_slice(numbers);
     }
@@ -166,6 +174,10 @@ impl Element for bf16 {
         let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
         let quiet = (bits >> 16) | 0x40;
         Self::from_bits(if value.is_nan() { quiet } else { rounded } as u16)
+    }
+
+    fn singles(_numbers: &[Self]) -> Option<&[f32]> {
+        None
     }
 
     fn spread(numbers: &[Self], out: &mut [f32]) {

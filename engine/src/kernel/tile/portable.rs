@@ -9,6 +9,7 @@ pub(super) unsafe fn single(
     rows: &[*const u32; ROWS],
     steps: usize,
     panel: *const u32,
+    stride: usize,
     vectors: usize,
     tile: &mut Tile,
 ) {
@@ -16,11 +17,12 @@ pub(super) unsafe fn single(
     debug_assert!(width <= COLUMNS);
     for step in 0..steps {
         for (row, sums) in rows.iter().zip(&mut tile.0) {
-            // SAFETY: the caller vouches for `steps` values of the row and `steps × width` of the panel.
+            // SAFETY: the caller vouches for `steps` values of the row and `width` of the panel
+            // at every stride.
             let (left, right) = unsafe {
                 (
                     row.cast::<f32>().add(step).read_unaligned(),
-                    std::slice::from_raw_parts(panel.cast::<f32>().add(step * width), width),
+                    std::slice::from_raw_parts(panel.byte_add(step * stride).cast::<f32>(), width),
                 )
             };
             for (sum, right) in sums.iter_mut().zip(right) {
