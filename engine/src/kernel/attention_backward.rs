@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::attention::Sizes;
-use super::linear::transposed;
+use super::heads::Sizes;
 use super::panels::{Panels, Split};
 use super::product::accumulate;
 use super::simd::{dispatch, exp, sum};
 use super::tile::{COLUMNS, ROWS, Tile};
+use super::weight_gradient::transposed;
 
 /// Queries and keys of a block.
 const QUERIES: usize = 96;
@@ -173,7 +173,7 @@ impl Head {
                     (&slopes, &self.query_rows, &mut for_keys),
                 ];
                 for (left, right, sums) in both {
-                    let (turned, length) = transposed(left, keys.len());
+                    let (turned, length) = (transposed(left, keys.len()), last - first);
                     for start in keys.clone().step_by(ROWS) {
                         let rows: [&[f32]; ROWS] = std::array::from_fn(|offset| {
                             let row = (start + offset).min(keys.end - 1) - key;

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::linear::{column_sums, gradient_of_weight, rows_times, transposed};
-use super::panels::{Panels, Split};
+use super::linear::{column_sums, gradient_of_weight, rows_times};
+use super::panels::Panels;
 use super::patches::{Convolution, Geometry, Patches};
-use super::product::{Matrix, Rows, product};
+use super::product::Matrix;
 use super::profile::timed;
 use super::tile::Element;
 use super::view::{
-    answer, element, rounded, singles, slice, tensor_like, with_element, with_slice, written,
+    answer, element, rounded, singles, slice, tensor_like, with_element, with_slice,
 };
 use super::weight::{Packed, Weight, backward_panels, forward_panels};
-use super::weight_gradient::{can_be_read, weight_gradient};
+use super::weight_gradient::weight_gradient;
 
 /// Convolution of `x` `[batch, height, width, in]` with `weight` `[out, in, k, k]` and `bias` `[out]` to
 /// `[batch, height', width', out]`.
@@ -105,54 +105,14 @@ impl Geometry {
         patches_times(&self.patches_back(gradient), weight, None)
     }
 
-    /// The gradient of the weight `[out, in, k, k]`, a tap at a time: the answer's gradient, turned, times the
-    /// pixels that lay under the tap.
+    /// The gradient of the weight `[out, in, k, k]`.
     fn gradient_of_weight<E: Element>(&self, x: &[E], gradient: &[E]) -> Vec<E> {
         if self.is_pointwise() {
             return gradient_of_weight(x, gradient, self.input, self.output);
         }
-        if can_be_read(self.input) {
-            let sizes = [self.output, self.input, self.kernel * self.kernel];
-            let stride = self.pixel_stride() * self.input;
-            return weight_gradient(x, gradient, sizes, stride, |tap| self.runs(tap));
-        }
-        let (turned, answers) = transposed(gradient, self.output);
-        let left = Matrix::new(&turned, answers);
-        let patches = self.patches(x);
-        let taps = patches.runs();
-        let (input, output) = (self.input, self.output);
-        if patches.is_narrow() {
-            let (copied, length) = patches.copied();
-            let panels = Panels::of(Split::Even, taps * input, self.answers(), |row| {
-                &copied[row * length..]
-            });
-            let mut out = vec![E::default(); output * input * taps];
-            let sums = rows_times(&left, &panels, None);
-            for (out, sums) in
-                out.chunks_exact_mut(taps * input).zip(sums.chunks_exact(taps * input))
-            {
-                for (place, sum) in sums.iter().enumerate() {
-                    out[place % input * taps + place / input] = *sum;
-                }
-            }
-            return out;
-        }
-        // SAFETY: every tap's product hands over each of its sums once, and together they are all.
-        #[allow(unsafe_code)]
-        unsafe {
-            written(output * input * taps, |out| {
-                for tap in 0..taps {
-                    let panels =
-                        Panels::of(Split::Even, input, self.answers(), |row| patches.get(row, tap));
-                    product(&left, &panels, &|row, column, sums: &[f32]| {
-                        for (offset, sum) in sums.iter().enumerate() {
-                            let place = (row * input + column + offset) * taps + tap;
-                            out.put(place, std::iter::once(E::from_single(*sum)));
-                        }
-                    });
-                }
-            })
-        }
+        let sizes = [self.output, self.input, self.kernel * self.kernel];
+        let stride = self.pixel_stride() * self.input;
+        weight_gradient(x, gradient, sizes, stride, |tap| self.runs(tap))
     }
 }
 

@@ -14,7 +14,7 @@ use super::view::{
     answer, element, rounded, singles, slice, tensor_like, with_element, with_slice, written,
 };
 use super::weight::{Packed, Weight, backward_panels, forward_panels};
-use super::weight_gradient::{Run, can_be_read, weight_gradient};
+use super::weight_gradient::{Run, weight_gradient};
 
 /// `x Wᵀ + b`: `x` `[…, in]`, `weight` `[out, in]` and `bias` `[out]` to `[…, out]`.
 ///
@@ -97,7 +97,7 @@ pub(super) fn rows_times<E: Element>(
 /// Sums over the rows of `values` `[rows, columns]`.
 pub(super) fn column_sums<E: Element>(values: &[E], columns: usize) -> Vec<f32> {
     const TALL: usize = 256;
-    values
+    let parts: Vec<Vec<f32>> = values
         .par_chunks(TALL * columns.max(1))
         .map(|rows| {
             let mut sums = vec![0f32; columns];
@@ -108,33 +108,13 @@ pub(super) fn column_sums<E: Element>(values: &[E], columns: usize) -> Vec<f32> 
             }
             sums
         })
-        .reduce(
-            || vec![0f32; columns],
-            |mut left, right| {
-                left.iter_mut().zip(right).for_each(|(left, right)| *left += right);
-                left
-            },
-        )
-}
-
-/// `values` `[rows, columns]` as `[columns, padded rows]`, with zeros behind the rows to whole steps.
-pub(super) fn transposed<E: Element>(values: &[E], columns: usize) -> (Vec<E>, usize) {
-    const SIDE: usize = 16;
-    let rows = values.len() / columns.max(1);
-    let padded = rows.next_multiple_of(E::PER_STEP);
-    let mut out = vec![E::default(); columns * padded];
-    out.par_chunks_mut((SIDE * padded).max(1)).enumerate().for_each(|(index, out)| {
-        let first = index * SIDE;
-        for start in (0..rows).step_by(SIDE) {
-            let end = (start + SIDE).min(rows);
-            for (offset, out) in out.chunks_exact_mut(padded).enumerate() {
-                for row in start..end {
-                    out[row] = values[row * columns + first + offset];
-                }
-            }
-        }
-    });
-    (out, padded)
+        .collect();
+    // In order, so that the sums hang on no thread.
+    let mut totals = vec![0f32; columns];
+    for part in parts {
+        totals.iter_mut().zip(part).for_each(|(total, sum)| *total += sum);
+    }
+    totals
 }
 
 /// The gradient of a weight `[out, in]`, of rows `x` `[rows, in]` and `gradient` `[rows, out]`.
@@ -147,17 +127,10 @@ pub(super) fn gradient_of_weight<E: Element>(
     /// Rows of a run: what a task reads of them stays in its core's cache.
     const TALL: usize = 512;
     let rows = x.len() / input;
-    if can_be_read(input) {
-        let run = |first: usize| Run {
-            answer: first,
-            input: first * input,
-            length: TALL.min(rows - first),
-        };
-        let runs = |_tap: usize| (0..rows).step_by(TALL).map(run).collect();
-        return weight_gradient(x, gradient, [output, input, 1], input, runs);
-    }
-    let (turned, length) = transposed(gradient, output);
-    rows_times(&Matrix::new(&turned, length), &Panels::of_columns(x, input, rows), None)
+    let run =
+        |first: usize| Run { answer: first, input: first * input, length: TALL.min(rows - first) };
+    let runs = |_tap: usize| (0..rows).step_by(TALL).map(run).collect();
+    weight_gradient(x, gradient, [output, input, 1], input, runs)
 }
 
 struct PackedLinear {

@@ -16,6 +16,7 @@ mod conv;
 mod fault;
 mod flash;
 mod group_norm;
+mod heads;
 mod isa;
 mod layer_norm;
 mod linear;

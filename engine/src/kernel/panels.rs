@@ -207,7 +207,7 @@ pub(super) fn columns_of_panels(
     columns: usize,
 ) -> impl Iterator<Item = Range<usize>> {
     let (full, rest) = shared_out(split, columns);
-    let wide = (0..full).map(|index| index * COLUMNS..(index + 1) * COLUMNS);
+    let wide = (0..full).map(move |index| index * COLUMNS..((index + 1) * COLUMNS).min(columns));
     let narrow = (full * COLUMNS..columns).step_by((rest * LANES).max(1));
     wide.chain(narrow.map(move |first| first..(first + rest * LANES).min(columns)))
 }

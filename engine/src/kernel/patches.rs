@@ -68,11 +68,6 @@ impl Geometry {
         self.kernel == 1 && self.stride == 1 && self.padding == 0
     }
 
-    /// Answers in all.
-    pub(super) fn answers(&self) -> usize {
-        self.batch * self.out_height * self.out_width
-    }
-
     pub(super) fn out_dims(&self) -> [usize; 4] {
         [self.batch, self.out_height, self.out_width, self.output]
     }

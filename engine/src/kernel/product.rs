@@ -26,27 +26,22 @@ pub(super) trait Rows<E>: Sync {
     fn get(&self, row: usize, index: usize) -> &[E];
 }
 
-/// Rows at equal distances in a slice.
+/// The rows of a matrix that fills its slice.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a, E> {
-    pub(super) values: &'a [E],
-    pub(super) rows: usize,
-    pub(super) columns: usize,
-    /// From one row to the next.
-    pub(super) stride: usize,
+    values: &'a [E],
+    columns: usize,
 }
 
 impl<'a, E> Matrix<'a, E> {
-    /// A matrix that fills its slice.
     pub(super) fn new(values: &'a [E], columns: usize) -> Self {
-        let rows = values.len().checked_div(columns).unwrap_or(0);
-        Self { values, rows, columns, stride: columns }
+        Self { values, columns }
     }
 }
 
 impl<E: Sync> Rows<E> for Matrix<'_, E> {
     fn count(&self) -> usize {
-        self.rows
+        self.values.len().checked_div(self.columns).unwrap_or(0)
     }
 
     fn run(&self) -> usize {
@@ -54,7 +49,7 @@ impl<E: Sync> Rows<E> for Matrix<'_, E> {
     }
 
     fn get(&self, row: usize, _index: usize) -> &[E] {
-        &self.values[row * self.stride..]
+        &self.values[row * self.columns..]
     }
 }
 
@@ -83,7 +78,6 @@ fn blocks(runs: usize, steps: usize) -> Vec<Block> {
                     Block { runs: run..run + 1, from, to, first: run * steps + from }
                 })
             })
-            .filter(|block| block.from < block.to)
             .collect();
     }
     let blocks = (runs * steps).div_ceil(DEEPEST).max(1);

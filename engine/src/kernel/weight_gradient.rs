@@ -7,7 +7,6 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use super::linear::transposed;
 use super::panels::{Split, columns_of_panels};
 use super::product::accumulate_rows;
 use super::scattered::Scattered;
@@ -23,13 +22,7 @@ pub(super) struct Run {
     pub(super) length: usize,
 }
 
-/// Whether [`weight_gradient`] can read inputs of so many channels as they lie.
-pub(super) fn can_be_read(channels: usize) -> bool {
-    channels.is_multiple_of(LANES)
-}
-
-/// The gradient of a weight `[out, in, taps]`, of inputs `x` with `input` channels (a multiple of 16), and `gradient`
-/// `[answers, out]`. For each tap, `runs` says which inputs belong to which answers; from one input of a run to the
+/// The gradient of a weight `[out, in, taps]`, of inputs `x` with `input` channels, and `gradient` `[answers, out]`. For each tap, `runs` says which inputs belong to which answers; from one input of a run to the
 /// next there are `stride` numbers.
 pub(super) fn weight_gradient<E: Element>(
     x: &[E],
@@ -38,8 +31,13 @@ pub(super) fn weight_gradient<E: Element>(
     stride: usize,
     runs: impl Fn(usize) -> Vec<Run> + Sync,
 ) -> Vec<E> {
-    let x = single(x);
-    let (turned, answers) = transposed(&single(gradient), output);
+    let mut x = single(x);
+    if !input.is_multiple_of(LANES) {
+        // A vector reads on into the next pixel, and what that gives is thrown away; the last has none behind it.
+        x.to_mut().extend([0.0; LANES]);
+    }
+    let turned = transposed(&single(gradient), output);
+    let answers = turned.len() / output;
     let panels: Vec<_> = columns_of_panels(Split::Even, input).collect();
     let runs: Vec<Vec<Run>> = (0..taps).map(&runs).collect();
     // Every task has some rows of tiles, so that there are enough tasks, and their sums stay near.
@@ -62,7 +60,7 @@ pub(super) fn weight_gradient<E: Element>(
                             let start = (row + offset).min(last - 1) * answers + run.answer;
                             &turned[start..start + run.length]
                         });
-                        let vectors = panel.len() / LANES;
+                        let vectors = panel.len().div_ceil(LANES);
                         accumulate_rows(rows, right, run.length, stride, vectors, tile);
                     }
                 }
@@ -97,4 +95,23 @@ fn single<E: Element>(values: &[E]) -> Cow<'_, [f32]> {
     let mut out = vec![0f32; values.len()];
     E::spread(values, &mut out);
     out.into()
+}
+
+/// `values` `[rows, columns]` as `[columns, rows]`.
+pub(super) fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
+    const SIDE: usize = 16;
+    let rows = values.len() / columns.max(1);
+    let mut out = vec![0f32; values.len()];
+    out.par_chunks_mut((SIDE * rows).max(1)).enumerate().for_each(|(index, out)| {
+        let first = index * SIDE;
+        for start in (0..rows).step_by(SIDE) {
+            let end = (start + SIDE).min(rows);
+            for (offset, out) in out.chunks_exact_mut(rows).enumerate() {
+                for row in start..end {
+                    out[row] = values[row * columns + first + offset];
+                }
+            }
+        }
+    });
+    out
 }
