@@ -16,6 +16,7 @@ use super::view::{
 };
 use super::weight::{Packed, Weight, backward_panels, forward_panels};
 use super::weight_gradient::weight_gradient;
+use super::winograd::{self, Tiling};
 
 /// Convolution of `x` `[batch, height, width, in]` with `weight` `[out, in, k, k]` and `bias` `[out]` to
 /// `[batch, height', width', out]`.
@@ -94,6 +95,9 @@ impl Geometry {
         if self.is_pointwise() && self.input.is_multiple_of(E::PER_STEP) {
             return rows_times(&Matrix::new(x, self.input), weight, bias);
         }
+        if let Some(tiling) = self.tiling().filter(Tiling::pays::<E>) {
+            return winograd::convolve(&tiling, x, weight, bias);
+        }
         patches_times(&self.patches(x), weight, bias)
     }
 
@@ -102,6 +106,9 @@ impl Geometry {
         if self.is_pointwise() && self.output.is_multiple_of(E::PER_STEP) {
             return rows_times(&Matrix::new(gradient, self.output), weight, None);
         }
+        if let Some(tiling) = self.tiling_back().filter(Tiling::pays::<E>) {
+            return winograd::convolve(&tiling, gradient, weight, None);
+        }
         patches_times(&self.patches_back(gradient), weight, None)
     }
 
@@ -109,6 +116,9 @@ impl Geometry {
     fn gradient_of_weight<E: Element>(&self, x: &[E], gradient: &[E]) -> Vec<E> {
         if self.is_pointwise() {
             return gradient_of_weight(x, gradient, self.input, self.output);
+        }
+        if let Some(tiling) = self.tiling().filter(Tiling::pays::<E>) {
+            return winograd::gradient_of_weight(&tiling, x, gradient, self.output);
         }
         let sizes = [self.output, self.input, self.kernel * self.kernel];
         let stride = self.pixel_stride() * self.input;

@@ -27,6 +27,7 @@ mod patches;
 mod product;
 pub mod profile;
 mod scattered;
+mod scratch;
 mod simd;
 mod softmax;
 mod tile;
@@ -34,6 +35,7 @@ mod upsample;
 mod view;
 mod weight;
 mod weight_gradient;
+mod winograd;
 
 #[cfg(test)]
 mod tests;

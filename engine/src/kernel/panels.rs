@@ -146,6 +146,10 @@ impl<E: Element> Panels<E> {
         self.columns
     }
 
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// Steps of a panel.
     pub(super) fn steps(&self) -> usize {
         self.depth.div_ceil(E::PER_STEP)

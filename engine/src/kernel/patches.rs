@@ -5,6 +5,7 @@ use candle_core::{Result, bail};
 use super::product::Rows;
 use super::tile::Element;
 use super::weight_gradient::Run;
+use super::winograd::Tiling;
 
 /// Where nothing lies under a tap.
 const OUTSIDE: u32 = u32::MAX;
@@ -66,6 +67,34 @@ impl Geometry {
     /// A kernel of one pixel that goes over every pixel: the map is read as it lies.
     pub(super) fn is_pointwise(&self) -> bool {
         self.kernel == 1 && self.stride == 1 && self.padding == 0
+    }
+
+    /// The convolution in tiles, where its kernel can be cut so.
+    pub(super) fn tiling(&self) -> Option<Tiling> {
+        let tiling = Tiling {
+            batch: self.batch,
+            height: self.height,
+            width: self.width,
+            channels: self.input,
+            out_height: self.out_height,
+            out_width: self.out_width,
+            padding: self.padding,
+        };
+        (self.kernel == 3 && self.stride == 1).then_some(tiling)
+    }
+
+    /// The gradient of the map in tiles: it is a convolution of the answer's, with the kernel turned by half a turn.
+    pub(super) fn tiling_back(&self) -> Option<Tiling> {
+        let tiling = Tiling {
+            batch: self.batch,
+            height: self.out_height,
+            width: self.out_width,
+            channels: self.output,
+            out_height: self.height,
+            out_width: self.width,
+            padding: (self.kernel - 1).checked_sub(self.padding)?,
+        };
+        (self.kernel == 3 && self.stride == 1).then_some(tiling)
     }
 
     pub(super) fn out_dims(&self) -> [usize; 4] {

@@ -175,7 +175,7 @@ fn add<E: Element>(
         (run, steps, lines)
     } else {
         scratch.panel.resize(E::PER_STEP * lines.len(), Line::ZERO);
-        spread_panel::<E>(lines, vectors, &mut scratch.panel);
+        spread_panel::<E>(lines, vectors, Line::numbers_mut(&mut scratch.panel));
         (run_single(isa), length, &scratch.panel[..])
     };
     for (tile, row) in scratch.tiles.iter_mut().zip(rows.clone().step_by(ROWS)) {
@@ -252,10 +252,9 @@ fn spread_rows<E: Element>(rows: [&[E]; ROWS], out: &mut [f32]) {
 }
 
 /// Writes a panel out in single precision: a step becomes as many as it has numbers.
-fn spread_panel<E: Element>(lines: &[Line], vectors: usize, out: &mut [Line]) {
+pub(super) fn spread_panel<E: Element>(lines: &[Line], vectors: usize, out: &mut [f32]) {
     let width = vectors * LANES;
     let numbers = Line::numbers::<E>(lines);
-    let out = Line::numbers_mut::<f32>(out);
     for (step, out) in
         numbers.chunks_exact(width * E::PER_STEP).zip(out.chunks_exact_mut(width * E::PER_STEP))
     {

@@ -13,7 +13,12 @@ pub(super) struct Scattered<'a, T> {
 #[allow(unsafe_code)]
 unsafe impl<T: Send> Sync for Scattered<'_, T> {}
 
-impl<T: Copy> Scattered<'_, T> {
+impl<'a, T: Copy> Scattered<'a, T> {
+    /// The parts of a slice.
+    pub(super) fn new(values: &'a mut [T]) -> Self {
+        Self { start: values.as_mut_ptr(), length: values.len(), memory: PhantomData }
+    }
+
     /// The parts of memory that may hold anything.
     ///
     /// # Safety

@@ -3,10 +3,10 @@
 
 /// Defines a function whose body is compiled once for each instruction set.
 macro_rules! dispatch {
-    ($(#[$meta:meta])* fn $name:ident$(<$element:ident>)?($($argument:ident: $type:ty),* $(,)?) $(-> $answer:ty)? $body:block) => {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident$(<$element:ident>)?($($argument:ident: $type:ty),* $(,)?) $(-> $answer:ty)? $body:block) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]
-        fn $name$(<$element: $crate::kernel::tile::Element>)?($($argument: $type),*) $(-> $answer)? {
+        $vis fn $name$(<$element: $crate::kernel::tile::Element>)?($($argument: $type),*) $(-> $answer)? {
             #[inline(always)]
             #[allow(clippy::too_many_arguments, clippy::inline_always)]
             fn body$(<$element: $crate::kernel::tile::Element>)?($($argument: $type),*) $(-> $answer)? $body

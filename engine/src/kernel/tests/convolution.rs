@@ -1,7 +1,9 @@
 use candle_core::{DType, Result, Tensor, Var};
 
 use super::{agree, assert_close, check_gradients, random};
-use crate::kernel::{Convolution, Weight, conv2d, upsample_nearest};
+use crate::kernel::patches::Geometry;
+use crate::kernel::weight::forward_panels;
+use crate::kernel::{Convolution, Weight, conv2d, upsample_nearest, winograd};
 
 /// candle's convolution, over maps.
 fn theirs(x: &Tensor, w: &Tensor, b: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
@@ -12,7 +14,7 @@ fn theirs(x: &Tensor, w: &Tensor, b: &Tensor, stride: usize, padding: usize) -> 
 
 /// Channels in and out, batch, side, kernel, stride, padding: odd ones, wide ones, and a side that the stride
 /// does not divide.
-const CASES: [(usize, usize, usize, usize, usize, usize, usize); 10] = [
+const CASES: [(usize, usize, usize, usize, usize, usize, usize); 16] = [
     (1, 1, 1, 5, 3, 1, 1),
     (5, 7, 3, 9, 3, 1, 1),
     (4, 6, 2, 8, 3, 2, 1),
@@ -23,6 +25,13 @@ const CASES: [(usize, usize, usize, usize, usize, usize, usize); 10] = [
     (64, 96, 1, 6, 2, 2, 0),
     (20, 100, 2, 7, 3, 2, 1),
     (48, 16, 1, 3, 1, 2, 0),
+    // In tiles: whole ones and cut ones, odd channels, more than one panel, every padding.
+    (16, 16, 1, 8, 3, 1, 1),
+    (18, 50, 3, 13, 3, 1, 1),
+    (33, 49, 2, 10, 3, 1, 0),
+    (50, 17, 1, 7, 3, 1, 2),
+    (64, 100, 1, 16, 3, 1, 1),
+    (17, 3, 9, 8, 3, 1, 1),
 ];
 
 #[test]
@@ -136,4 +145,28 @@ fn maps_are_made_larger_as_candle_makes_planes() {
     let planes = x.permute((0, 3, 1, 2)).unwrap().contiguous().unwrap();
     let expected = planes.upsample_nearest2d(8, 12).unwrap().permute((0, 2, 3, 1)).unwrap();
     assert_close(&upsample_nearest(&x, 8, 12).unwrap(), &expected.contiguous().unwrap(), 0.0);
+}
+
+/// What has three taps on each side and no stride is cut into tiles, which go another way from there.
+#[test]
+fn tiles_agree_with_a_direct_convolution_in_every_size() {
+    let convolution = |x: &Tensor, w: &Tensor, padding: usize| {
+        let geometry = Geometry::new(Convolution { stride: 1, padding }, x.dims(), w.dims()).unwrap();
+        let tiling = geometry.tiling().unwrap();
+        let weight = w.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let map = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let out = winograd::convolve(&tiling, &map, &forward_panels(&weight, w.dims()), None);
+        Tensor::from_vec(out, &geometry.out_dims()[..], x.device()).unwrap()
+    };
+    for (batch, height, width, padding) in
+        [(1, 1, 1, 1), (2, 3, 5, 0), (1, 4, 9, 1), (3, 8, 2, 2), (1, 30, 31, 1), (9, 5, 4, 1)]
+    {
+        for (input, output) in [(1, 1), (15, 47), (16, 48), (31, 65), (513, 20), (1040, 16)] {
+            let x = random(&[batch, height, width, input], 1);
+            let w = random(&[output, input, 3, 3], 2);
+            let none = Tensor::zeros(output, DType::F32, x.device()).unwrap();
+            let expected = theirs(&x, &w, &none, 1, padding).unwrap();
+            assert_close(&convolution(&x, &w, padding), &expected, 1e-5);
+        }
+    }
 }
