@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 use commands::Output;
 use skiagraph_engine::device::DeviceChoice;
+use skiagraph_engine::kernel::keep_memory;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -54,6 +55,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    keep_memory();
     let arguments = Arguments::parse();
     let output = Output::new(arguments.json);
     let done = |done: anyhow::Result<()>| done.map(|()| ExitCode::SUCCESS);

@@ -11,7 +11,7 @@ use super::attention_backward::backward;
 use super::flash::flash_attention;
 use super::heads::Sizes;
 use super::isa::Isa;
-use super::panels::{Panels, Split};
+use super::panels::{Panels, Right, Split};
 use super::product::accumulate;
 use super::profile::timed;
 use super::simd::{dispatch, exp};

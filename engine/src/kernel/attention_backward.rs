@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::heads::Sizes;
-use super::panels::{Panels, Split};
+use super::panels::{Panels, Right, Split};
 use super::product::accumulate;
 use super::simd::{dispatch, exp, sum};
 use super::tile::{COLUMNS, ROWS, Tile};

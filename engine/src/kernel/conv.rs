@@ -6,7 +6,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use super::linear::{column_sums, gradient_of_weight, rows_times};
-use super::panels::Panels;
+use super::panels::Right;
 use super::patches::{Convolution, Geometry, Patches};
 use super::product::Matrix;
 use super::profile::timed;
@@ -80,7 +80,7 @@ fn by_open(
 /// The patches' products with the panels.
 fn patches_times<E: Element>(
     patches: &Patches<E>,
-    panels: &Panels<E>,
+    panels: &impl Right<E>,
     bias: Option<&[f32]>,
 ) -> Vec<E> {
     if patches.is_narrow() {
@@ -91,7 +91,7 @@ fn patches_times<E: Element>(
 }
 
 impl Geometry {
-    fn forward<E: Element>(&self, x: &[E], weight: &Panels<E>, bias: Option<&[f32]>) -> Vec<E> {
+    fn forward<E: Element>(&self, x: &[E], weight: &impl Right<E>, bias: Option<&[f32]>) -> Vec<E> {
         if self.is_pointwise() && self.input.is_multiple_of(E::PER_STEP) {
             return rows_times(&Matrix::new(x, self.input), weight, bias);
         }
@@ -102,7 +102,7 @@ impl Geometry {
     }
 
     /// The gradient of the map.
-    fn backward<E: Element>(&self, gradient: &[E], weight: &Panels<E>) -> Vec<E> {
+    fn backward<E: Element>(&self, gradient: &[E], weight: &impl Right<E>) -> Vec<E> {
         if self.is_pointwise() && self.output.is_multiple_of(E::PER_STEP) {
             return rows_times(&Matrix::new(gradient, self.output), weight, None);
         }
@@ -152,7 +152,7 @@ impl CustomOp1 for PackedConv {
         timed("conv2d backward", || {
             let geometry = Geometry::new(self.convolution, x.dims(), self.weight.dims())?;
             with_element!(self.weight.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
-                let values = geometry.backward(gradient, self.weight.backward()?);
+                let values = geometry.backward(gradient, &self.weight.backward()?);
                 Ok(Some(tensor_like(values, x)?))
             }))
         })

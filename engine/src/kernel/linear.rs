@@ -6,7 +6,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::panels::Panels;
+use super::panels::Right;
 use super::product::{Matrix, Rows, product};
 use super::profile::timed;
 use super::tile::Element;
@@ -71,7 +71,7 @@ fn with_last(dims: &[usize], width: usize) -> Vec<usize> {
 /// `left × right`, each row with `bias` added.
 pub(super) fn rows_times<E: Element>(
     left: &impl Rows<E>,
-    right: &Panels<E>,
+    right: &impl Right<E>,
     bias: Option<&[f32]>,
 ) -> Vec<E> {
     let columns = right.columns();
@@ -160,7 +160,7 @@ impl CustomOp1 for PackedLinear {
             let output = self.weight.dims()[0];
             with_element!(self.weight.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
                 let rows = Whole::new(gradient, output);
-                let values = rows_times(&rows.matrix(), self.weight.backward::<E>()?, None);
+                let values = rows_times(&rows.matrix(), &self.weight.backward::<E>()?, None);
                 Ok(Some(tensor_like(values, x)?))
             }))
         })

@@ -6,6 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::tile::{COLUMNS, Element, LANES};
+use super::transpose::transpose;
 
 /// A vector's worth of steps, as the processor loads it.
 #[derive(Clone, Copy)]
@@ -142,52 +143,225 @@ impl<E: Element> Panels<E> {
         Self::of(Split::Even, columns, depth, |k| &rows[k * columns..])
     }
 
-    pub(super) fn columns(&self) -> usize {
-        self.columns
+    /// The number at `column` and `k`.
+    pub(super) fn get(&self, column: usize, k: usize) -> E {
+        let (panel, offset) = self.place(column);
+        let width = self.vectors(panel) * LANES;
+        let place = (k / E::PER_STEP * width + offset) * E::PER_STEP + k % E::PER_STEP;
+        Line::numbers::<E>(self.steps_from(panel, 0))[place]
     }
 
-    pub(super) fn depth(&self) -> usize {
-        self.depth
+    /// The panel of a column, and where it stands there.
+    fn place(&self, column: usize) -> (usize, usize) {
+        let behind = column.checked_sub(self.full * COLUMNS).filter(|_| self.rest > 0);
+        let panel = behind
+            .map_or(column / COLUMNS, |column| self.full + column / (self.rest * LANES));
+        (panel, column - first_column(self.full, self.rest, panel))
     }
+
+    /// `panel` from step `first` on.
+    pub(super) fn steps_from(&self, panel: usize, first: usize) -> &[Line] {
+        let start = first_column(self.full, self.rest, panel) / LANES * self.steps();
+        let vectors = self.vectors(panel);
+        &self.lines[start + first * vectors..start + self.steps() * vectors]
+    }
+}
+
+/// The right side of a product.
+pub(super) trait Right<E: Element>: Sync {
+    fn columns(&self) -> usize;
+
+    fn depth(&self) -> usize;
+
+    /// Panels of 48 columns, and the vectors of those behind them.
+    fn shares(&self) -> (usize, usize);
+
+    /// Steps of `panel` as they lie in memory, where they do.
+    fn lines(&self, panel: usize, steps: Range<usize>) -> Option<&[Line]>;
+
+    /// Writes steps of `panel` out.
+    fn write(&self, panel: usize, steps: Range<usize>, out: &mut [Line]);
+
+    /// Writes steps of `panel` out in single precision, as steps of one number.
+    fn write_single(&self, panel: usize, steps: Range<usize>, out: &mut [f32]);
 
     /// Steps of a panel.
-    pub(super) fn steps(&self) -> usize {
-        self.depth.div_ceil(E::PER_STEP)
+    fn steps(&self) -> usize {
+        self.depth().div_ceil(E::PER_STEP)
     }
 
     /// How many panels there are.
-    pub(super) fn count(&self) -> usize {
-        self.full + (self.columns.div_ceil(LANES) - 3 * self.full).div_ceil(self.rest.max(1))
+    fn count(&self) -> usize {
+        let (full, rest) = self.shares();
+        full + (self.columns().div_ceil(LANES) - 3 * full).div_ceil(rest.max(1))
     }
 
-    /// Vectors of a step of panel `index`.
-    pub(super) fn vectors(&self, index: usize) -> usize {
-        if index < self.full { 3 } else { self.rest }
+    /// Vectors of a step of `panel`.
+    fn vectors(&self, panel: usize) -> usize {
+        let (full, rest) = self.shares();
+        if panel < full { 3 } else { rest }
     }
 
-    /// The columns of panel `index`.
-    pub(super) fn columns_of(&self, index: usize) -> Range<usize> {
-        let first = first_column(self.full, self.rest, index);
-        first..(first + self.vectors(index) * LANES).min(self.columns)
+    /// The columns of `panel`.
+    fn columns_of(&self, panel: usize) -> Range<usize> {
+        let (full, rest) = self.shares();
+        let first = first_column(full, rest, panel);
+        first..(first + self.vectors(panel) * LANES).min(self.columns())
+    }
+}
+
+impl<E: Element> Right<E> for Panels<E> {
+    fn columns(&self) -> usize {
+        self.columns
     }
 
-    /// Panel `index` from step `first` on.
-    pub(super) fn steps_from(&self, index: usize, first: usize) -> &[Line] {
-        let start = first_column(self.full, self.rest, index) / LANES * self.steps();
-        let vectors = self.vectors(index);
-        &self.lines[start + first * vectors..start + self.steps() * vectors]
+    fn depth(&self) -> usize {
+        self.depth
     }
 
-    /// The number at `column` and `k`.
-    pub(super) fn get(&self, column: usize, k: usize) -> E {
-        let behind = (column / COLUMNS).checked_sub(self.full);
-        let index = behind.map_or(column / COLUMNS, |_| {
-            self.full + (column - self.full * COLUMNS) / (self.rest * LANES)
+    fn shares(&self) -> (usize, usize) {
+        (self.full, self.rest)
+    }
+
+    fn lines(&self, panel: usize, steps: Range<usize>) -> Option<&[Line]> {
+        let vectors = self.vectors(panel);
+        Some(&self.steps_from(panel, 0)[steps.start * vectors..steps.end * vectors])
+    }
+
+    fn write(&self, panel: usize, steps: Range<usize>, out: &mut [Line]) {
+        let vectors = self.vectors(panel);
+        out.copy_from_slice(&self.steps_from(panel, 0)[steps.start * vectors..steps.end * vectors]);
+    }
+
+    fn write_single(&self, panel: usize, steps: Range<usize>, out: &mut [f32]) {
+        let vectors = self.vectors(panel);
+        let step = vectors * LANES * E::PER_STEP;
+        let lines = &self.steps_from(panel, 0)[steps.start * vectors..steps.end * vectors];
+        for (numbers, out) in
+            Line::numbers(lines).chunks_exact(step).zip(out.chunks_exact_mut(step))
+        {
+            E::part(numbers, out);
+        }
+    }
+}
+
+/// The weight of a convolution `[taps × in, out]` as its gradient's product wants it: `[taps × out, in]`, with the kernel
+/// turned by half a turn. It is read out of the panels as it is needed, for a second copy of a model's weights would
+/// need as much memory again.
+pub(super) struct Turned<'a, E> {
+    panels: &'a Panels<E>,
+    /// Columns: what comes in.
+    input: usize,
+    taps: usize,
+}
+
+impl<'a, E: Element> Turned<'a, E> {
+    pub(super) fn new(panels: &'a Panels<E>, taps: usize) -> Self {
+        Self { panels, input: panels.depth / taps, taps }
+    }
+
+    /// Calls `block` for every run of `depths` that lies in one panel: with the columns' numbers of that panel, from the
+    /// first column of `panel` on, each `width` numbers behind the last; and with where the run begins there, its
+    /// length, and where it begins in `depths`.
+    fn runs(
+        &self,
+        panel: usize,
+        depths: Range<usize>,
+        mut block: impl FnMut(Source<'_, E>, usize),
+    ) {
+        let output = self.panels.columns;
+        let first = self.columns_of(panel).start;
+        let mut depth = depths.start;
+        while depth < depths.end.min(self.depth()) {
+            let (tap, column) = (self.taps - 1 - depth / output, depth % output);
+            let (from, offset) = self.panels.place(column);
+            let columns = self.panels.columns_of(from);
+            let length = (columns.end - column).min(depths.end - depth);
+            let lines = self.panels.steps_from(from, 0);
+            let width = self.panels.vectors(from) * LANES;
+            let numbers = Line::numbers(lines);
+            let source = Source { numbers, width, offset, length, first: tap * self.input + first };
+            block(source, depth - depths.start);
+            depth += length;
+        }
+    }
+}
+
+/// A run of columns in a panel.
+struct Source<'a, E> {
+    numbers: &'a [E],
+    /// Columns of the panel.
+    width: usize,
+    /// The first column, and how many there are.
+    offset: usize,
+    length: usize,
+    /// The depth of the first number of each.
+    first: usize,
+}
+
+impl<E: Element> Source<'_, E> {
+    /// The number at the depth `first + k` of column `offset + column`.
+    fn get(&self, column: usize, k: usize) -> E {
+        let k = self.first + k;
+        let step = k / E::PER_STEP * self.width + self.offset + column;
+        self.numbers[step * E::PER_STEP + k % E::PER_STEP]
+    }
+}
+
+impl<E: Element> Right<E> for Turned<'_, E> {
+    fn columns(&self) -> usize {
+        self.input
+    }
+
+    fn depth(&self) -> usize {
+        self.taps * self.panels.columns
+    }
+
+    fn shares(&self) -> (usize, usize) {
+        shared_out(Split::Even, self.input)
+    }
+
+    fn lines(&self, _panel: usize, _steps: Range<usize>) -> Option<&[Line]> {
+        None
+    }
+
+    fn write(&self, panel: usize, steps: Range<usize>, out: &mut [Line]) {
+        let width = self.vectors(panel) * LANES;
+        let columns = self.columns_of(panel).len();
+        let out = Line::numbers_mut::<E>(out);
+        out.fill(E::default());
+        let depths = steps.start * E::PER_STEP..steps.end * E::PER_STEP;
+        self.runs(panel, depths, |source, start| {
+            for place in 0..source.length {
+                let k = start + place;
+                let row = &mut out[k / E::PER_STEP * width * E::PER_STEP..];
+                for column in 0..columns {
+                    row[column * E::PER_STEP + k % E::PER_STEP] = source.get(place, column);
+                }
+            }
         });
-        let width = self.vectors(index) * LANES;
-        let offset = column - first_column(self.full, self.rest, index);
-        let place = (k / E::PER_STEP * width + offset) * E::PER_STEP + k % E::PER_STEP;
-        Line::numbers::<E>(self.steps_from(index, 0))[place]
+    }
+
+    fn write_single(&self, panel: usize, steps: Range<usize>, out: &mut [f32]) {
+        let width = self.vectors(panel) * LANES;
+        let columns = self.columns_of(panel).len();
+        if columns < width || !self.depth().is_multiple_of(E::PER_STEP) {
+            out.fill(0.0);
+        }
+        let depths = steps.start * E::PER_STEP..steps.end * E::PER_STEP;
+        self.runs(panel, depths, |source, start| {
+            let out = &mut out[start * width..];
+            if let Some(numbers) = E::singles(source.numbers) {
+                let numbers = &numbers[source.first * source.width + source.offset..];
+                transpose(numbers, [columns, source.length], source.width, out, width);
+                return;
+            }
+            for (place, out) in out.chunks_exact_mut(width).take(source.length).enumerate() {
+                for (column, out) in out[..columns].iter_mut().enumerate() {
+                    *out = source.get(place, column).single();
+                }
+            }
+        });
     }
 }
 

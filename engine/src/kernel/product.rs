@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::isa::Isa;
-use super::panels::{Line, Panels};
+use super::panels::{Line, Right};
 use super::tile::{Element, LANES, ROWS, Tile, run_single};
 
 /// The left side of a product. A row is made of runs that lie apart: the pixels under a convolution's kernel,
@@ -96,7 +96,7 @@ fn blocks(runs: usize, steps: usize) -> Vec<Block> {
 /// `left × right`: `store(row, column, sums)` gets up to 48 sums of a row, those from `column` on, each once.
 pub(super) fn product<E: Element>(
     left: &impl Rows<E>,
-    right: &Panels<E>,
+    right: &impl Right<E>,
     store: &(impl Fn(usize, usize, &[f32]) + Sync),
 ) {
     product_on(Isa::best(), left, right, store);
@@ -106,7 +106,7 @@ pub(super) fn product<E: Element>(
 pub(super) fn product_on<E: Element>(
     isa: Isa,
     left: &impl Rows<E>,
-    right: &Panels<E>,
+    right: &impl Right<E>,
     store: &(impl Fn(usize, usize, &[f32]) + Sync),
 ) {
     assert!(isa.is_available(), "the processor has no {}", isa.name());
@@ -150,7 +150,8 @@ pub(super) fn product_on<E: Element>(
 struct Scratch {
     /// One for every eight rows.
     tiles: Vec<Tile>,
-    /// A block of the panel and of eight rows in single precision, for paths without products of bf16.
+    /// A block of the panel where it does not lie in memory as it is multiplied, and of eight rows in single precision, for
+    /// paths without products of bf16.
     panel: Vec<Line>,
     rows: Vec<f32>,
 }
@@ -160,7 +161,7 @@ fn add<E: Element>(
     isa: Isa,
     left: &impl Rows<E>,
     rows: Range<usize>,
-    right: &Panels<E>,
+    right: &impl Right<E>,
     panel: usize,
     block: &Block,
     scratch: &mut Scratch,
@@ -168,15 +169,21 @@ fn add<E: Element>(
     let vectors = right.vectors(panel);
     let steps = block.to - block.from;
     let (from, length) = (block.from * E::PER_STEP, steps * E::PER_STEP);
-    let lines = right.steps_from(panel, block.first);
-    let lines = &lines[..steps * vectors * block.runs.len()];
+    let range = block.first..block.first + steps * block.runs.len();
+    let lines = range.len() * vectors;
     let native = E::run(isa);
-    let (run, steps, lines) = if let Some(run) = native {
-        (run, steps, lines)
-    } else {
-        scratch.panel.resize(E::PER_STEP * lines.len(), Line::ZERO);
-        spread_panel::<E>(lines, vectors, Line::numbers_mut(&mut scratch.panel));
-        (run_single(isa), length, &scratch.panel[..])
+    let (run, steps, lines) = match (native, right.lines(panel, range.clone())) {
+        (Some(run), Some(lines)) => (run, steps, lines),
+        (Some(run), None) => {
+            scratch.panel.resize(lines, Line::ZERO);
+            right.write(panel, range, &mut scratch.panel);
+            (run, steps, &scratch.panel[..])
+        }
+        (None, _) => {
+            scratch.panel.resize(E::PER_STEP * lines, Line::ZERO);
+            right.write_single(panel, range, Line::numbers_mut(&mut scratch.panel));
+            (run_single(isa), length, &scratch.panel[..])
+        }
     };
     for (tile, row) in scratch.tiles.iter_mut().zip(rows.clone().step_by(ROWS)) {
         let runs = block.runs.clone().zip(lines.chunks_exact(steps * vectors));
@@ -248,16 +255,5 @@ pub(super) fn accumulate_rows(
 fn spread_rows<E: Element>(rows: [&[E]; ROWS], out: &mut [f32]) {
     for (row, out) in rows.iter().zip(out.chunks_exact_mut(rows[0].len().max(1))) {
         E::spread(row, out);
-    }
-}
-
-/// Writes a panel out in single precision: a step becomes as many as it has numbers.
-pub(super) fn spread_panel<E: Element>(lines: &[Line], vectors: usize, out: &mut [f32]) {
-    let width = vectors * LANES;
-    let numbers = Line::numbers::<E>(lines);
-    for (step, out) in
-        numbers.chunks_exact(width * E::PER_STEP).zip(out.chunks_exact_mut(width * E::PER_STEP))
-    {
-        E::part(step, out);
     }
 }

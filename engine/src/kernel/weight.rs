@@ -1,11 +1,11 @@
 //! A layer's weight in the form that its kernel reads.
 
 use std::any::Any;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor, bail};
 
-use super::panels::{Panels, Split};
+use super::panels::{Panels, Split, Turned};
 use super::tile::Element;
 use super::view::{element, with_element, with_slice};
 
@@ -24,10 +24,8 @@ enum Form {
 pub(super) struct Packed {
     dims: Vec<usize>,
     dtype: DType,
-    /// `Panels` of the weight's numbers, `[in × kernel × kernel, out]`, the taps of the kernel outermost.
+    /// [`Panels`] of the weight's numbers, `[in × kernel × kernel, out]`, the taps of the kernel outermost.
     forward: Box<dyn Any + Send + Sync>,
-    /// The same for the input's gradient: made when the first is asked for.
-    backward: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl std::fmt::Debug for Weight {
@@ -59,7 +57,6 @@ impl Weight {
             forward: Box::new(with_slice::<E, _>(&weight, |values| {
                 Ok(forward_panels(values, weight.dims()))
             })?),
-            backward: OnceLock::new(),
         })))))
     }
 
@@ -136,18 +133,8 @@ impl Packed {
     }
 
     /// As [`backward_panels`].
-    pub(super) fn backward<E: Element>(&self) -> Result<&Panels<E>> {
-        let forward = self.forward::<E>()?;
-        let made = self.backward.get_or_init(|| {
-            let (output, input, taps) = sizes(&self.dims);
-            Box::new(Panels::new(Split::Even, input, taps * output, |column, k| {
-                forward.get(k % output, (taps - 1 - k / output) * input + column)
-            }))
-        });
-        let Some(panels) = made.downcast_ref() else {
-            bail!("a packed weight lost its number type")
-        };
-        Ok(panels)
+    pub(super) fn backward<E: Element>(&self) -> Result<Turned<'_, E>> {
+        Ok(Turned::new(self.forward()?, sizes(&self.dims).2))
     }
 
     fn unpack<E: Element>(&self) -> Result<Tensor> {

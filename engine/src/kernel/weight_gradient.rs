@@ -11,6 +11,7 @@ use super::panels::{Split, columns_of_panels};
 use super::product::accumulate_rows;
 use super::scattered::Scattered;
 use super::tile::{Element, LANES, ROWS, Tile};
+use super::transpose::transpose;
 use super::view::written;
 
 /// Places that lie behind each other on both sides: `length` answers from `answer` on, and their inputs from the number
@@ -104,14 +105,7 @@ pub(super) fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
     let mut out = vec![0f32; values.len()];
     out.par_chunks_mut((SIDE * rows).max(1)).enumerate().for_each(|(index, out)| {
         let first = index * SIDE;
-        for start in (0..rows).step_by(SIDE) {
-            let end = (start + SIDE).min(rows);
-            for (offset, out) in out.chunks_exact_mut(rows).enumerate() {
-                for row in start..end {
-                    out[row] = values[row * columns + first + offset];
-                }
-            }
-        }
+        transpose(&values[first..], [rows, SIDE.min(columns - first)], columns, out, rows);
     });
     out
 }

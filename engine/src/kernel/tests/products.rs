@@ -4,10 +4,11 @@ use half::bf16;
 use rand::{Rng, SeedableRng};
 
 use crate::kernel::isa::PATHS;
-use crate::kernel::panels::Panels;
+use crate::kernel::panels::{Panels, Right, Turned};
 use crate::kernel::product::{Matrix, Rows, product_on};
 use crate::kernel::tile::Element;
 use crate::kernel::view::written;
+use crate::kernel::weight::{backward_panels, forward_panels};
 
 fn numbers<E: Element>(count: usize, seed: u64) -> Vec<E> {
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
@@ -17,7 +18,7 @@ fn numbers<E: Element>(count: usize, seed: u64) -> Vec<E> {
 fn product_of<E: Element>(
     isa: crate::kernel::isa::Isa,
     left: &impl Rows<E>,
-    right: &Panels<E>,
+    right: &impl Right<E>,
     columns: usize,
 ) -> Vec<f32> {
     // SAFETY: a product hands over every sum once.
@@ -133,4 +134,29 @@ fn numbers_are_rounded_to_the_nearest() {
     }
     assert!(bf16::from_bits(ours(f32::NAN)).is_nan());
     assert!(numbers::<bf16>(1000, 3).iter().all(|x| x.single().to_bits() == x.to_f32().to_bits()));
+}
+
+fn check_turned<E: Element>(input: usize, output: usize, taps: usize) {
+    let weight = numbers::<E>(output * input * taps, 3);
+    let dims = [output, input, taps];
+    let (forward, expected) = (forward_panels(&weight, &dims), backward_panels(&weight, &dims));
+    let turned = Turned::new(&forward, taps);
+    let left = numbers::<E>(9 * taps * output, 4);
+    let left = Matrix::new(&left, taps * output);
+    for isa in PATHS.into_iter().filter(|isa| isa.is_available()) {
+        let found = product_of(isa, &left, &turned, input);
+        assert!(found == product_of(isa, &left, &expected, input), "{}", isa.name());
+    }
+}
+
+#[test]
+fn a_weight_is_turned_over_as_one_that_was_packed_so() {
+    for (input, output) in [(1, 2), (16, 16), (17, 50), (50, 18), (96, 48), (100, 200)] {
+        for taps in [1, 4, 9] {
+            check_turned::<f32>(input, output, taps);
+            check_turned::<bf16>(input, output, taps);
+        }
+    }
+    check_turned::<f32>(20, 33, 9);
+    check_turned::<f32>(7, 2000, 1);
 }

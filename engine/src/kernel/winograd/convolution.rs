@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use super::tiling::{Points, Tiling};
 use super::transform::{answers_of_points, kernels_at_points, pixels_at_points};
 use super::{OUT, POINTS, TAPS};
-use crate::kernel::panels::{Line, Panels};
-use crate::kernel::product::{accumulate_rows, spread_panel};
+use crate::kernel::panels::{Line, Right};
+use crate::kernel::product::accumulate_rows;
 use crate::kernel::scattered::Scattered;
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::tile::{Element, LANES, ROWS, Tile};
@@ -27,7 +27,7 @@ const DEEPEST: usize = 512;
 pub(in crate::kernel) fn convolve<E: Element>(
     tiling: &Tiling,
     map: &[E],
-    panels: &Panels<E>,
+    panels: &impl Right<E>,
     bias: Option<&[f32]>,
 ) -> Vec<E> {
     let columns = panels.columns();
@@ -78,7 +78,7 @@ fn multiply<E: Element>(
     tiling: &Tiling,
     slab: Range<usize>,
     pixels: &[f32],
-    panels: &Panels<E>,
+    panels: &impl Right<E>,
     bias: Option<&[f32]>,
     out: &Scattered<E>,
 ) {
@@ -138,7 +138,7 @@ fn accumulate(
 
 /// A panel's weights of `channels` at the points.
 fn weights_at_points<E: Element>(
-    panels: &Panels<E>,
+    panels: &impl Right<E>,
     panel: usize,
     depth: usize,
     channels: Range<usize>,
@@ -146,19 +146,20 @@ fn weights_at_points<E: Element>(
 ) {
     let vectors = panels.vectors(panel);
     let points = Points::new(channels.len(), vectors * LANES);
-    let lines = channels.len() / E::PER_STEP * vectors;
-    let taps: [&[Line]; TAPS * TAPS] = std::array::from_fn(|tap| {
-        &panels.steps_from(panel, (tap * depth + channels.start) / E::PER_STEP)[..lines]
-    });
     let mut out = points.split(out);
-    let single = taps.map(|tap| E::singles(Line::numbers(tap)).unwrap_or_default());
-    if !single[0].is_empty() {
-        return kernels_at_points(&single, &mut out);
+    let steps = |tap: usize| {
+        let first = (tap * depth + channels.start) / E::PER_STEP;
+        first..first + channels.len() / E::PER_STEP
+    };
+    let singles = |tap| E::singles(Line::numbers(panels.lines(panel, steps(tap))?));
+    let taps: [Option<&[f32]>; TAPS * TAPS] = std::array::from_fn(singles);
+    if taps[0].is_some() {
+        return kernels_at_points(&taps.map(Option::unwrap_or_default), &mut out);
     }
     let length = channels.len() * points.row;
     with_scratch(taps.len() * length, |spread| {
-        for (tap, spread) in taps.iter().zip(spread.chunks_exact_mut(length)) {
-            spread_panel::<E>(tap, vectors, spread);
+        for (tap, spread) in spread.chunks_exact_mut(length).enumerate() {
+            panels.write_single(panel, steps(tap), spread);
         }
         let taps = std::array::from_fn(|tap| &spread[tap * length..(tap + 1) * length]);
         kernels_at_points(&taps, &mut out);
