@@ -3,7 +3,7 @@
 use libmimalloc_sys::{mi_option_set_default, mi_option_t};
 
 /// mimalloc's `mi_option_purge_delay`, which its bindings do not name: milliseconds after which memory that nobody asked
-/// for again goes back to the system; ten times as many for large pieces.
+/// for again goes back to the system.
 const PURGE_DELAY: mi_option_t = 15;
 
 /// Keeps what was given back for a minute, as tensors come and go in the same sizes step after step: the system clears
@@ -13,6 +13,6 @@ pub fn keep_memory() {
     // SAFETY: the option is one of mimalloc's, a plain number that no other thread sets.
     #[allow(unsafe_code)]
     unsafe {
-        mi_option_set_default(PURGE_DELAY, 6000);
+        mi_option_set_default(PURGE_DELAY, 60_000);
     }
 }
