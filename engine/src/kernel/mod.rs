@@ -30,6 +30,7 @@ mod scattered;
 mod simd;
 mod softmax;
 mod tile;
+mod turn;
 mod upsample;
 mod view;
 mod weight;
