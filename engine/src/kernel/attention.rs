@@ -1,28 +1,26 @@
 //! Attention without a stored matrix of scores (Dao et al., arXiv 2205.14135): keys go by in blocks, and the
 //! softmax is corrected when a larger score comes.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use half::bf16;
 use rayon::prelude::*;
 
-use super::attention_backward::backward;
+use super::attention_backward::{Known, backward};
 use super::flash::flash_attention;
-use super::heads::Sizes;
+use super::heads::{KEYS, Sizes, add_mask, eight};
 use super::isa::Isa;
-use super::panels::{Panels, Right, Split};
-use super::product::accumulate;
+use super::panels::Line;
+use super::product::{accumulate, accumulate_rows};
 use super::profile::timed;
-use super::simd::{dispatch, exp};
+use super::scattered::Scattered;
+use super::simd::{dispatch, exp2};
 use super::softmax::softmax;
-use super::tile::{COLUMNS, Element, ROWS, Tile};
+use super::tile::{COLUMNS, Element, LANES, ROWS, Tile};
+use super::turn::{pack, turn};
 use super::view::{answer, element, rounded, singles, slice, tensor_like, written};
-
-/// Queries that one task takes.
-const QUERIES: usize = 96;
-/// Panels of keys that are scored at a time.
-const PANELS: usize = 5;
 
 /// Softmax attention of `q` `[batch, n, inner]` over `k` and `v` `[batch, m, inner]`, split into `heads`, with
 /// `mask` `[n, m]` added to the scores (Vaswani et al., arXiv 1706.03762). The mask gets no gradient.
@@ -83,7 +81,7 @@ pub(super) fn composed(
 struct Attention {
     sizes: Sizes,
     mask: Option<Vec<f32>>,
-    /// For each image, head and query, the logarithm of the sum that its weights were divided by: what the
+    /// For each image, head and query, the binary logarithm of the sum that its weights were divided by: what the
     /// gradient needs to make the weights anew.
     spread: OnceLock<Vec<f32>>,
 }
@@ -141,14 +139,16 @@ impl CustomOp3 for Attention {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         timed("attention backward", || {
             let Some(spread) = self.spread.get() else { bail!("attention was not computed") };
-            let [dq, dk, dv] = backward(
-                self.sizes,
-                [&singles(q)?, &singles(k)?, &singles(v)?],
-                &singles(result)?,
-                &singles(gradient)?,
-                self.mask.as_deref(),
+            let known = Known {
+                q: &singles(q)?,
+                k: &singles(k)?,
+                v: &singles(v)?,
+                result: &singles(result)?,
+                gradient: &singles(gradient)?,
+                mask: self.mask.as_deref(),
                 spread,
-            );
+            };
+            let [dq, dk, dv] = backward(self.sizes, known);
             let like = |values: Vec<f32>, x: &Tensor| match x.dtype() {
                 DType::BF16 => tensor_like(rounded::<bf16>(values), x),
                 _ => tensor_like(values, x),
@@ -164,94 +164,68 @@ fn spread_out(values: &[bf16]) -> Vec<f32> {
     out
 }
 
-/// Values that are taken together in a row of scores.
-const WIDE: usize = 16;
-
-/// The largest of `values`.
-#[inline(always)]
-#[allow(clippy::inline_always)]
-fn highest(mut values: [f32; WIDE]) -> f32 {
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            values[i] = values[i].max(values[i + half]);
-        }
-    }
-    values[0]
-}
-
 dispatch! {
-    /// Eight rows of scores of `keys` keys become weights, which are not divided yet. `largest` and `totals` are
-    /// the rows' largest scores and the sums of their weights so far; `corrections` is what earlier sums have to
-    /// be multiplied by.
+    /// Scores of `keys` keys, a row each, become weights, which are not divided yet. The state of the queries is their
+    /// largest exponents, the sums of their weights so far, and what earlier sums have to be multiplied by; the answer,
+    /// whether any has to.
     fn soften(
         scores: &mut [Tile],
         keys: usize,
-        masks: [&[f32]; ROWS],
+        vectors: usize,
         scale: f32,
-        largest: &mut [f32; ROWS],
-        totals: &mut [f32; ROWS],
-        corrections: &mut [f32; ROWS],
-    ) {
-        let width = scores.len() * COLUMNS;
-        for row in 0..ROWS {
-            // Keys that are none weigh nothing.
-            for key in keys..width {
-                scores[key / COLUMNS].0[row][key % COLUMNS] = f32::NEG_INFINITY;
-            }
-            if !masks[row].is_empty() {
-                for (key, mask) in masks[row].iter().enumerate() {
-                    scores[key / COLUMNS].0[row][key % COLUMNS] += mask / scale;
+        state: [&mut [f32; COLUMNS]; 3],
+    ) -> bool {
+        let (rows, beyond) = Tile::rows_mut(scores).split_at_mut(keys);
+        beyond.fill([0.0; COLUMNS]);
+        let [largest, totals, corrections] = state.map(|state| state.as_chunks_mut::<LANES>().0);
+        let mut moved = false;
+        for vector in 0..vectors {
+            let mut top = [f32::NEG_INFINITY; LANES];
+            for row in rows.iter() {
+                let part = row.as_chunks::<LANES>().0[vector];
+                for lane in 0..LANES {
+                    top[lane] = if top[lane] < part[lane] { part[lane] } else { top[lane] };
                 }
             }
-            let mut lanes = [f32::NEG_INFINITY; WIDE];
-            for tile in scores.iter() {
-                for part in tile.0[row].as_chunks::<WIDE>().0 {
-                    for lane in 0..WIDE {
-                        lanes[lane] = lanes[lane].max(part[lane]);
-                    }
+            let mut base = [0f32; LANES];
+            for lane in 0..LANES {
+                let before = largest[vector][lane];
+                let top = before.max(top[lane] * scale);
+                // Where everything was masked so far, nothing is added.
+                base[lane] = if top == f32::NEG_INFINITY { 0.0 } else { top };
+                moved |= before < top;
+                corrections[vector][lane] = exp2(before - base[lane]);
+                largest[vector][lane] = top;
+            }
+            let mut sums = [0f32; LANES];
+            for row in rows.iter_mut() {
+                let part = &mut row.as_chunks_mut::<LANES>().0[vector];
+                for lane in 0..LANES {
+                    let weight = exp2(part[lane] * scale - base[lane]);
+                    part[lane] = weight;
+                    sums[lane] += weight;
                 }
             }
-            let top = largest[row].max(highest(lanes) * scale);
-            // Where everything was masked so far, nothing is added.
-            let base = if top == f32::NEG_INFINITY { 0.0 } else { top };
-            let mut sums = [0f32; WIDE];
-            for tile in scores.iter_mut() {
-                for part in tile.0[row].as_chunks_mut::<WIDE>().0 {
-                    for lane in 0..WIDE {
-                        let weight = exp(part[lane] * scale - base);
-                        part[lane] = weight;
-                        sums[lane] += weight;
-                    }
-                }
+            for lane in 0..LANES {
+                totals[vector][lane] = totals[vector][lane] * corrections[vector][lane] + sums[lane];
             }
-            corrections[row] = exp(largest[row] - base);
-            totals[row] = totals[row] * corrections[row] + sums.iter().sum::<f32>();
-            largest[row] = top;
         }
+        moved
     }
 }
 
 dispatch! {
-    fn correct(sums: &mut [Tile], corrections: &[f32; ROWS]) {
-        for tile in sums {
-            for (row, factor) in tile.0.iter_mut().zip(corrections) {
-                for value in row {
-                    *value *= factor;
-                }
+    /// Multiplies the columns of tiles by a factor each.
+    fn multiply(tiles: &mut [Tile], factors: &[f32; COLUMNS]) {
+        for row in Tile::rows_mut(tiles) {
+            for (value, factor) in row.iter_mut().zip(factors) {
+                *value *= factor;
             }
         }
     }
 }
 
-/// One head's keys and values in panels.
-struct Seen<E> {
-    /// `[width, m]`
-    keys: Panels<E>,
-    /// `[m, width]`
-    values: Panels<E>,
-}
-
-/// The answer `[batch, n, inner]`, and the logarithms of the sums `[batch, heads, n]`.
+/// The answer `[batch, n, inner]`, and the binary logarithms of the sums `[batch, heads, n]`.
 fn forward<E: Element>(
     sizes: Sizes,
     q: &[E],
@@ -260,121 +234,125 @@ fn forward<E: Element>(
     mask: Option<&[f32]>,
 ) -> (Vec<E>, Vec<f32>) {
     let Sizes { batch, heads, n, m, width } = sizes;
-    let seen: Vec<Seen<E>> = (0..batch * heads)
-        .into_par_iter()
-        .map(|index| {
-            let at = [index / heads, index % heads];
-            Seen {
-                keys: Panels::new(Split::Full, m, width, |key, place| {
-                    sizes.head(k, m, at, key)[place]
-                }),
-                values: Panels::of(Split::Full, width, m, |key| sizes.head(v, m, at, key)),
-            }
-        })
-        .collect();
+    // The values' transposes `[width, m]`, with zeros behind a row to whole steps.
+    let stride = m.next_multiple_of(E::PER_STEP);
+    let mut turned = vec![E::default(); batch * heads * width * stride];
+    turned.par_chunks_mut((width * stride).max(1)).enumerate().for_each(|(index, out)| {
+        let at = [index / heads, index % heads];
+        turn(width, m, |key| sizes.head(v, m, at, key), out, stride);
+    });
+    let panels = sizes.panels();
     let mut spread = vec![0f32; batch * heads * n];
     // SAFETY: every query of every head is answered by one task, once.
     #[allow(unsafe_code)]
     let y = unsafe {
         written(batch * n * heads * width, |out| {
-            spread.par_chunks_mut(n).enumerate().for_each(|(index, spread)| {
-                let at = [index / heads, index % heads];
-                spread.par_chunks_mut(QUERIES).enumerate().for_each_init(
-                    || Task::<E>::new(width, m),
-                    |task, (chunk, spread)| {
-                        for (tile, spread) in spread.chunks_mut(ROWS).enumerate() {
-                            let first = chunk * QUERIES + tile * ROWS;
-                            let last = first + spread.len();
-                            let row = |offset: usize| {
-                                sizes.head(q, n, at, (first + offset).min(last - 1))
-                            };
-                            let mask = |offset: usize| {
-                                let query = (first + offset).min(last - 1);
-                                mask.map_or(&[][..], |mask| &mask[query * m..(query + 1) * m])
-                            };
-                            task.attend(std::array::from_fn(row), mask, &seen[index], sizes);
-                            for (offset, spread) in spread.iter_mut().enumerate() {
-                                let place = (at[0] * n + first + offset) * heads + at[1];
-                                let total = task.totals[offset];
-                                *spread = task.largest[offset] + total.ln();
-                                for (panel, tile) in task.sums.iter().enumerate() {
-                                    let column = panel * COLUMNS;
-                                    let sums = &tile.0[offset][..(width - column).min(COLUMNS)];
-                                    let sums = sums.iter().map(|sum| E::from_single(sum / total));
-                                    out.put(place * width + column, sums);
-                                }
-                            }
-                        }
-                    },
-                );
-            });
+            let spread = Scattered::of(spread.as_mut_ptr(), spread.len());
+            (0..batch * heads * panels.len()).into_par_iter().for_each_init(
+                || Task::<E>::new(width),
+                |task, index| {
+                    let (index, queries) =
+                        (index / panels.len(), panels[index % panels.len()].clone());
+                    let at = [index / heads, index % heads];
+                    let first = queries.start;
+                    let query = |offset: usize| sizes.head(q, n, at, first + offset);
+                    pack(width, queries.len(), query, &mut task.queries);
+                    let values = &turned[index * width * stride..(index + 1) * width * stride];
+                    let key = |key: usize| sizes.head(k, m, at, key);
+                    let value = |place: usize| &values[place * stride..(place + 1) * stride];
+                    task.attend(sizes, queries.clone(), key, value, mask);
+                    let logarithms = task.largest.iter().zip(&task.totals);
+                    let logarithms = logarithms.map(|(largest, total)| largest + total.log2());
+                    spread.put(index * n + first, logarithms.take(queries.len()));
+                    for (query, row) in queries.zip(task.finished(width).chunks_exact(width)) {
+                        out.put(
+                            sizes.place(n, at, query),
+                            row.iter().map(|value| E::from_single(*value)),
+                        );
+                    }
+                },
+            );
         })
     };
     (y, spread)
 }
 
-/// What a task keeps while it goes from eight queries to the next.
+/// What a task keeps while it goes from up to 48 queries to the next.
 struct Task<E> {
+    /// The queries as the right side of a product.
+    queries: Vec<Line>,
+    /// A row for every key.
     scores: Vec<Tile>,
     /// Weights in the numbers of the values.
     weights: Vec<E>,
+    /// A row for every place of the width.
     sums: Vec<Tile>,
-    largest: [f32; ROWS],
-    totals: [f32; ROWS],
+    /// The queries' answers, one behind the other.
+    rows: Vec<f32>,
+    largest: [f32; COLUMNS],
+    totals: [f32; COLUMNS],
 }
 
 impl<E: Element> Task<E> {
-    fn new(width: usize, m: usize) -> Self {
-        let panels = PANELS.min(m.div_ceil(COLUMNS));
-        let weights = if E::PER_STEP == 1 { 0 } else { ROWS * COLUMNS };
+    fn new(width: usize) -> Self {
+        let weights = if E::PER_STEP == 1 { 0 } else { KEYS * COLUMNS };
         Self {
-            scores: vec![Tile::ZERO; panels],
+            queries: Vec::new(),
+            scores: vec![Tile::ZERO; KEYS / ROWS],
             weights: vec![E::default(); weights],
-            sums: vec![Tile::ZERO; width.div_ceil(COLUMNS)],
-            largest: [0.0; ROWS],
-            totals: [0.0; ROWS],
+            sums: vec![Tile::ZERO; width.div_ceil(ROWS)],
+            rows: vec![0.0; COLUMNS * width],
+            largest: [0.0; COLUMNS],
+            totals: [0.0; COLUMNS],
         }
     }
 
-    /// What eight queries see: `sums`, to be divided by `totals`.
+    /// What `queries` see: `sums`, to be divided by `totals`.
     fn attend<'a>(
         &mut self,
-        queries: [&[E]; ROWS],
-        mask: impl Fn(usize) -> &'a [f32],
-        seen: &Seen<E>,
         sizes: Sizes,
-    ) {
-        let (m, scale) = (sizes.m, sizes.scale());
+        queries: Range<usize>,
+        key: impl Fn(usize) -> &'a [E],
+        value: impl Fn(usize) -> &'a [E],
+        mask: Option<&[f32]>,
+    ) where
+        E: 'a,
+    {
+        let Sizes { m, width, .. } = sizes;
+        let vectors = queries.len().div_ceil(LANES);
         self.sums.fill(Tile::ZERO);
-        self.largest = [f32::NEG_INFINITY; ROWS];
-        self.totals = [0.0; ROWS];
-        for first in (0..seen.keys.count()).step_by(PANELS) {
-            let last = (first + PANELS).min(seen.keys.count());
-            let scores = &mut self.scores[..last - first];
-            for (panel, tile) in (first..last).zip(scores.iter_mut()) {
+        self.largest = [f32::NEG_INFINITY; COLUMNS];
+        self.totals = [0.0; COLUMNS];
+        for first in (0..m).step_by(KEYS) {
+            let last = (first + KEYS).min(m);
+            let scores = &mut self.scores[..(last - first).div_ceil(ROWS)];
+            for (tile, start) in scores.iter_mut().zip((first..last).step_by(ROWS)) {
                 *tile = Tile::ZERO;
-                let lines = seen.keys.steps_from(panel, 0);
-                accumulate(queries, lines, seen.keys.vectors(panel), tile);
+                accumulate(eight(start, last, &key), &self.queries, vectors, tile);
             }
-            let keys = |panel: usize| panel * COLUMNS..((panel + 1) * COLUMNS).min(m);
-            let here = first * COLUMNS..(last * COLUMNS).min(m);
-            let masks = std::array::from_fn(|row| mask(row).get(here.clone()).unwrap_or_default());
-            let mut corrections = [1.0; ROWS];
-            let (largest, totals) = (&mut self.largest, &mut self.totals);
-            soften(scores, here.len(), masks, scale, largest, totals, &mut corrections);
-            if first > 0 {
-                correct(&mut self.sums, &corrections);
+            if let Some(mask) = mask {
+                add_mask(scores, mask, m, sizes.scale(), queries.clone(), first..last);
             }
-            for (panel, tile) in (first..last).zip(self.scores.iter()) {
-                let keys = keys(panel);
-                let steps = keys.len().div_ceil(E::PER_STEP);
-                let rows: [&[E]; ROWS] = E::weights(&tile.0, keys.len(), &mut self.weights);
-                for (column, sums) in self.sums.iter_mut().enumerate() {
-                    let vectors = seen.values.vectors(column);
-                    let lines = seen.values.steps_from(column, keys.start / E::PER_STEP);
-                    accumulate(rows, &lines[..steps * vectors], vectors, sums);
-                }
+            let mut corrections = [1.0; COLUMNS];
+            let state = [&mut self.largest, &mut self.totals, &mut corrections];
+            let moved = soften(scores, last - first, vectors, sizes.binary_scale(), state);
+            if moved && first > 0 {
+                multiply(&mut self.sums, &corrections);
+            }
+            let weights = E::steps(Tile::rows(scores), &mut self.weights);
+            let steps = (last - first).div_ceil(E::PER_STEP);
+            for (index, sums) in self.sums.iter_mut().enumerate() {
+                let rows = eight(index * ROWS, width, |place| &value(place)[first..]);
+                accumulate_rows(rows, weights, steps, COLUMNS * E::PER_STEP, vectors, sums);
             }
         }
+    }
+
+    /// The answers, a row of `width` for every query.
+    fn finished(&mut self, width: usize) -> &[f32] {
+        multiply(&mut self.sums, &self.totals.map(|total| 1.0 / total));
+        let rows = Tile::rows(&self.sums);
+        turn(COLUMNS, width, |place| &rows[place], &mut self.rows, width);
+        &self.rows
     }
 }

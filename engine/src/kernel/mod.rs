@@ -32,7 +32,7 @@ mod scratch;
 mod simd;
 mod softmax;
 mod tile;
-mod transpose;
+mod turn;
 mod upsample;
 mod view;
 mod weight;

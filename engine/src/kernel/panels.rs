@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::tile::{COLUMNS, Element, LANES};
-use super::transpose::transpose;
+use super::turn::turn;
 
 /// A vector's worth of steps, as the processor loads it.
 #[derive(Clone, Copy)]
@@ -353,7 +353,8 @@ impl<E: Element> Right<E> for Turned<'_, E> {
             let out = &mut out[start * width..];
             if let Some(numbers) = E::singles(source.numbers) {
                 let numbers = &numbers[source.first * source.width + source.offset..];
-                transpose(numbers, [columns, source.length], source.width, out, width);
+                let row = |k| &numbers[k * source.width..];
+                turn(source.length, columns, row, out, width);
                 return;
             }
             for (place, out) in out.chunks_exact_mut(width).take(source.length).enumerate() {

@@ -228,26 +228,25 @@ pub(super) fn accumulate<E: Element>(
     }
 }
 
-/// As [`accumulate`], with the right side as it lies: `steps` rows of `right`, each `stride` numbers behind the last.
-pub(super) fn accumulate_rows(
-    rows: [&[f32]; ROWS],
-    right: &[f32],
+/// As [`accumulate`], with the right side as it lies: `steps` steps of `right`, each `stride` numbers behind the last.
+pub(super) fn accumulate_rows<E: Element>(
+    rows: [&[E]; ROWS],
+    right: &[E],
     steps: usize,
     stride: usize,
     vectors: usize,
     tile: &mut Tile,
 ) {
-    if steps == 0 {
-        return;
-    }
-    assert!(rows.iter().all(|row| row.len() >= steps), "a row is too short");
+    let (Some(run), 1..) = (E::run(Isa::best()), steps) else { return };
+    let width = vectors * LANES * E::PER_STEP;
+    assert!(rows.iter().all(|row| row.len() >= steps * E::PER_STEP), "a row is too short");
     assert!((1..=3).contains(&vectors), "a tile is one to three vectors wide");
-    assert!(right.len() >= (steps - 1) * stride + vectors * LANES, "the right side is too short");
+    assert!(right.len() >= (steps - 1) * stride + width, "the right side is too short");
     // SAFETY: both sides were just seen to hold every step; the best path is available.
     #[allow(unsafe_code)]
     unsafe {
         let (rows, right) = (rows.map(|row| row.as_ptr().cast()), right.as_ptr().cast());
-        run_single(Isa::best())(&rows, steps, right, 4 * stride, vectors, tile);
+        run(&rows, steps, right, size_of::<E>() * stride, vectors, tile);
     }
 }
 

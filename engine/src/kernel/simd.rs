@@ -60,6 +60,29 @@ pub(super) fn exp(x: f32) -> f32 {
     power * value
 }
 
+/// `2^x` to a relative error below 2e-7 up to 127, in a form that compilers vectorise; `2^-126` below that.
+///
+/// Half the work of [`exp`]: what is left of a whole power is exact, and five terms suffice for it (coefficients by
+/// Remez' exchange for the relative error on -1/2 … 1/2, with 1 at 0).
+#[inline(always)]
+#[allow(clippy::inline_always, clippy::excessive_precision)]
+pub(super) fn exp2(x: f32) -> f32 {
+    // As in `exp`.
+    const ROUND: f32 = 12_582_912.0;
+    // NaN stays one.
+    let x = if x < -126.0 { -126.0 } else { x };
+    let shifted = x + ROUND;
+    let rest = x - (shifted - ROUND);
+    let mut series = 1.326_472_7e-3;
+    series = series * rest + 9.671_513e-3;
+    series = series * rest + 5.550_733_6e-2;
+    series = series * rest + 0.240_222_42;
+    series = series * rest + 0.693_147_004;
+    series = series * rest + 1.0;
+    // The whole power goes into the exponent.
+    f32::from_bits(series.to_bits().wrapping_add(shifted.to_bits() << 23))
+}
+
 /// `1 / (1 + e^-x)`.
 #[inline(always)]
 #[allow(clippy::inline_always)]

@@ -11,7 +11,7 @@ use super::panels::{Split, columns_of_panels};
 use super::product::accumulate_rows;
 use super::scattered::Scattered;
 use super::tile::{Element, LANES, ROWS, Tile};
-use super::transpose::transpose;
+use super::turn::turn;
 use super::view::written;
 
 /// Places that lie behind each other on both sides: `length` answers from `answer` on, and their inputs from the number
@@ -105,7 +105,8 @@ pub(super) fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
     let mut out = vec![0f32; values.len()];
     out.par_chunks_mut((SIDE * rows).max(1)).enumerate().for_each(|(index, out)| {
         let first = index * SIDE;
-        transpose(&values[first..], [rows, SIDE.min(columns - first)], columns, out, rows);
+        let row = |row| &values[row * columns + first..];
+        turn(SIDE.min(columns - first), rows, row, out, rows);
     });
     out
 }

@@ -28,6 +28,24 @@ pub(super) struct Tile(pub(super) [[f32; COLUMNS]; ROWS]);
 
 impl Tile {
     pub(super) const ZERO: Self = Self([[0.0; COLUMNS]; ROWS]);
+
+    /// The rows of tiles that lie behind each other.
+    pub(super) fn rows(tiles: &[Self]) -> &[[f32; COLUMNS]] {
+        // SAFETY: a tile is its rows, of a size that its alignment divides, so nothing lies between them.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::slice::from_raw_parts(tiles.as_ptr().cast(), tiles.len() * ROWS)
+        }
+    }
+
+    /// As [`Self::rows`], to be written.
+    pub(super) fn rows_mut(tiles: &mut [Self]) -> &mut [[f32; COLUMNS]] {
+        // SAFETY: as above, and the tiles are borrowed alone.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::slice::from_raw_parts_mut(tiles.as_mut_ptr().cast(), tiles.len() * ROWS)
+        }
+    }
 }
 
 /// `tile[r][c] += Σ rows[r][step] · panel[step][c]` over `steps` (at least one), for the first `16 × vectors` columns.
@@ -65,13 +83,9 @@ pub(super) trait Element: candle_core::WithDType + Default {
     /// Writes a panel's step out in single precision, as steps of one number.
     fn part(step: &[Self], out: &mut [f32]);
 
-    /// The first `length` numbers of a tile's rows as they are multiplied: the rows themselves, or `copy` of them,
-    /// with zeros behind to whole steps.
-    fn weights<'a>(
-        rows: &'a [[f32; COLUMNS]; ROWS],
-        length: usize,
-        copy: &'a mut [Self],
-    ) -> [&'a [Self]; ROWS];
+    /// An even number of rows as steps of a product's right side, 48 columns wide: the rows themselves, or `copy` of
+    /// them, which has as many numbers.
+    fn steps<'a>(rows: &'a [[f32; COLUMNS]], copy: &'a mut [Self]) -> &'a [Self];
 
     /// The loop of a path; none where it goes by that of `f32`, in which the numbers are written out.
     fn run(isa: Isa) -> Option<Run>;
@@ -97,13 +111,14 @@ dispatch! {
 }
 
 dispatch! {
-    /// Rounds numbers, and clears what is left of `out`.
-    fn round_brain(numbers: &[f32], out: &mut [bf16]) {
-        let (out, rest) = out.split_at_mut(numbers.len());
-        for (out, number) in out.iter_mut().zip(numbers) {
-            *out = bf16::from_single(*number);
+    /// Rounds rows, two by two as steps.
+    fn round_brain(rows: &[[f32; COLUMNS]], out: &mut [bf16]) {
+        let (pairs, steps) = (rows.as_chunks::<2>().0, out.as_chunks_mut::<{ 2 * COLUMNS }>().0);
+        for ([first, second], step) in pairs.iter().zip(steps) {
+            for ((first, second), step) in first.iter().zip(second).zip(step.as_chunks_mut().0) {
+                *step = [bf16::from_single(*first), bf16::from_single(*second)];
+            }
         }
-        rest.fill(bf16::ZERO);
     }
 }
 
@@ -144,12 +159,8 @@ impl Element for f32 {
         out.copy_from_slice(step);
     }
 
-    fn weights<'a>(
-        rows: &'a [[f32; COLUMNS]; ROWS],
-        length: usize,
-        _copy: &'a mut [Self],
-    ) -> [&'a [Self]; ROWS] {
-        std::array::from_fn(|row| &rows[row][..length])
+    fn steps<'a>(rows: &'a [[f32; COLUMNS]], _copy: &'a mut [Self]) -> &'a [Self] {
+        rows.as_flattened()
     }
 
     fn run(isa: Isa) -> Option<Run> {
@@ -188,16 +199,10 @@ impl Element for bf16 {
         part_brain(step, out);
     }
 
-    fn weights<'a>(
-        rows: &'a [[f32; COLUMNS]; ROWS],
-        length: usize,
-        copy: &'a mut [Self],
-    ) -> [&'a [Self]; ROWS] {
-        for (row, copy) in rows.iter().zip(copy.chunks_exact_mut(COLUMNS)) {
-            round_brain(&row[..length], copy);
-        }
-        let copy = &*copy;
-        std::array::from_fn(|row| &copy[row * COLUMNS..(row + 1) * COLUMNS])
+    fn steps<'a>(rows: &'a [[f32; COLUMNS]], copy: &'a mut [Self]) -> &'a [Self] {
+        let copy = &mut copy[..rows.len() * COLUMNS];
+        round_brain(rows, copy);
+        copy
     }
 
     fn run(isa: Isa) -> Option<Run> {
