@@ -48,6 +48,29 @@ pub fn map_shards<P: AsRef<Path>>(paths: &[P]) -> Result<MmapedSafetensors, Faul
     Ok(mapped?)
 }
 
+/// Takes a mapped tensor out of this process's memory: what is read of it again comes from the page cache. Whoever has
+/// copied a weight would hold it twice otherwise. Where the system has no such thing, nothing happens.
+pub fn release(files: &MmapedSafetensors, name: &str) {
+    #[cfg(unix)]
+    if let Ok(view) = files.get(name) {
+        const PAGE: usize = 4096;
+        let bytes = view.data();
+        // Whole pages inside the tensor; where pages are larger the call fails, and all stays as it was.
+        let start = bytes.as_ptr().addr().next_multiple_of(PAGE);
+        let end = (bytes.as_ptr().addr() + bytes.len()) / PAGE * PAGE;
+        if start < end {
+            let first = bytes.as_ptr().with_addr(start).cast_mut().cast();
+            // SAFETY: the pages belong to a mapping of a file that is only read, so that they come back as they were.
+            #[allow(unsafe_code)]
+            unsafe {
+                libc::madvise(first, end - start, libc::MADV_DONTNEED);
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (files, name);
+}
+
 /// Looks at a file's first eight bytes before anything is mapped.
 fn check(path: &Path) -> Result<(), Fault> {
     // Asked first: opening a pipe would wait for its other end.

@@ -53,7 +53,7 @@ pub use fault::Fault;
 pub use group_norm::group_norm;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
-pub use map::{LONGEST_HEADER, header_length, map_shards, map_weights};
+pub use map::{LONGEST_HEADER, header_length, map_shards, map_weights, release};
 pub use memory::keep_memory;
 pub use optimiser::{AdamW, AdamWStep};
 pub use patches::Convolution;

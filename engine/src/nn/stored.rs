@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Result, Tensor, bail};
 use safetensors::Dtype;
 
 use super::finite::all_finite;
+use crate::kernel::release;
 
 /// Where a weight lies: the tensor of the file, and which part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +142,11 @@ impl Stored {
             bail!("there is no weight {name}")
         };
         let Some(dtype) = float(dtype) else { bail!("{name} holds {dtype:?}, and no floats") };
-        Tensor::from_raw_buffer(&self.bytes(name)?, dtype, &shape, device)
+        let tensor = Tensor::from_raw_buffer(&self.bytes(name)?, dtype, &shape, device)?;
+        if let Some(place) = self.places.get(name) {
+            release(&self.files, &place.name);
+        }
+        Ok(tensor)
     }
 
     /// What is wrong with the numbers of a weight, if anything.
