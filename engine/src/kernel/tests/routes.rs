@@ -153,6 +153,8 @@ fn double_precision_takes_another_route_to_the_same_numbers() {
 
 #[test]
 fn another_route_makes_no_gradient_of_what_is_frozen() {
+    type Product<'a> = &'a dyn Fn(&Tensor, &Tensor) -> Tensor;
+
     let make = |shape: &[usize], seed| random(shape, seed).to_dtype(DType::F64).unwrap();
     let convolution = Convolution { stride: 2, padding: 1 };
     let convolve = |x: &Tensor, w: &Tensor| {
@@ -160,7 +162,6 @@ fn another_route_makes_no_gradient_of_what_is_frozen() {
     };
     let multiply =
         |x: &Tensor, w: &Tensor| linear(x, &Weight::new(w.clone()).unwrap(), None).unwrap();
-    type Product<'a> = &'a dyn Fn(&Tensor, &Tensor) -> Tensor;
     let products: [(Product, Tensor, Tensor); 2] = [
         (&convolve, make(&[2, 4, 6, 3], 1), make(&[5, 3, 3, 3], 2)),
         (&multiply, make(&[4, 6], 1), make(&[5, 6], 2)),
