@@ -5,6 +5,7 @@ use std::io::Write;
 use candle_core::{DType, Device};
 
 use super::routes::Route;
+use crate::kernel::Fault;
 
 /// How far single precision on a GPU may lie from the CPU's: cuDNN rounds what it multiplies to TF32, of ten bits.
 pub(crate) const SINGLE: f32 = if cfg!(feature = "cudnn") { 2e-3 } else { 1e-4 };
@@ -12,7 +13,8 @@ pub(crate) const SINGLE: f32 = if cfg!(feature = "cudnn") { 2e-3 } else { 1e-4 }
 /// The first GPU; where there is none, says past the test runner's capture which test is skipped, and why.
 pub(crate) fn gpu(test: &str) -> Option<Device> {
     Device::new_cuda(0)
-        .inspect_err(|cause| {
+        .map_err(|cause| {
+            let cause = Fault::words(cause);
             let _ = writeln!(std::io::stderr(), "skipped: {test}: no GPU can be used: {cause}");
         })
         .ok()
