@@ -14,6 +14,7 @@ home="$CARGO_TARGET_DIR/cuda"
 requirements=scripts/cuda-requirements.txt
 
 need git git
+need g++ build-essential
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
 install_missing
 
@@ -82,6 +83,8 @@ cargo test --lib "${arguments[@]}" --no-run
 libraries="$CUDA_HOME/lib:$packages/nvidia/cudnn/lib:$packages/nvidia/nccl/lib"
 # A driver that is there goes before its stub.
 ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1' || libraries="$libraries:$CUDA_HOME/lib/stubs"
-LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
-  cargo test --lib "${arguments[@]}" kernel::tests::cuda -- --nocapture
+export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+"$CARGO_TARGET_DIR/release/skiagraph" --version
+"$CARGO_TARGET_DIR/release/skiagraph-engine" --version
+cargo test --lib "${arguments[@]}" -- --nocapture on_a_gpu device::tests
 say "The CUDA build is sound: $features."

@@ -43,7 +43,7 @@ pub enum DeviceError {
         /// The GPU that was asked for.
         number: usize,
         /// What the driver says.
-        cause: candle_core::Error,
+        cause: String,
     },
 }
 
@@ -57,14 +57,23 @@ impl DeviceChoice {
             Self::Cpu => Ok(Device::Cpu),
             Self::Auto if !cfg!(feature = "cuda") => Ok(Device::Cpu),
             Self::Auto => Ok(Device::new_cuda(0).unwrap_or_else(|cause| {
-                tracing::warn!(%cause, "no GPU can be used; the CPU computes");
+                tracing::warn!(cause = words(&cause), "no GPU can be used; the CPU computes");
                 Device::Cpu
             })),
             Self::Cuda(_) if !cfg!(feature = "cuda") => Err(DeviceError::NotBuilt),
             Self::Cuda(number) => {
-                Device::new_cuda(number).map_err(|cause| DeviceError::Absent { number, cause })
+                let absent = |cause| DeviceError::Absent { number, cause: words(&cause) };
+                Device::new_cuda(number).map_err(absent)
             }
         }
+    }
+}
+
+/// An error without the backtrace that candle adds where the environment asks for one.
+fn words(error: &candle_core::Error) -> String {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } => words(inner),
+        other => other.to_string(),
     }
 }
 
@@ -176,5 +185,6 @@ mod tests {
         let cause =
             if cfg!(feature = "cuda") { "cuda:4096 cannot be used" } else { "--features cuda" };
         assert!(error.contains(cause), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
     }
 }

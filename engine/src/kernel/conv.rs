@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
+use super::composed::{Conv, composed};
 use super::linear::{column_sums, gradient_of_weight, rows_times};
 use super::panels::Right;
 use super::patches::{Convolution, Geometry, Patches};
@@ -40,7 +41,7 @@ pub fn conv2d(
         };
     }
     let x = x.permute((0, 3, 1, 2))?.contiguous()?;
-    let y = x.conv2d(&weight.tensor()?, convolution.padding, convolution.stride, 1, 1)?;
+    let y = composed(Conv(convolution), &x, &weight.tensor()?)?;
     let y = y.permute((0, 2, 3, 1))?.contiguous()?;
     match bias {
         Some(bias) => y.broadcast_add(bias),

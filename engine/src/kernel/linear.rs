@@ -6,6 +6,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::composed::{Linear, composed};
 use super::panels::Right;
 use super::product::{Matrix, Rows, product};
 use super::profile::timed;
@@ -35,7 +36,7 @@ pub fn linear(x: &Tensor, weight: &Weight, bias: Option<&Tensor>) -> Result<Tens
         };
     }
     let rows = x.reshape(((), input))?;
-    let mut y = rows.matmul(&weight.tensor()?.t()?)?;
+    let mut y = composed(Linear, &rows, &weight.tensor()?)?;
     if let Some(bias) = bias {
         y = y.broadcast_add(bias)?;
     }

@@ -1,8 +1,9 @@
 //! The hot CPU operations as custom operations with their gradients.
 //!
 //! Nothing else in the engine says `unsafe`. Every operation takes its own kernel for `f32` and `bf16` on the CPU, by
-//! the widest instructions that the processor has ([`isa`]), and candle's route for anything else, so that one model
-//! runs on every device; [`flash`] alone is for GPUs alone.
+//! the widest instructions that the processor has ([`isa`]), and candle's operations for anything else ([`composed`]
+//! where their gradients are not what we need), so that one model runs on every device; [`flash`] alone is for GPUs
+//! alone.
 //!
 //! What multiplies stands on one loop, [`tile`]: eight rows by 48 columns. [`product`] goes over a matrix with it,
 //! [`attention`] over queries and keys. Its left side are rows as they lie, a convolution's pixels ([`patches`]), too;
@@ -12,6 +13,7 @@ mod activation;
 mod add;
 mod attention;
 mod attention_backward;
+mod composed;
 mod conv;
 mod fault;
 mod flash;
@@ -43,7 +45,7 @@ mod winograd;
 mod tests;
 
 #[cfg(all(test, feature = "cuda"))]
-pub(crate) use tests::cuda::gpu;
+pub(crate) use tests::cuda::{SINGLE, gpu};
 
 pub use activation::{geglu, silu};
 pub use add::{add, add_channels};

@@ -20,8 +20,13 @@ pub fn upsample_nearest(x: &Tensor, height: usize, width: usize) -> Result<Tenso
     if element(&[x]).is_some() && x.elem_count() > 0 {
         return x.contiguous()?.apply_op1(Upsample { height, width });
     }
-    let planes = x.permute((0, 3, 1, 2))?.contiguous()?;
-    planes.upsample_nearest2d(height, width)?.permute((0, 2, 3, 1))?.contiguous()
+    // candle's own has a gradient for whole factors alone, and that overwrites what else flows back into `x`.
+    let sources = |own: usize, of: usize| {
+        let sources = Upsample::sources(own, of).into_iter().map(|source| source as u32);
+        Tensor::from_iter(sources, x.device())
+    };
+    let rows = x.contiguous()?.index_select(&sources(own_height, height)?, 1)?;
+    rows.index_select(&sources(own_width, width)?, 2)
 }
 
 struct Upsample {

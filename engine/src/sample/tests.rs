@@ -28,7 +28,11 @@ impl Desk {
     }
 
     fn load(&self) -> Result<Pipeline, ModelError> {
-        Pipeline::load(&Bundle::open(&self.model())?, &Device::Cpu)
+        self.load_onto(&Device::Cpu)
+    }
+
+    fn load_onto(&self, device: &Device) -> Result<Pipeline, ModelError> {
+        Pipeline::load(&Bundle::open(&self.model())?, device)
     }
 
     /// The error of loading after `file`'s `key` became `value`; the file is put back.
@@ -90,6 +94,20 @@ fn every_part_of_a_request_counts() {
     assert_ne!(first, of(&negative(2.0)));
     let plain = of(&Request { guidance_scale: 1.0, ..request() });
     assert_eq!(plain, of(&negative(1.0)), "without guidance nothing leads away from anything");
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn a_picture_made_on_a_gpu_is_nearly_the_cpus() {
+    let Some(gpu) = crate::kernel::gpu("a_picture_made_on_a_gpu_is_nearly_the_cpus") else {
+        return;
+    };
+    let desk = Desk::new();
+    let [expected, found] = [Device::Cpu, gpu]
+        .map(|device| image(&desk.load_onto(&device).unwrap(), &request()).unwrap());
+    let differences = expected.iter().zip(&found).map(|(one, other)| (one - other).abs());
+    let mean = differences.sum::<f32>() / expected.len() as f32;
+    assert!(mean < 0.03, "{mean}");
 }
 
 #[test]

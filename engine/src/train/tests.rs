@@ -69,15 +69,15 @@ impl Desk {
     }
 
     fn trainee(&self, task: Task) -> Box<dyn Trainee> {
-        let config = self.config(task, "unused");
+        self.trainee_on(task, &Device::Cpu)
+    }
+
+    fn trainee_on(&self, task: Task, device: &Device) -> Box<dyn Trainee> {
+        let (config, cancel) = (self.config(task, "unused"), CancelToken::new());
         match task {
-            Task::Vae => Box::new(vae::VaeTask::new(&config, &Device::Cpu).unwrap()),
-            Task::Base => {
-                Box::new(base::BaseTask::new(&config, &Device::Cpu, &CancelToken::new()).unwrap())
-            }
-            Task::Lora => {
-                Box::new(lora::LoraTask::new(&config, &Device::Cpu, &CancelToken::new()).unwrap())
-            }
+            Task::Vae => Box::new(vae::VaeTask::new(&config, device).unwrap()),
+            Task::Base => Box::new(base::BaseTask::new(&config, device, &cancel).unwrap()),
+            Task::Lora => Box::new(lora::LoraTask::new(&config, device, &cancel).unwrap()),
         }
     }
 }
@@ -93,6 +93,7 @@ fn random_like(like: &Tensor, seed: u64) -> Tensor {
 fn shake(trainee: &dyn Trainee) {
     for (index, variable) in trainee.variables().values().enumerate() {
         let noise = (random_like(variable.as_tensor(), index as u64) * 0.05).unwrap();
+        let noise = noise.to_device(variable.device()).unwrap();
         variable.set(&(variable.as_detached_tensor() + noise).unwrap()).unwrap();
     }
 }
@@ -132,6 +133,33 @@ fn every_trainable_weight_has_the_gradient_of_a_finite_difference() {
                 "{task:?} weight {index}, {name}: finite difference {expected}, gradient {norm}"
             );
         }
+    }
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn training_on_a_gpu_has_the_cpus_loss_and_gradients() {
+    use crate::kernel::{SINGLE, gpu};
+
+    let Some(gpu) = gpu("training_on_a_gpu_has_the_cpus_loss_and_gradients") else { return };
+    let desk = Desk::new();
+    for task in TASKS {
+        let [expected, found] = [Device::Cpu, gpu.clone()].map(|device| {
+            let trainee = desk.trainee_on(task, &device);
+            shake(trainee.as_ref());
+            let loss = trainee.loss(1).unwrap();
+            let gradients = loss.backward().unwrap();
+            let mut numbers = vec![loss.flatten_all().unwrap()];
+            for variable in trainee.variables().values() {
+                numbers.push(gradients.get(variable).unwrap().flatten_all().unwrap());
+            }
+            Tensor::cat(&numbers, 0).unwrap().to_device(&Device::Cpu).unwrap()
+        });
+        let norm = |x: &Tensor| scalar(&x.sqr().unwrap().sum_all().unwrap()).sqrt();
+        let difference = norm(&(&found - &expected).unwrap()) / norm(&expected);
+        // Under an adapter the model is held in bf16.
+        let tolerance = if task == Task::Lora { 0.1 } else { 10.0 * f64::from(SINGLE) };
+        assert!(difference < tolerance, "{task:?}: {difference}");
     }
 }
 

@@ -38,7 +38,7 @@ impl Route {
     }
 
     /// Holds `forward` against the CPU's kernels, on inputs that both sides hold exactly.
-    fn hold(&self, inputs: &[Tensor], forward: impl Fn(&[Tensor]) -> Result<Tensor>) {
+    pub(super) fn hold(&self, inputs: &[Tensor], forward: impl Fn(&[Tensor]) -> Result<Tensor>) {
         let exact: Vec<Tensor> = inputs.iter().map(|x| back(&self.take(x))).collect();
         let kernels = Self { device: Device::Cpu, dtype: DType::F32, tolerance: 0.0 };
         let expected = kernels.run(&exact, &forward);
@@ -56,8 +56,9 @@ impl Route {
             (2, 3, 5, 7, 3, 2, 0),
             (5, 6, 3, 4, 1, 1, 0),
             (2, 3, 4, 6, 2, 2, 0),
+            (2, 3, 4, 5, 1, 2, 1),
         ] {
-            let x = random(&[batch, size, size, channels], 1);
+            let x = random(&[batch, size, size + 3, channels], 1);
             let convolution = Convolution { stride, padding };
             let w = random(&[out, channels, kernel, kernel], 2);
             let b = random(&[out], 3);
@@ -82,16 +83,28 @@ impl Route {
             let input = shape[shape.len() - 1];
             let inputs = [random(shape, 1), random(&[output, input], 2), random(&[output], 3)];
             self.hold(&inputs, |t| linear(&t[0], &Weight::new(t[1].clone())?, Some(&t[2])));
+            self.hold(&inputs[..2], |t| linear(&t[0], &Weight::new(t[1].clone())?, None));
         }
         for (n, m, heads, width) in [(5, 7, 2, 3), (40, 77, 4, 16)] {
             let make = |length: usize, seed: u64| random(&[2, length, heads * width], seed);
             let inputs = [make(n, 1), make(m, 2), make(m, 3)];
             self.hold(&inputs, |t| attention(&t[0], &t[1], &t[2], heads, None));
+            let mask = (random(&[n, m], 4) * 2.0).unwrap();
+            self.hold(&inputs, |t| {
+                let mask = mask.to_device(t[0].device())?.to_dtype(t[0].dtype())?;
+                attention(&t[0], &t[1], &t[2], heads, Some(&mask))
+            });
         }
         let maps = [random(&[2, 3, 4, 5], 1), random(&[2, 3, 4, 5], 2)];
         self.hold(&maps, |t| add(&t[0], &t[1]));
         self.hold(&[maps[0].clone(), random(&[2, 5], 3)], |t| add_channels(&t[0], &t[1]));
-        self.hold(&maps[..1], |t| upsample_nearest(&t[0], 6, 8));
+        for (height, width) in [(6, 8), (5, 7), (3, 4)] {
+            self.hold(&maps[..1], |t| upsample_nearest(&t[0], height, width));
+            // With another way for the gradient to come back.
+            self.hold(&maps[..1], |t| {
+                upsample_nearest(&t[0], height, width)?.narrow(1, 0, 3)?.narrow(2, 0, 4)? + &t[0]
+            });
+        }
         let x = (random(&[7, 38], 1) * 4.0).unwrap();
         self.hold(std::slice::from_ref(&x), |t| silu(&t[0]));
         self.hold(&[x], |t| geglu(&t[0]));
@@ -136,6 +149,30 @@ fn double_precision_takes_another_route_to_the_same_numbers() {
     let route = Route { device: Device::Cpu, dtype: DType::F64, tolerance: 2e-5 };
     route.hold_every_operation();
     route.hold_optimiser();
+}
+
+#[test]
+fn another_route_makes_no_gradient_of_what_is_frozen() {
+    type Product<'a> = &'a dyn Fn(&Tensor, &Tensor) -> Tensor;
+
+    let make = |shape: &[usize], seed| random(shape, seed).to_dtype(DType::F64).unwrap();
+    let convolution = Convolution { stride: 2, padding: 1 };
+    let convolve = |x: &Tensor, w: &Tensor| {
+        conv2d(x, &Weight::new(w.clone()).unwrap(), None, convolution).unwrap()
+    };
+    let multiply =
+        |x: &Tensor, w: &Tensor| linear(x, &Weight::new(w.clone()).unwrap(), None).unwrap();
+    let products: [(Product, Tensor, Tensor); 2] = [
+        (&convolve, make(&[2, 4, 6, 3], 1), make(&[5, 3, 3, 3], 2)),
+        (&multiply, make(&[4, 6], 1), make(&[5, 6], 2)),
+    ];
+    for (product, x, w) in products {
+        let (moving_x, moving_w) = (Var::from_tensor(&x).unwrap(), Var::from_tensor(&w).unwrap());
+        let gradients = product(&moving_x, &w).sum_all().unwrap().backward().unwrap();
+        assert!(gradients.get(&moving_x).is_some() && gradients.get(&w).is_none());
+        let gradients = product(&x, &moving_w).sum_all().unwrap().backward().unwrap();
+        assert!(gradients.get(&moving_w).is_some() && gradients.get(&x).is_none());
+    }
 }
 
 #[test]

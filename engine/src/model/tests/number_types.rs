@@ -50,12 +50,12 @@ fn a_network_in_half_precision_predicts_nearly_what_it_does_in_f32() {
 #[cfg(feature = "cuda")]
 #[test]
 fn a_network_on_a_gpu_predicts_what_it_does_on_the_cpu() {
-    use crate::kernel::gpu;
+    use crate::kernel::{SINGLE, gpu};
 
     let Some(device) = gpu("a_network_on_a_gpu_predicts_what_it_does_on_the_cpu") else { return };
     let expected = predict(&network(DType::F32, &Device::Cpu), &Device::Cpu);
     let difference = distance(&predict(&network(DType::F32, &device), &device), &expected);
-    assert!(difference < 1e-4, "{difference} in f32");
+    assert!(difference < SINGLE, "{difference} in f32");
     // As a bundle loads it, which on a GPU is in bf16.
     let (loaded, weights) = bundle().unet(false, &device).unwrap();
     assert_eq!(weights.dtype(), DType::BF16);
