@@ -2,18 +2,18 @@
 
 use std::process::ExitCode;
 
+use actix_web::rt::System;
 use clap::Parser;
 use mimalloc::MiMalloc;
 use skiagraph::commands::Arguments;
-use skiagraph_engine::kernel::keep_memory;
+use skiagraph_engine::kernel::prepare_process;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-#[actix_web::main]
-async fn main() -> ExitCode {
-    keep_memory();
-    match Arguments::parse().run().await {
+fn main() -> ExitCode {
+    prepare_process();
+    match System::new().block_on(Arguments::parse().run()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("skiagraph: {error:#}");

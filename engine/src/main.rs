@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use commands::Output;
 use skiagraph_engine::device::DeviceChoice;
-use skiagraph_engine::kernel::keep_memory;
+use skiagraph_engine::kernel::prepare_process;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -55,7 +55,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    keep_memory();
+    prepare_process();
     let arguments = Arguments::parse();
     let output = Output::new(arguments.json);
     let done = |done: anyhow::Result<()>| done.map(|()| ExitCode::SUCCESS);
