@@ -154,8 +154,8 @@ impl<E: Element> Panels<E> {
     /// The panel of a column, and where it stands there.
     fn place(&self, column: usize) -> (usize, usize) {
         let behind = column.checked_sub(self.full * COLUMNS).filter(|_| self.rest > 0);
-        let panel = behind
-            .map_or(column / COLUMNS, |column| self.full + column / (self.rest * LANES));
+        let panel =
+            behind.map_or(column / COLUMNS, |column| self.full + column / (self.rest * LANES));
         (panel, column - first_column(self.full, self.rest, panel))
     }
 
