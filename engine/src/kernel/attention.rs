@@ -4,8 +4,8 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
-use half::bf16;
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::attention_backward::{Known, backward};
@@ -20,7 +20,9 @@ use super::simd::{dispatch, exp2};
 use super::softmax::softmax;
 use super::tile::{COLUMNS, Element, LANES, ROWS, Tile};
 use super::turn::{pack, turn};
-use super::view::{answer, element, rounded, singles, slice, tensor_like, written};
+use super::view::{
+    answer, element, rounded, single, singles, slice, tensor_like, with_element, written,
+};
 
 /// Softmax attention of `q` `[batch, n, inner]` over `k` and `v` `[batch, m, inner]`, split into `heads`, with
 /// `mask` `[n, m]` added to the scores (Vaswani et al., arXiv 1706.03762). The mask gets no gradient.
@@ -102,30 +104,22 @@ impl CustomOp3 for Attention {
     ) -> Result<(CpuStorage, Shape)> {
         timed("attention", || {
             let (shape, mask) = (q_layout.shape(), self.mask.as_deref());
-            let direct = Isa::best() == Isa::Avx512Bf16 && self.sizes.width.is_multiple_of(2);
-            let (answered, spread) = match q {
-                CpuStorage::BF16(_) if direct => {
-                    let q = slice::<bf16>(q, q_layout)?;
-                    let (k, v) = (slice(k, k_layout)?, slice(v, v_layout)?);
-                    let (y, spread) = forward(self.sizes, q, k, v, mask);
-                    (answer(y, shape), spread)
-                }
-                CpuStorage::BF16(_) => {
-                    let q = spread_out(slice(q, q_layout)?);
-                    let (k, v) = (spread_out(slice(k, k_layout)?), spread_out(slice(v, v_layout)?));
-                    let (y, spread) = forward(self.sizes, &q, &k, &v, mask);
-                    (answer(rounded::<bf16>(y), shape), spread)
-                }
-                _ => {
-                    let q = slice::<f32>(q, q_layout)?;
-                    let (k, v) = (slice(k, k_layout)?, slice(v, v_layout)?);
-                    let (y, spread) = forward(self.sizes, q, k, v, mask);
-                    (answer(y, shape), spread)
-                }
-            };
-            // Two calls would write the same.
-            let _ = self.spread.set(spread);
-            Ok(answered)
+            with_element!(q.dtype(), E => {
+                let q = slice::<E>(q, q_layout)?;
+                let (k, v) = (slice::<E>(k, k_layout)?, slice::<E>(v, v_layout)?);
+                // Numbers that the path multiplies, and heads of whole steps.
+                let direct =
+                    E::run(Isa::best()).is_some() && self.sizes.width.is_multiple_of(E::PER_STEP);
+                let (y, spread) = if direct {
+                    forward(self.sizes, q, k, v, mask)
+                } else {
+                    let (y, spread) = forward(self.sizes, &single(q), &single(k), &single(v), mask);
+                    (rounded::<E>(y), spread)
+                };
+                // Two calls would write the same.
+                let _ = self.spread.set(spread);
+                Ok(answer(y, shape))
+            })
         })
     }
 
@@ -149,19 +143,12 @@ impl CustomOp3 for Attention {
                 spread,
             };
             let [dq, dk, dv] = backward(self.sizes, known);
-            let like = |values: Vec<f32>, x: &Tensor| match x.dtype() {
-                DType::BF16 => tensor_like(rounded::<bf16>(values), x),
-                _ => tensor_like(values, x),
-            };
-            Ok((Some(like(dq, q)?), Some(like(dk, k)?), Some(like(dv, v)?)))
+            with_element!(q.dtype(), E => {
+                let like = |values, x| tensor_like(rounded::<E>(values), x).map(Some);
+                Ok((like(dq, q)?, like(dk, k)?, like(dv, v)?))
+            })
         })
     }
-}
-
-fn spread_out(values: &[bf16]) -> Vec<f32> {
-    let mut out = vec![0f32; values.len()];
-    bf16::spread(values, &mut out);
-    out
 }
 
 dispatch! {

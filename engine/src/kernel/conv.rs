@@ -1,4 +1,5 @@
-//! Two-dimensional convolution as a product of patches and weights, without unrolling the patches.
+//! Two-dimensional convolution as a product of patches and weights, without unrolling the patches, or by Winograd's
+//! tiles where they cost less.
 
 use std::sync::Arc;
 

@@ -102,3 +102,42 @@ pub fn header_length(start: &[u8], length: u64) -> Result<u64, String> {
     }
     Ok(count)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use candle_core::safetensors::save;
+    use candle_core::{DType, Device, Tensor};
+
+    use super::*;
+
+    /// Bytes of a mapped file that lie in this process's memory.
+    fn resident(path: &Path) -> usize {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mapping = maps.split_once(path.to_str().unwrap()).unwrap().1;
+        let size = mapping.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap();
+        size.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() << 10
+    }
+
+    #[test]
+    fn a_tensor_that_was_released_leaves_memory_and_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.safetensors");
+        let values = Tensor::arange(0f32, 1e6, &Device::Cpu).unwrap();
+        let tensors = [("large".to_owned(), values.clone()), ("other".to_owned(), values)];
+        save(&tensors.into_iter().collect(), &path).unwrap();
+        let files = map_weights(&path).unwrap();
+        let read = |name: &str| {
+            let view = files.get(name).unwrap();
+            Tensor::from_raw_buffer(view.data(), DType::F32, &[1_000_000], &Device::Cpu).unwrap()
+        };
+        let (first, _) = (read("large"), read("other"));
+        assert!(resident(&path) >= 8_000_000, "{} bytes", resident(&path));
+        release(&files, "large");
+        let left = resident(&path);
+        assert!((4_000_000..4_100_000).contains(&left), "the other alone: {left} bytes");
+        release(&files, "nobody");
+        let again = read("large");
+        assert_eq!(first.to_vec1::<f32>().unwrap(), again.to_vec1::<f32>().unwrap());
+    }
+}

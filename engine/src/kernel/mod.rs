@@ -6,8 +6,9 @@
 //! alone.
 //!
 //! What multiplies stands on one loop, [`tile`]: eight rows by 48 columns. [`product`] goes over a matrix with it,
-//! [`attention`] over queries and keys. Its left side are rows as they lie, a convolution's pixels ([`patches`]), too;
-//! its right side are [`panels`], into which a layer's [`weight`] is packed once.
+//! [`attention`] over keys and queries, [`winograd`] over the points of a convolution's tiles. Its left side are rows as
+//! they lie, a convolution's pixels ([`patches`]), too; its right side are [`panels`], into which a layer's [`weight`] is
+//! packed once, or rows as they lie.
 
 mod activation;
 mod add;

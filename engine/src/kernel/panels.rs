@@ -148,22 +148,27 @@ impl<E: Element> Panels<E> {
         let (panel, offset) = self.place(column);
         let width = self.vectors(panel) * LANES;
         let place = (k / E::PER_STEP * width + offset) * E::PER_STEP + k % E::PER_STEP;
-        Line::numbers::<E>(self.steps_from(panel, 0))[place]
+        Line::numbers::<E>(self.panel(panel))[place]
     }
 
     /// The panel of a column, and where it stands there.
     fn place(&self, column: usize) -> (usize, usize) {
         let behind = column.checked_sub(self.full * COLUMNS).filter(|_| self.rest > 0);
-        let panel = behind
-            .map_or(column / COLUMNS, |column| self.full + column / (self.rest * LANES));
+        let panel =
+            behind.map_or(column / COLUMNS, |column| self.full + column / (self.rest * LANES));
         (panel, column - first_column(self.full, self.rest, panel))
     }
 
-    /// `panel` from step `first` on.
-    pub(super) fn steps_from(&self, panel: usize, first: usize) -> &[Line] {
+    /// All steps of `panel`.
+    fn panel(&self, panel: usize) -> &[Line] {
         let start = first_column(self.full, self.rest, panel) / LANES * self.steps();
+        &self.lines[start..start + self.steps() * self.vectors(panel)]
+    }
+
+    /// Some steps of `panel`.
+    fn part(&self, panel: usize, steps: Range<usize>) -> &[Line] {
         let vectors = self.vectors(panel);
-        &self.lines[start + first * vectors..start + self.steps() * vectors]
+        &self.panel(panel)[steps.start * vectors..steps.end * vectors]
     }
 }
 
@@ -224,22 +229,17 @@ impl<E: Element> Right<E> for Panels<E> {
     }
 
     fn lines(&self, panel: usize, steps: Range<usize>) -> Option<&[Line]> {
-        let vectors = self.vectors(panel);
-        Some(&self.steps_from(panel, 0)[steps.start * vectors..steps.end * vectors])
+        Some(self.part(panel, steps))
     }
 
     fn write(&self, panel: usize, steps: Range<usize>, out: &mut [Line]) {
-        let vectors = self.vectors(panel);
-        out.copy_from_slice(&self.steps_from(panel, 0)[steps.start * vectors..steps.end * vectors]);
+        out.copy_from_slice(self.part(panel, steps));
     }
 
     fn write_single(&self, panel: usize, steps: Range<usize>, out: &mut [f32]) {
-        let vectors = self.vectors(panel);
-        let step = vectors * LANES * E::PER_STEP;
-        let lines = &self.steps_from(panel, 0)[steps.start * vectors..steps.end * vectors];
-        for (numbers, out) in
-            Line::numbers(lines).chunks_exact(step).zip(out.chunks_exact_mut(step))
-        {
+        let step = self.vectors(panel) * LANES * E::PER_STEP;
+        let numbers = Line::numbers(self.part(panel, steps));
+        for (numbers, out) in numbers.chunks_exact(step).zip(out.chunks_exact_mut(step)) {
             E::part(numbers, out);
         }
     }
@@ -277,9 +277,8 @@ impl<'a, E: Element> Turned<'a, E> {
             let (from, offset) = self.panels.place(column);
             let columns = self.panels.columns_of(from);
             let length = (columns.end - column).min(depths.end - depth);
-            let lines = self.panels.steps_from(from, 0);
             let width = self.panels.vectors(from) * LANES;
-            let numbers = Line::numbers(lines);
+            let numbers = Line::numbers(self.panels.panel(from));
             let source = Source { numbers, width, offset, length, first: tap * self.input + first };
             block(source, depth - depths.start);
             depth += length;

@@ -217,6 +217,7 @@ pub(super) fn accumulate<E: Element>(
     vectors: usize,
     tile: &mut Tile,
 ) {
+    assert!((1..=3).contains(&vectors), "a tile is one to three vectors wide");
     let steps = lines.len() / vectors;
     assert!(rows.iter().all(|row| row.len() >= steps * E::PER_STEP), "a row is too short");
     let (Some(run), 1..) = (E::run(Isa::best()), steps) else { return };

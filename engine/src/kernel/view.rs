@@ -1,5 +1,7 @@
 //! Contiguous slices out of tensors and storages, and the way back.
 
+use std::borrow::Cow;
+
 use candle_core::{CpuStorage, DType, Layout, Result, Shape, Storage, Tensor, bail};
 
 use super::scattered::Scattered;
@@ -54,6 +56,16 @@ pub(super) fn with_slice<E: Element, R>(
         Storage::Cpu(storage) => read(slice(storage, layout)?),
         _ => bail!("a CPU kernel was handed a tensor of another device"),
     }
+}
+
+/// Numbers in single precision: themselves, or a copy.
+pub(super) fn single<E: Element>(values: &[E]) -> Cow<'_, [f32]> {
+    if let Some(values) = E::singles(values) {
+        return values.into();
+    }
+    let mut out = vec![0f32; values.len()];
+    E::spread(values, &mut out);
+    out.into()
 }
 
 /// The tensor's values in single precision.

@@ -3,8 +3,6 @@
 //! The sums are over thousands of places, and the matrices on both sides are as large as the maps. So nothing is packed:
 //! the inputs are read as they lie, a run of pixels after the other.
 
-use std::borrow::Cow;
-
 use rayon::prelude::*;
 
 use super::panels::{Split, columns_of_panels};
@@ -12,7 +10,7 @@ use super::product::accumulate_rows;
 use super::scattered::Scattered;
 use super::tile::{Element, LANES, ROWS, Tile};
 use super::turn::turn;
-use super::view::written;
+use super::view::{single, written};
 
 /// Places that lie behind each other on both sides: `length` answers from `answer` on, and their inputs from the number
 /// `input` on.
@@ -23,8 +21,9 @@ pub(super) struct Run {
     pub(super) length: usize,
 }
 
-/// The gradient of a weight `[out, in, taps]`, of inputs `x` with `input` channels, and `gradient` `[answers, out]`. For each tap, `runs` says which inputs belong to which answers; from one input of a run to the
-/// next there are `stride` numbers.
+/// The gradient of a weight `[out, in, taps]`, of inputs `x` with `input` channels, and `gradient` `[answers, out]`. For
+/// each tap, `runs` says which inputs belong to which answers; from one input of a run to the next there are `stride`
+/// numbers.
 pub(super) fn weight_gradient<E: Element>(
     x: &[E],
     gradient: &[E],
@@ -87,15 +86,6 @@ pub(super) fn weight_gradient<E: Element>(
         }
     });
     out
-}
-
-fn single<E: Element>(values: &[E]) -> Cow<'_, [f32]> {
-    if let Some(values) = E::singles(values) {
-        return values.into();
-    }
-    let mut out = vec![0f32; values.len()];
-    E::spread(values, &mut out);
-    out.into()
 }
 
 /// `values` `[rows, columns]` as `[columns, rows]`.

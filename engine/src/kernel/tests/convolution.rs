@@ -1,8 +1,10 @@
 use candle_core::{DType, Result, Tensor, Var};
 
 use super::{agree, assert_close, check_gradients, random};
+use crate::kernel::linear::rows_times;
 use crate::kernel::patches::Geometry;
-use crate::kernel::weight::forward_panels;
+use crate::kernel::weight::{backward_panels, forward_panels};
+use crate::kernel::weight_gradient::weight_gradient;
 use crate::kernel::{Convolution, Weight, conv2d, upsample_nearest, winograd};
 
 /// candle's convolution, over maps.
@@ -151,7 +153,8 @@ fn maps_are_made_larger_as_candle_makes_planes() {
 #[test]
 fn tiles_agree_with_a_direct_convolution_in_every_size() {
     let convolution = |x: &Tensor, w: &Tensor, padding: usize| {
-        let geometry = Geometry::new(Convolution { stride: 1, padding }, x.dims(), w.dims()).unwrap();
+        let geometry =
+            Geometry::new(Convolution { stride: 1, padding }, x.dims(), w.dims()).unwrap();
         let tiling = geometry.tiling().unwrap();
         let weight = w.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let map = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -168,5 +171,53 @@ fn tiles_agree_with_a_direct_convolution_in_every_size() {
             let expected = theirs(&x, &w, &none, 1, padding).unwrap();
             assert_close(&convolution(&x, &w, padding), &expected, 1e-5);
         }
+    }
+}
+
+/// That tiles give what a direct convolution does, forward and both ways back, with the same bits by any number of threads.
+fn check_tiles([height, width, input, output]: [usize; 4]) {
+    let values =
+        |shape: &[usize], seed| random(shape, seed).flatten_all().unwrap().to_vec1::<f32>();
+    let dims = [output, input, 3, 3];
+    let geometry =
+        Geometry::new(Convolution { stride: 1, padding: 1 }, &[1, height, width, input], &dims)
+            .unwrap();
+    let map = values(&[height, width, input], 1).unwrap();
+    let gradient = values(&[height, width, output], 2).unwrap();
+    let weight = values(&dims, 3).unwrap();
+    let (forward, backward) = (forward_panels(&weight, &dims), backward_panels(&weight, &dims));
+    let (tiling, back) = (geometry.tiling().unwrap(), geometry.tiling_back().unwrap());
+    let by = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            [
+                winograd::convolve(&tiling, &map, &forward, None),
+                winograd::convolve(&back, &gradient, &backward, None),
+                winograd::gradient_of_weight(&tiling, &map, &gradient, output),
+            ]
+        })
+    };
+    let found = by(1);
+    for (one, three) in found.iter().zip(by(3)) {
+        let same = one.iter().zip(&three).all(|(one, three)| one.to_bits() == three.to_bits());
+        assert!(same && one.len() == three.len(), "three threads give other bits than one");
+    }
+    let expected = [
+        rows_times(&geometry.patches(&map), &forward, None),
+        rows_times(&geometry.patches_back(&gradient), &backward, None),
+        weight_gradient(&map, &gradient, [output, input, 9], input, |tap| geometry.runs(tap)),
+    ];
+    for (found, expected) in found.into_iter().zip(expected) {
+        let [found, expected] =
+            [found, expected].map(|x| Tensor::new(x, &candle_core::Device::Cpu).unwrap());
+        assert_close(&found, &expected, 1e-5);
+    }
+}
+
+#[test]
+fn large_maps_go_by_in_slabs_that_hang_on_no_thread() {
+    // Several slabs of each; many groups for a task, with weights of one block and of two; many tiles to be summed.
+    for sizes in [[489, 486, 16, 17], [99, 101, 80, 100]] {
+        check_tiles(sizes);
     }
 }

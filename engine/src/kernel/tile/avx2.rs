@@ -144,8 +144,8 @@ pub(super) unsafe fn single(
     let each = if vectors == 3 { 3 * HALF } else { 2 * HALF };
     for (rows, sums) in rows.chunks_exact(TOGETHER).zip(tile.0.chunks_exact_mut(TOGETHER)) {
         for column in (0..LANES * vectors).step_by(each) {
-            // SAFETY: the loop reads 4 × steps bytes of each row and columns below `16 × vectors` of the
-            // panel, for which the caller vouches; four rows of the tile have room for as many columns.
+            // SAFETY: the loop reads 4 × steps bytes of each row and columns below `16 × vectors` of the panel at each of
+            // as many strides, for which the caller vouches; four rows of the tile have room for as many columns.
             unsafe {
                 let panel = panel.add(column);
                 let sums = sums.as_mut_ptr().cast::<f32>().add(column);

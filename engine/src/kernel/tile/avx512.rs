@@ -263,8 +263,8 @@ pub(super) unsafe fn single(
 ) {
     debug_assert!(steps > 0);
     let tile = std::ptr::from_mut(tile);
-    // SAFETY: the loop reads 4 × steps bytes of each row and 64 × vectors × steps of the panel, for which
-    // the caller vouches, and writes the tile, which is borrowed alone and aligned to 64 bytes.
+    // SAFETY: the loop reads 4 × steps bytes of each row and 64 × vectors of the panel at each of as many strides, for
+    // which the caller vouches, and writes the tile, which is borrowed alone and aligned to 64 bytes.
     unsafe {
         match vectors {
             1 => loop_of_one!("vbroadcastss", "vfmadd231ps", rows, steps, panel, stride, tile),
@@ -290,8 +290,8 @@ pub(super) unsafe fn brain(
 ) {
     debug_assert!(steps > 0);
     let tile = std::ptr::from_mut(tile);
-    // SAFETY: the loop reads 4 × steps bytes of each row and 64 × vectors × steps of the panel, for which
-    // the caller vouches, and writes the tile, which is borrowed alone and aligned to 64 bytes.
+    // SAFETY: the loop reads 4 × steps bytes of each row and 64 × vectors of the panel at each of as many strides, for
+    // which the caller vouches, and writes the tile, which is borrowed alone and aligned to 64 bytes.
     unsafe {
         match vectors {
             1 => loop_of_one!("vpbroadcastd", "vdpbf16ps", rows, steps, panel, stride, tile),

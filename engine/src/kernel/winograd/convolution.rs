@@ -57,13 +57,7 @@ pub(in crate::kernel) fn convolve<E: Element>(
 }
 
 /// The pixels of a group of tiles at the points: for each point a row of channels for each tile.
-fn at_points<E: Element>(
-    tiling: &Tiling,
-    map: &[E],
-    nothing: &[E],
-    group: usize,
-    out: &mut [f32],
-) {
+fn at_points<E: Element>(tiling: &Tiling, map: &[E], nothing: &[E], group: usize, out: &mut [f32]) {
     let points = Points::new(ROWS, tiling.channels);
     let tiles = group * ROWS..((group + 1) * ROWS).min(tiling.count());
     for (row, tile) in tiles.enumerate() {
@@ -101,7 +95,13 @@ fn multiply<E: Element>(
                 for from in (0..tiling.channels).step_by(depth) {
                     let channels = from..(from + depth).min(tiling.channels);
                     if depth < tiling.channels || near.start == groups.start {
-                        weights_at_points(panels, panel, tiling.channels, channels.clone(), weights);
+                        weights_at_points(
+                            panels,
+                            panel,
+                            tiling.channels,
+                            channels.clone(),
+                            weights,
+                        );
                     }
                     accumulate(tiling, pixels, near.clone(), (weights, vectors), channels, sums);
                 }

@@ -82,7 +82,8 @@ impl At<'_> {
         let out = Scattered::new(out);
         let tasks = self.slab.div_ceil(LANES) * channels.div_ceil(LANES);
         (0..tasks).into_par_iter().for_each(|task| {
-            let (tiles, channel) = (task / channels.div_ceil(LANES), task % channels.div_ceil(LANES));
+            let (tiles, channel) =
+                (task / channels.div_ceil(LANES), task % channels.div_ceil(LANES));
             let (tiles, channel) = (tiles * LANES, channel * LANES);
             let length = LANES.min(channels - channel);
             // The tiles become lanes.
