@@ -40,9 +40,9 @@ impl Tiling {
 
     /// Whether tiles cost less than a direct convolution, in which every answer is a row.
     pub(in crate::kernel) fn pays<E: Element>(&self) -> bool {
-        let answers = (self.batch * self.out_height * self.out_width).next_multiple_of(ROWS);
-        let direct = TAPS * TAPS * answers;
-        let tiled = POINTS * self.count().next_multiple_of(ROWS);
+        // Of one image, so that its answers hang on none beside it.
+        let direct = TAPS * TAPS * (self.out_height * self.out_width).next_multiple_of(ROWS);
+        let tiled = POINTS * (self.down() * self.across()).next_multiple_of(ROWS);
         let whole = self.channels >= NARROW && self.channels.is_multiple_of(E::PER_STEP);
         whole && 3 * tiled < 2 * direct
     }
