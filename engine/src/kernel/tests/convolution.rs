@@ -210,7 +210,8 @@ fn check_tiles([height, width, input, output]: [usize; 4]) {
     for (found, expected) in found.into_iter().zip(expected) {
         let [found, expected] =
             [found, expected].map(|x| Tensor::new(x, &candle_core::Device::Cpu).unwrap());
-        assert_close(&found, &expected, 1e-5);
+        // Of a weight, 237,000 places are summed in single precision on both sides.
+        assert_close(&found, &expected, 5e-5);
     }
 }
 
