@@ -218,15 +218,8 @@ pub(super) fn accumulate<E: Element>(
     tile: &mut Tile,
 ) {
     assert!((1..=3).contains(&vectors), "a tile is one to three vectors wide");
-    let steps = lines.len() / vectors;
-    assert!(rows.iter().all(|row| row.len() >= steps * E::PER_STEP), "a row is too short");
-    let (Some(run), 1..) = (E::run(Isa::best()), steps) else { return };
-    // SAFETY: each row was just seen to hold the steps of the lines; the best path is available.
-    #[allow(unsafe_code)]
-    unsafe {
-        let (rows, lines) = (rows.map(|row| row.as_ptr().cast()), lines.as_ptr().cast());
-        run(&rows, steps, lines, 64 * vectors, vectors, tile);
-    }
+    let (steps, stride) = (lines.len() / vectors, vectors * LANES * E::PER_STEP);
+    accumulate_rows(rows, Line::numbers(lines), steps, stride, vectors, tile);
 }
 
 /// As [`accumulate`], with the right side as it lies: `steps` steps of `right`, each `stride` numbers behind the last.

@@ -12,6 +12,10 @@ const A: f32 = 0.75;
 const B: f32 = 1.5;
 const A2: f32 = A * A;
 const B2: f32 = B * B;
+/// What a kernel's values at zero, at ±[`A`] and at ±[`B`] are multiplied by.
+const AT_ZERO: f32 = 1.0 / (A2 * B2);
+const AT_A: f32 = 1.0 / (2.0 * A2 * (A2 - B2));
+const AT_B: f32 = 1.0 / (2.0 * B2 * (B2 - A2));
 
 /// Pixels at the points: `Bᵀ d`.
 #[inline(always)]
@@ -33,9 +37,6 @@ fn of_pixels(d: [f32; IN]) -> [f32; IN] {
 #[inline(always)]
 #[allow(clippy::inline_always)]
 fn of_kernel(g: [f32; TAPS]) -> [f32; IN] {
-    const AT_ZERO: f32 = 1.0 / (A2 * B2);
-    const AT_A: f32 = 1.0 / (2.0 * A2 * (A2 - B2));
-    const AT_B: f32 = 1.0 / (2.0 * B2 * (B2 - A2));
     let (even, odd) = (AT_A * g[0] + AT_A * A2 * g[2], AT_A * A * g[1]);
     let (even_b, odd_b) = (AT_B * g[0] + AT_B * B2 * g[2], AT_B * B * g[1]);
     [AT_ZERO * g[0], even + odd, even - odd, even_b + odd_b, even_b - odd_b, g[2]]
@@ -68,9 +69,6 @@ fn of_answers(y: [f32; OUT]) -> [f32; IN] {
 #[inline(always)]
 #[allow(clippy::inline_always)]
 fn to_kernel(u: [f32; IN]) -> [f32; TAPS] {
-    const AT_ZERO: f32 = 1.0 / (A2 * B2);
-    const AT_A: f32 = 1.0 / (2.0 * A2 * (A2 - B2));
-    const AT_B: f32 = 1.0 / (2.0 * B2 * (B2 - A2));
     let (even, odd) = (AT_A * (u[1] + u[2]), AT_A * A * (u[1] - u[2]));
     let (even_b, odd_b) = (AT_B * (u[3] + u[4]), AT_B * B * (u[3] - u[4]));
     [AT_ZERO * u[0] + even + even_b, odd + odd_b, A2 * even + B2 * even_b + u[5]]
@@ -135,6 +133,17 @@ fn lanes(numbers: &[f32]) -> &Lanes {
     numbers.first_chunk().unwrap_or(&ZERO)
 }
 
+/// The vector from `column` on in row `row` of each of `sums`, a tile for each point.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn at_every_point(sums: &[Tile], row: usize, column: usize) -> [&Lanes; POINTS] {
+    let mut vectors = [&ZERO; POINTS];
+    for (vector, sums) in vectors.iter_mut().zip(sums) {
+        *vector = lanes(&sums.0[row][column..]);
+    }
+    vectors
+}
+
 dispatch! {
     /// `channels` channels of a tile's pixels at the points. `out` has a slice for each point, with room for whole
     /// vectors.
@@ -194,10 +203,7 @@ dispatch! {
 dispatch! {
     /// The answers of row `row` of `sums`, a tile for each point, in the columns of a vector from `column` on.
     pub(super) fn answers_of_points(sums: &[Tile], row: usize, column: usize, out: &mut [Lanes; OUT * OUT]) {
-        let mut cut = [&ZERO; POINTS];
-        for (cut, sums) in cut.iter_mut().zip(sums) {
-            *cut = lanes(&sums.0[row][column..]);
-        }
+        let cut = at_every_point(sums, row, column);
         in_both(
             |point, lane| cut[point][lane],
             |row, along: &mut [Lanes; OUT]| out[row * OUT..(row + 1) * OUT].copy_from_slice(along),
@@ -221,10 +227,7 @@ dispatch! {
     /// The gradients of the kernels of row `row` of `sums`, a tile for each point, in the columns of a vector from
     /// `column` on.
     pub(super) fn kernels_of_points(sums: &[Tile], row: usize, column: usize, out: &mut [Lanes; TAPS * TAPS]) {
-        let mut cut = [&ZERO; POINTS];
-        for (cut, sums) in cut.iter_mut().zip(sums) {
-            *cut = lanes(&sums.0[row][column..]);
-        }
+        let cut = at_every_point(sums, row, column);
         in_both(
             |point, lane| cut[point][lane],
             |row, along: &mut [Lanes; TAPS]| out[row * TAPS..(row + 1) * TAPS].copy_from_slice(along),
