@@ -325,6 +325,9 @@ impl<E: Element> Right<E> for Turned<'_, E> {
     }
 
     fn write(&self, panel: usize, steps: Range<usize>, out: &mut [Line]) {
+        if E::PER_STEP == 1 {
+            return self.write_single(panel, steps, Line::numbers_mut(out));
+        }
         let width = self.vectors(panel) * LANES;
         let columns = self.columns_of(panel).len();
         let out = Line::numbers_mut::<E>(out);
