@@ -1,12 +1,11 @@
 """A case by PyTorch, diffusers and peft, in this process.
 
-With --output, what comes out is written in place of a measurement: `sample` or `image`; of a training step `loss`, and
-`gradient/<weight>` for every weight that is trained, under the engine's names.
+With --output, the first call alone is measured, and what comes out of it is written: `sample` or `image`; of a training
+step `loss`, and `gradient/<weight>` for every weight that is trained, under the engine's names.
 """
 
 import argparse
 import contextlib
-import json
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -116,9 +115,9 @@ def main() -> None:
     work = peer.step() if learns else peer.call()
     with contextlib.nullcontext() if learns else torch.inference_mode():
         if given.output:
-            answer = work(True) if learns else work()
+            answer = {}
+            measure(lambda: answer.update(work(True) if learns else work()), 0, 1)
             save_file({name: value.float().contiguous() for name, value in answer.items()}, given.output)
-            print(json.dumps({"written": len(answer)}))
         else:
             measure(work, given.warm_up, given.repeat)
 

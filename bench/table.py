@@ -99,7 +99,8 @@ def render(state: dict, command: str) -> str:
         "",
         "Settings of PyTorch: `plain`; `malloc`, glibc keeping what is freed (`MALLOC_TOP_PAD_`, `MALLOC_MMAP_THRESHOLD_`,",
         "`MALLOC_TRIM_THRESHOLD_`); `jemalloc` and `tcmalloc` where the machine has them; `nhwc`, channels last. Of",
-        "stable-diffusion.cpp: `plain`, `flash`, its flash attention, `direct`, its direct convolutions.",
+        "stable-diffusion.cpp: `plain`, `flash`, its flash attention, `direct`, its direct convolutions. `one call`: the peer took",
+        "more than a minute for its first, which is then its only one.",
         "",
     ]
     if said:

@@ -7,6 +7,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use super::composed::{Conv, composed};
+use super::few_rows::{self, times_turned};
 use super::linear::{column_sums, gradient_of_weight, rows_times};
 use super::panels::Right;
 use super::patches::{Convolution, Geometry, Patches};
@@ -154,7 +155,12 @@ impl CustomOp1 for PackedConv {
         timed("conv2d backward", || {
             let geometry = Geometry::new(self.convolution, x.dims(), self.weight.dims())?;
             with_element!(self.weight.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
-                let values = geometry.backward(gradient, &self.weight.backward()?);
+                let values = if few_rows::pays::<E>(geometry.pixels()) {
+                    let patches = geometry.patches_back(gradient);
+                    times_turned(&patches, self.weight.forward()?, self.weight.taps())
+                } else {
+                    geometry.backward(gradient, &self.weight.backward()?)
+                };
                 Ok(Some(tensor_like(values, x)?))
             }))
         })

@@ -7,6 +7,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp3, D, Layout, Result, Shape, Te
 use rayon::prelude::*;
 
 use super::composed::{Linear, composed};
+use super::few_rows::{self, times_turned};
 use super::panels::Right;
 use super::product::{Matrix, Rows, product};
 use super::profile::timed;
@@ -160,8 +161,12 @@ impl CustomOp1 for PackedLinear {
         timed("linear backward", || {
             let output = self.weight.dims()[0];
             with_element!(self.weight.dtype(), E => with_slice::<E, _>(gradient, |gradient| {
-                let rows = Whole::new(gradient, output);
-                let values = rows_times(&rows.matrix(), &self.weight.backward::<E>()?, None);
+                let values = if few_rows::pays::<E>(gradient.len() / output) {
+                    times_turned(&Matrix::new(gradient, output), self.weight.forward()?, 1)
+                } else {
+                    let rows = Whole::new(gradient, output);
+                    rows_times(&rows.matrix(), &self.weight.backward::<E>()?, None)
+                };
                 Ok(Some(tensor_like(values, x)?))
             }))
         })

@@ -17,6 +17,7 @@ mod attention_backward;
 mod composed;
 mod conv;
 mod fault;
+mod few_rows;
 mod flash;
 mod group_norm;
 mod heads;

@@ -159,6 +159,11 @@ impl<E: Element> Panels<E> {
         (panel, column - first_column(self.full, self.rest, panel))
     }
 
+    /// Numbers of `panel` that lie behind each other, those of `steps`; and from one step to the next.
+    pub(super) fn steps_of(&self, panel: usize, steps: Range<usize>) -> (&[E], usize) {
+        (Line::numbers(self.part(panel, steps)), self.vectors(panel) * LANES * E::PER_STEP)
+    }
+
     /// All steps of `panel`.
     fn panel(&self, panel: usize) -> &[Line] {
         let start = first_column(self.full, self.rest, panel) / LANES * self.steps();

@@ -64,6 +64,11 @@ impl Geometry {
         })
     }
 
+    /// Pixels of all maps.
+    pub(super) fn pixels(&self) -> usize {
+        self.batch * self.height * self.width
+    }
+
     /// A kernel of one pixel that goes over every pixel: the map is read as it lies.
     pub(super) fn is_pointwise(&self) -> bool {
         self.kernel == 1 && self.stride == 1 && self.padding == 0

@@ -134,7 +134,12 @@ impl Packed {
 
     /// As [`backward_panels`].
     pub(super) fn backward<E: Element>(&self) -> Result<Turned<'_, E>> {
-        Ok(Turned::new(self.forward()?, sizes(&self.dims).2))
+        Ok(Turned::new(self.forward()?, self.taps()))
+    }
+
+    /// Taps of the kernel.
+    pub(super) fn taps(&self) -> usize {
+        sizes(&self.dims).2
     }
 
     fn unpack<E: Element>(&self) -> Result<Tensor> {
