@@ -1,13 +1,14 @@
 """Models with random weights, written once by diffusers and transformers, and the inputs of every case: both sides read
-the same files. About 4.6 GB, outside the tree."""
+the same files. About 9 GB, outside the tree."""
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from cases import CASES, RANK, TARGETS, TOKENS, Case
@@ -15,6 +16,8 @@ from cases import CASES, RANK, TARGETS, TOKENS, Case
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
 # How PEFT calls a weight of an adapter.
 PEFT = "base_model.model."
+# The peer's file of text-to-image, beside the bundles.
+SINGLE = "sd15.safetensors"
 
 
 def unet_config(model: str) -> dict:
@@ -83,6 +86,27 @@ def write_rest(folder: Path) -> None:
     (folder / "model_index.json").write_text(json.dumps(index, indent=2))
 
 
+def write_single(folder: Path, path: Path) -> None:
+    """The same weights in one file, in latent diffusion's own names: stable-diffusion.cpp knows Stable Diffusion 1 by them."""
+    sys.path.insert(0, str(GOLDEN))
+    from makers.references import ldm_unet, ldm_vae
+
+    def weights(part: str, name: str) -> dict[str, torch.Tensor]:
+        return load_file(folder / part / f"{name}.safetensors")
+
+    attends = [block.startswith("Cross") for block in json.loads((folder / "unet" / "config.json").read_text())["up_block_types"]]
+    tensors = {
+        f"model.diffusion_model.{ldm_unet(name, 2, attends)}": value
+        for name, value in weights("unet", "diffusion_pytorch_model").items()
+    }
+    for name, value in weights("vae", "diffusion_pytorch_model").items():
+        name, value = ldm_vae(name, value, 4)
+        tensors[f"first_stage_model.{name}"] = value
+    for name, value in weights("text_encoder", "model").items():
+        tensors[f"cond_stage_model.transformer.text_model.{name.removeprefix('text_model.')}"] = value
+    save_file(tensors, path)
+
+
 def write_inputs(case: Case, path: Path) -> None:
     torch.manual_seed(1)
     width = unet_config(case.model)["cross_attention_dim"]
@@ -119,6 +143,11 @@ def prepare(desk: Path, cases: list[Case]) -> None:
         if model == "sd15":
             write_rest(pending)
         pending.rename(folder)
+    single = desk / "models" / SINGLE
+    if any(case.name == "text-to-image" for case in cases) and not single.exists():
+        pending = single.with_suffix(".pending")
+        write_single(desk / "models" / "sd15", pending)
+        pending.rename(single)
     for case in cases:
         path = desk / "inputs" / f"{case.name}.safetensors"
         if case.batch and not path.exists():
@@ -127,7 +156,5 @@ def prepare(desk: Path, cases: list[Case]) -> None:
 
 if __name__ == "__main__":
     # A process of its own: the memory that a model takes to make is free again for the cases.
-    import sys
-
     names = sys.argv[2:]
     prepare(Path(sys.argv[1]), [case for case in CASES if case.name in names])

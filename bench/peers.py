@@ -19,6 +19,7 @@ from pathlib import Path
 import machine
 import table
 from accuracy import between
+from bundles import SINGLE
 from cases import STEPS, Case, named
 
 HERE = Path(__file__).parent
@@ -87,7 +88,7 @@ class Bench:
 
     def stable_diffusion_cpp(self, case: Case, setting: str, steps: int) -> dict:
         command = [sys.executable, "-B", HERE / "stable_diffusion_cpp_peer.py", "--steps", steps]
-        command += ["--model", self.desk / "models" / case.model, "--threads", self.options.threads]
+        command += ["--model", self.desk / "models" / SINGLE, "--threads", self.options.threads]
         command += [f"--{word}" for word in setting.split("+") if word != "plain"]
         return self.run(command, {"PYTHONPATH": str(self.cpp)})
 
@@ -139,8 +140,8 @@ class Bench:
         """The peer's fastest setting, and its least peak in any; each once."""
         seconds, peaks = {}, []
         for setting in self.settings(case):
-            # Of a whole image, three steps tell as much as twenty.
-            done = self.peer(case, dtype, setting, case.warm_up, 1, 3)
+            # Of a whole image, one step tells as much as twenty.
+            done = self.peer(case, dtype, setting, case.warm_up, 1, 1)
             seconds[setting] = min(done["each"])
             peaks.append(done["peak_bytes"])
             print(f"  peer, {setting}: {seconds[setting]:.3f} s, {peaks[-1] / 1024**3:.2f} GiB", flush=True)
