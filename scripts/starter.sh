@@ -23,6 +23,7 @@ if [ ! -d "$work/dataset" ]; then
   "$engine" dataset build --name starter --out "$work/dataset" --validation-fraction 0.05 --seed 2026 \
     --licence "CC BY 4.0 (Kermany et al.); no restriction on use (NIH Clinical Center)" \
     --attribution "Paediatric radiographs: Kermany, Zhang, Goldbaum, Mendeley Data rscbjbr9sj v2, CC BY 4.0. Adult radiographs: NIH Clinical Center, https://nihcc.app.box.com/v/ChestXray-NIHCC; Wang et al., ChestX-ray8, CVPR 2017." \
+    --masks "$data/kermany224/lungmasks" --mask-scores "$data/kermany224/labels.csv" --least-mask-score 0.14 \
     "$work/children" "$work/adults"
 fi
 [ -d "$work/vae/result" ] ||

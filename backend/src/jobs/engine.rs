@@ -62,6 +62,7 @@ pub(super) fn build_dataset(
             licence: order.licence.clone(),
             attribution: order.attribution.clone(),
             allow_synthetic: false,
+            masks: None,
         };
         data::build(&options, progress, cancel)
     };
