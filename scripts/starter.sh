@@ -30,6 +30,6 @@ fi
   "$engine" train vae --config recipes/starter/vae.toml --dataset "$work/dataset" --out "$work/vae" --resume
 "$engine" train base --config recipes/starter/base.toml --dataset "$work/dataset" --model "$work/vae/result" \
   --out "$work/base" --resume ${STARTER_STEPS:+--steps "$STARTER_STEPS"}
-rm -rf engine/starter
-cp -r "$work/base/result" engine/starter
+find engine/starter -mindepth 1 -maxdepth 1 ! -name recipe -exec rm -rf {} +
+cp -r "$work/base/result/." engine/starter/
 "$engine" model check --model engine/starter

@@ -143,6 +143,7 @@ pub(super) fn train(
             TrainError::Data(_)
             | TrainError::Model(_)
             | TrainError::Adapter(_)
+            | TrainError::Evaluate(_)
             | TrainError::File { .. }
             | TrainError::Tensor(_) => Failure::Internal(error.to_string()),
         }

@@ -147,10 +147,10 @@ fn described(card: &Card) -> String {
         card.other_files_ignored,
     );
     if card.masks.total() > 0 {
-        words.push_str(&format!(
-            "{} with a lung mask ({} for validation)\n",
-            card.masks.total(),
-            card.masks.validation
+        let Counts { train, validation } = card.masks;
+        words.push_str(&table(
+            "lung mask",
+            &[("there is one".into(), Counts { train, validation })].into(),
         ));
     }
     for (title, counts) in [

@@ -8,8 +8,8 @@ use chrono::Utc;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::source::{self, Taken};
 use super::masks::{MaskOptions, MaskSource};
+use super::source::{self, Taken};
 use super::{Card, Counts, DataError, FORMAT, Sample, Split, split};
 use crate::device::CancelToken;
 use crate::files::{self, PendingFolder};
@@ -57,7 +57,8 @@ pub fn build(
     let folder = pending(&options.out)?;
     fs::create_dir(folder.path().join("frames")).map_err(DataError::io("the folder of frames"))?;
     if masks.is_some() {
-        fs::create_dir(folder.path().join("masks")).map_err(DataError::io("the folder of masks"))?;
+        fs::create_dir(folder.path().join("masks"))
+            .map_err(DataError::io("the folder of masks"))?;
     }
 
     let mut gathered = Gathered::default();

@@ -28,6 +28,10 @@ impl Counts {
         }
     }
 
+    fn is_zero(&self) -> bool {
+        self.total() == 0
+    }
+
     /// Both splits together.
     pub fn total(self) -> u64 {
         self.train + self.validation
@@ -76,7 +80,7 @@ pub struct Card {
     /// Samples by view position and split.
     pub view_positions: BTreeMap<String, Counts>,
     /// Samples with a lung mask by split.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Counts::is_zero")]
     pub masks: Counts,
 }
 

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -91,6 +91,16 @@ const EIGHT: [(&str, &str); 8] = [
 pub(crate) fn small_set() -> (tempfile::TempDir, PathBuf) {
     let desk = desk(&EIGHT);
     desk.build().unwrap();
+    let set = desk.options.out.clone();
+    (desk.folder, set)
+}
+
+/// The same with lung masks.
+pub(crate) fn small_set_with_masks() -> (tempfile::TempDir, PathBuf) {
+    let mut desk = desk(&EIGHT);
+    with_masks(&mut desk, 8);
+    desk.options.masks.as_mut().unwrap().least_score = 0.0;
+    assert_eq!(desk.build().unwrap().masks.total(), 16);
     let set = desk.options.out.clone();
     (desk.folder, set)
 }
@@ -266,14 +276,15 @@ fn a_damaged_set_does_not_open() {
     assert!(frames.ends_with("is not the file that the manifest speaks of"), "{frames}");
 }
 
-/// Masks of every source's left half, squashed to a square, for patients 0 to 3.
-fn with_masks(desk: &mut Desk) {
+/// Masks of a source's left half, squashed to a square, for the first patients.
+fn with_masks(desk: &mut Desk, patients: usize) {
     let folder = desk.folder.path().join("masks");
     fs::create_dir(&folder).unwrap();
     let mut scores = "lungmask,mask_match_score\n,\n".to_owned();
-    for number in 0..4 {
+    for number in 0..patients {
         for side in ["a", "b"] {
-            let mask = image::GrayImage::from_fn(30, 30, |x, _| image::Luma([u8::from(x < 15) * 255]));
+            let mask =
+                image::GrayImage::from_fn(30, 30, |x, _| image::Luma([u8::from(x < 15) * 255]));
             mask.save(folder.join(format!("{number}{side}.png"))).unwrap();
             writeln!(scores, "{number}{side}.png,0.{}", number + 1).unwrap();
         }
@@ -286,7 +297,7 @@ fn with_masks(desk: &mut Desk) {
 #[test]
 fn a_mask_lies_over_the_square_of_its_frame() {
     let mut desk = desk(&EIGHT);
-    with_masks(&mut desk);
+    with_masks(&mut desk, 4);
     let card = desk.build().unwrap();
     // Patient 0's score is too low.
     assert_eq!(card.masks.total(), 6);
@@ -314,7 +325,7 @@ fn a_mask_lies_over_the_square_of_its_frame() {
 fn masks_that_cannot_be_used_are_refused() {
     let refuse = |change: &dyn Fn(&Path, &mut MaskOptions)| {
         let mut desk = desk(&EIGHT);
-        with_masks(&mut desk);
+        with_masks(&mut desk, 4);
         change(&desk.folder.path().join("masks"), desk.options.masks.as_mut().unwrap());
         desk.refused()
     };
@@ -328,9 +339,8 @@ fn masks_that_cannot_be_used_are_refused() {
     assert_eq!(refuse(&moved), "masks: none is named as one of the sources is");
     let damaged = refuse(&|folder, _| fs::write(folder.join("3a.png"), "no png").unwrap());
     assert!(damaged.starts_with("source 7: its lung mask: "), "{damaged}");
-    let table = |text: &'static str| {
-        refuse(&|_, o| fs::write(o.scores.as_ref().unwrap(), text).unwrap())
-    };
+    let table =
+        |text: &'static str| refuse(&|_, o| fs::write(o.scores.as_ref().unwrap(), text).unwrap());
     assert_eq!(table("lungmask\n"), "mask_scores: no column is called mask_match_score");
     assert_eq!(
         table("lungmask,mask_match_score\nx.png,good\n"),
@@ -341,7 +351,7 @@ fn masks_that_cannot_be_used_are_refused() {
 #[test]
 fn a_damaged_mask_is_found_and_a_set_without_masks_opens() {
     let mut desk = desk(&EIGHT);
-    with_masks(&mut desk);
+    with_masks(&mut desk, 4);
     desk.build().unwrap();
     let out = &desk.options.out;
     let path = fs::read_dir(out.join("masks")).unwrap().next().unwrap().unwrap().path();
