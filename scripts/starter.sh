@@ -23,12 +23,13 @@ if [ ! -d "$work/dataset" ]; then
   "$engine" dataset build --name starter --out "$work/dataset" --validation-fraction 0.05 --seed 2026 \
     --licence "CC BY 4.0 (Kermany et al.); no restriction on use (NIH Clinical Center)" \
     --attribution "Paediatric radiographs: Kermany, Zhang, Goldbaum, Mendeley Data rscbjbr9sj v2, CC BY 4.0. Adult radiographs: NIH Clinical Center, https://nihcc.app.box.com/v/ChestXray-NIHCC; Wang et al., ChestX-ray8, CVPR 2017." \
+    --masks "$data/kermany224/lungmasks" --mask-scores "$data/kermany224/labels.csv" --least-mask-score 0.14 \
     "$work/children" "$work/adults"
 fi
 [ -d "$work/vae/result" ] ||
   "$engine" train vae --config recipes/starter/vae.toml --dataset "$work/dataset" --out "$work/vae" --resume
 "$engine" train base --config recipes/starter/base.toml --dataset "$work/dataset" --model "$work/vae/result" \
   --out "$work/base" --resume ${STARTER_STEPS:+--steps "$STARTER_STEPS"}
-rm -rf engine/starter
-cp -r "$work/base/result" engine/starter
+find engine/starter -mindepth 1 -maxdepth 1 ! -name recipe -exec rm -rf {} +
+cp -r "$work/base/result/." engine/starter/
 "$engine" model check --model engine/starter

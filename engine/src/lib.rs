@@ -6,13 +6,14 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 1 | [`device`], [`files`], [`kernel`], [`terms`] |
-//! | 2 | [`nn`], [`noise`], [`dicom`], [`prompt`], [`hub`] |
+//! | 2 | [`nn`], [`noise`], [`dicom`], [`prompt`], [`hub`], [`metric`] |
 //! | 3 | [`control`], [`model`], [`speech`] |
 //! | 4 | [`adapter`], [`data`] |
 //! | 5 | [`sample`] |
-//! | 6 | [`bench`], [`check`], [`train`] |
-//! | 7 | [`serve`] |
-//! | 8 | the command line, `main` |
+//! | 6 | [`bench`], [`check`], [`evaluate`] |
+//! | 7 | [`train`] |
+//! | 8 | [`serve`] |
+//! | 9 | the command line, `main` |
 
 pub mod adapter;
 pub mod bench;
@@ -21,9 +22,11 @@ pub mod control;
 pub mod data;
 pub mod device;
 pub mod dicom;
+pub mod evaluate;
 pub mod files;
 pub mod hub;
 pub mod kernel;
+pub mod metric;
 pub mod model;
 pub mod nn;
 pub mod noise;

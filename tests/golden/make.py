@@ -19,6 +19,7 @@ from makers import (
     adapters,
     bundles,
     captions,
+    metrics,
     networks,
     parameters,
     pipelines,
@@ -34,7 +35,7 @@ from makers import (
 # `parameters` and `vision`.
 MAKERS = [
     bundles, networks, schedulers, samplers, captions, prompts, pipelines, adapters, parameters, references, vision,
-    speech,
+    speech, metrics,
 ]
 
 

@@ -62,6 +62,7 @@ pub(super) fn build_dataset(
             licence: order.licence.clone(),
             attribution: order.attribution.clone(),
             allow_synthetic: false,
+            masks: None,
         };
         data::build(&options, progress, cancel)
     };
@@ -142,6 +143,7 @@ pub(super) fn train(
             TrainError::Data(_)
             | TrainError::Model(_)
             | TrainError::Adapter(_)
+            | TrainError::Evaluate(_)
             | TrainError::File { .. }
             | TrainError::Tensor(_) => Failure::Internal(error.to_string()),
         }

@@ -79,6 +79,8 @@ async fn note(
                 queries::forget_metrics_after(&context.db, id, step).await?;
             }
             TrainEvent::Step { step, .. } if step % stride != 0 && step != total => continue,
+            // Judges and autoencoders have figures, and the platform trains adapters alone.
+            TrainEvent::Figures { .. } => continue,
             TrainEvent::Step { .. }
             | TrainEvent::Validation { .. }
             | TrainEvent::Checkpoint { .. }
@@ -102,6 +104,7 @@ fn step_of(event: &TrainEvent) -> u64 {
         TrainEvent::Started { step, .. }
         | TrainEvent::Step { step, .. }
         | TrainEvent::Validation { step, .. }
+        | TrainEvent::Figures { step, .. }
         | TrainEvent::Checkpoint { step }
         | TrainEvent::Finished { step, .. } => *step,
     }

@@ -313,6 +313,7 @@ mod tests {
             age_groups: counts(),
             sexes: counts(),
             view_positions: counts(),
+            masks: data::Counts::default(),
         });
         check::<Provenance>(&dicom::Provenance {
             adapters: vec![dicom::AdapterUse { scale: 0.5, ..dicom::AdapterUse::default() }],

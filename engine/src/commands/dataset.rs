@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use skiagraph_engine::data::{self, BuildOptions, Card, Counts, Dataset, Split};
+use skiagraph_engine::data::{self, BuildOptions, Card, Counts, Dataset, MaskOptions, Split};
 use skiagraph_engine::device::CancelToken;
 
 use super::Output;
@@ -53,6 +53,15 @@ pub(crate) struct BuildArguments {
     /// Take objects that are marked synthetic.
     #[arg(long)]
     allow_synthetic: bool,
+    /// Folder of lung masks: `X.png` is the mask of the source `X.dcm`.
+    #[arg(long)]
+    masks: Option<PathBuf>,
+    /// Table with a column `lungmask` of the masks' file names and a column `mask_match_score`.
+    #[arg(long, requires = "masks")]
+    mask_scores: Option<PathBuf>,
+    /// Masks with a score below this are left out.
+    #[arg(long, requires = "mask_scores", default_value_t = 0.0)]
+    least_mask_score: f64,
 }
 
 pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
@@ -72,6 +81,11 @@ fn build(arguments: BuildArguments, output: &Output) -> anyhow::Result<()> {
         licence: arguments.licence,
         attribution: arguments.attribution,
         allow_synthetic: arguments.allow_synthetic,
+        masks: arguments.masks.map(|folder| MaskOptions {
+            folder,
+            scores: arguments.mask_scores,
+            least_score: arguments.least_mask_score,
+        }),
     };
     let bar = output.progress("radiographs");
     let built = data::build(&options, &mut |done, total| bar.at(done, total), &CancelToken::new());
@@ -132,6 +146,13 @@ fn described(card: &Card) -> String {
         card.duplicates_dropped,
         card.other_files_ignored,
     );
+    if card.masks.total() > 0 {
+        let Counts { train, validation } = card.masks;
+        words.push_str(&table(
+            "lung mask",
+            &[("there is one".into(), Counts { train, validation })].into(),
+        ));
+    }
     for (title, counts) in [
         ("finding", &card.findings),
         ("age group", &card.age_groups),

@@ -5,6 +5,7 @@ pub(crate) mod bench;
 pub(crate) mod bring;
 pub(crate) mod dataset;
 pub(crate) mod dicom;
+pub(crate) mod evaluate;
 pub(crate) mod generate;
 pub(crate) mod model;
 mod output;

@@ -19,6 +19,8 @@ pub(crate) enum TaskName {
     Base,
     /// A low-rank adapter of a whole model.
     Lora,
+    /// A classifier of findings, or a segmenter of lungs.
+    Judge,
 }
 
 impl From<TaskName> for Task {
@@ -27,6 +29,7 @@ impl From<TaskName> for Task {
             TaskName::Vae => Self::Vae,
             TaskName::Base => Self::Base,
             TaskName::Lora => Self::Lora,
+            TaskName::Judge => Self::Judge,
         }
     }
 }
@@ -78,7 +81,9 @@ pub(crate) fn run(
                 bar.set_position(*step);
                 bar.reset_eta();
             }
-            TrainEvent::Checkpoint { .. } | TrainEvent::Finished { .. } => {}
+            TrainEvent::Figures { .. }
+            | TrainEvent::Checkpoint { .. }
+            | TrainEvent::Finished { .. } => {}
         }
         if written.is_ok() {
             written = output.event(&event);

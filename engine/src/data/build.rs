@@ -8,6 +8,7 @@ use chrono::Utc;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::masks::{MaskOptions, MaskSource};
 use super::source::{self, Taken};
 use super::{Card, Counts, DataError, FORMAT, Sample, Split, split};
 use crate::device::CancelToken;
@@ -35,6 +36,8 @@ pub struct BuildOptions {
     pub attribution: String,
     /// Take objects that are marked synthetic.
     pub allow_synthetic: bool,
+    /// Where the lung masks of sources lie.
+    pub masks: Option<MaskOptions>,
 }
 
 /// Builds a data set: frames, manifest and card, in a temporary folder that gets its name at the end.
@@ -50,11 +53,16 @@ pub fn build(
 ) -> Result<Card, DataError> {
     check(options)?;
     let files = source::files(&options.sources)?;
+    let masks = options.masks.as_ref().map(MaskSource::open).transpose()?;
     let folder = pending(&options.out)?;
-    let frames = folder.path().join("frames");
-    fs::create_dir(&frames).map_err(DataError::io("the folder of frames"))?;
+    fs::create_dir(folder.path().join("frames")).map_err(DataError::io("the folder of frames"))?;
+    if masks.is_some() {
+        fs::create_dir(folder.path().join("masks"))
+            .map_err(DataError::io("the folder of masks"))?;
+    }
 
-    let gathered = gather(&files.dicom, &frames, options, progress, cancel)?;
+    let mut gathered = Gathered::default();
+    gathered.gather(&files.dicom, folder.path(), options, masks.as_ref(), progress, cancel)?;
     let samples = gathered.samples(options)?;
     let mut card = Card {
         format: FORMAT,
@@ -76,8 +84,15 @@ pub fn build(
         age_groups: BTreeMap::new(),
         sexes: BTreeMap::new(),
         view_positions: BTreeMap::new(),
+        masks: Counts::default(),
     };
     card.count(&samples);
+    if masks.is_some() && card.masks.total() == 0 {
+        return Err(DataError::Option {
+            option: "masks",
+            cause: "none is named as one of the sources is".to_owned(),
+        });
+    }
     write_texts(folder.path(), &card, &samples).map_err(DataError::io("card and manifest"))?;
     folder.publish().map_err(DataError::io("the data set's folder"))?;
     Ok(card)
@@ -113,47 +128,18 @@ fn pending(out: &Path) -> Result<PendingFolder, DataError> {
 }
 
 /// Every source without its frame, which is on disk.
+#[derive(Default)]
 struct Gathered {
-    taken: Vec<(Taken, String)>,
+    taken: Vec<Kept>,
     sources: Vec<[u8; 32]>,
     duplicates: u64,
 }
 
-fn gather(
-    files: &[PathBuf],
-    frames: &Path,
-    options: &BuildOptions,
-    progress: &mut dyn FnMut(u64, u64),
-    cancel: &CancelToken,
-) -> Result<Gathered, DataError> {
-    let total = files.len() as u64;
-    let mut gathered = Gathered { taken: Vec::new(), sources: Vec::new(), duplicates: 0 };
-    let mut seen = HashSet::new();
-    progress(0, total);
-    for (batch_index, batch) in files.chunks(BATCH).enumerate() {
-        if cancel.is_cancelled() {
-            return Err(DataError::Cancelled);
-        }
-        let first = batch_index * BATCH + 1;
-        let batch: Vec<Taken> = batch
-            .par_iter()
-            .enumerate()
-            .map(|(index, path)| source::take(path, first + index, options))
-            .collect::<Result<_, _>>()?;
-        for mut taken in batch {
-            gathered.sources.push(taken.source_sha256);
-            if !seen.insert(taken.pixels_sha256) {
-                gathered.duplicates += 1;
-                continue;
-            }
-            let png = std::mem::take(&mut taken.png);
-            let path = frames.join(format!("{}.png", id(&taken)));
-            files::write(&path, &png).map_err(DataError::io("a frame"))?;
-            gathered.taken.push((taken, hex::encode(Sha256::digest(&png))));
-        }
-        progress(gathered.sources.len() as u64, total);
-    }
-    Ok(gathered)
+/// A source whose frame is on disk, with the hashes of its files.
+struct Kept {
+    source: Taken,
+    frame_sha256: String,
+    mask_sha256: Option<String>,
 }
 
 fn id(taken: &Taken) -> String {
@@ -161,6 +147,55 @@ fn id(taken: &Taken) -> String {
 }
 
 impl Gathered {
+    fn gather(
+        &mut self,
+        files: &[PathBuf],
+        folder: &Path,
+        options: &BuildOptions,
+        masks: Option<&MaskSource>,
+        progress: &mut dyn FnMut(u64, u64),
+        cancel: &CancelToken,
+    ) -> Result<(), DataError> {
+        let total = files.len() as u64;
+        let mut seen = HashSet::new();
+        progress(0, total);
+        for (batch_index, batch) in files.chunks(BATCH).enumerate() {
+            if cancel.is_cancelled() {
+                return Err(DataError::Cancelled);
+            }
+            let first = batch_index * BATCH + 1;
+            let batch: Vec<Taken> = batch
+                .par_iter()
+                .enumerate()
+                .map(|(index, path)| source::take(path, first + index, options, masks))
+                .collect::<Result<_, _>>()?;
+            for taken in batch {
+                self.sources.push(taken.source_sha256);
+                if seen.insert(taken.pixels_sha256) {
+                    self.keep(taken, folder)?;
+                } else {
+                    self.duplicates += 1;
+                }
+            }
+            progress(self.sources.len() as u64, total);
+        }
+        Ok(())
+    }
+
+    /// Writes a source's pictures, and keeps the rest of it.
+    fn keep(&mut self, mut source: Taken, folder: &Path) -> Result<(), DataError> {
+        let name = format!("{}.png", id(&source));
+        let write = |inside: &str, png: &[u8], what| {
+            files::write(&folder.join(inside).join(&name), png).map_err(DataError::io(what))?;
+            Ok::<_, DataError>(hex::encode(Sha256::digest(png)))
+        };
+        let frame_sha256 = write("frames", &std::mem::take(&mut source.png), "a frame")?;
+        let mask = source.mask_png.take();
+        let mask_sha256 = mask.map(|png| write("masks", &png, "a mask")).transpose()?;
+        self.taken.push(Kept { source, frame_sha256, mask_sha256 });
+        Ok(())
+    }
+
     /// A digest of all sources in their order, under a name of its own.
     fn digest(&self, name: &[u8]) -> [u8; 32] {
         let mut hasher = Sha256::new();
@@ -173,7 +208,7 @@ impl Gathered {
 
     fn samples(&self, options: &BuildOptions) -> Result<Vec<Sample>, DataError> {
         let mut patients: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (taken, _) in &self.taken {
+        for Kept { source: taken, .. } in &self.taken {
             let findings = patients.entry(taken.header.patient_id.clone()).or_default();
             findings.extend(taken.findings.iter().cloned());
         }
@@ -193,7 +228,7 @@ impl Gathered {
         let mut samples: Vec<Sample> = self
             .taken
             .iter()
-            .map(|(taken, sha256)| {
+            .map(|Kept { source: taken, frame_sha256, mask_sha256 }| {
                 let patient = &taken.header.patient_id;
                 Sample {
                     id: id(taken),
@@ -208,7 +243,8 @@ impl Gathered {
                     width: taken.width,
                     height: taken.height,
                     synthetic: taken.header.synthetic,
-                    sha256: sha256.clone(),
+                    sha256: frame_sha256.clone(),
+                    mask_sha256: mask_sha256.clone(),
                 }
             })
             .collect();

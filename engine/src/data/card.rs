@@ -28,6 +28,10 @@ impl Counts {
         }
     }
 
+    fn is_zero(&self) -> bool {
+        self.total() == 0
+    }
+
     /// Both splits together.
     pub fn total(self) -> u64 {
         self.train + self.validation
@@ -75,6 +79,9 @@ pub struct Card {
     pub sexes: BTreeMap<String, Counts>,
     /// Samples by view position and split.
     pub view_positions: BTreeMap<String, Counts>,
+    /// Samples with a lung mask by split.
+    #[serde(default, skip_serializing_if = "Counts::is_zero")]
+    pub masks: Counts,
 }
 
 impl Card {
@@ -83,6 +90,7 @@ impl Card {
         let or_unknown = |word: Option<&str>| word.unwrap_or("unknown").to_owned();
         let mut patients = BTreeMap::new();
         self.samples = Counts::default();
+        self.masks = Counts::default();
         for sample in samples {
             self.samples.add(sample.split);
             patients.insert(&sample.patient, sample.split);
@@ -96,6 +104,9 @@ impl Card {
             let view = or_unknown(sample.view_position.as_deref());
             self.view_positions.entry(view).or_default().add(sample.split);
             self.synthetic |= sample.synthetic;
+            if sample.mask_sha256.is_some() {
+                self.masks.add(sample.split);
+            }
         }
         self.patients = Counts::default();
         for split in patients.into_values() {

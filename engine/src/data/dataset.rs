@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use image::ImageFormat;
 use sha2::{Digest, Sha256};
 
-use super::{Card, Counts, DataError, FORMAT, Sample, Split, square};
+use super::{Card, Counts, DataError, FORMAT, Sample, Split, masks, square};
 use crate::dicom::Frame;
 
 /// A data set on disk. Frames are read when asked for; nothing else touches the disk after opening.
@@ -24,7 +24,7 @@ impl Dataset {
     ///
     /// # Errors
     /// [`DataError::Damaged`] without a card of this edition, with a manifest that does not agree with
-    /// it, with a missing frame, or with a patient in both splits.
+    /// it, with a missing frame or mask, or with a patient in both splits.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, DataError> {
         let folder = folder.as_ref().to_owned();
         let card = read_card(&folder)?;
@@ -49,6 +49,9 @@ impl Dataset {
             }
             if !frame_path(&folder, sample).is_file() {
                 return Err(frame_error(sample, "missing"));
+            }
+            if sample.mask_sha256.is_some() && !mask_path(&folder, sample).is_file() {
+                return Err(mask_error(sample, "missing"));
             }
         }
         if counts != card.samples {
@@ -94,11 +97,43 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::frame`], and [`DataError::Option`] for a size of zero.
     pub fn square(&self, sample: &Sample, size: u32) -> Result<Vec<f32>, DataError> {
-        if size == 0 {
-            return Err(DataError::Option { option: "size", cause: "zero".to_owned() });
-        }
+        check_size(size)?;
         Ok(square::square(&self.frame(sample)?, size))
     }
+
+    /// A sample's lung mask in the size of its frame, 1 inside and 0 outside, or `None` where it has none.
+    ///
+    /// # Errors
+    /// [`DataError::Damaged`] when the file is not the one that the manifest speaks of.
+    pub fn mask(&self, sample: &Sample) -> Result<Option<Frame>, DataError> {
+        let Some(sha256) = &sample.mask_sha256 else { return Ok(None) };
+        let bytes = fs::read(mask_path(&self.folder, sample)).map_err(DataError::io("a mask"))?;
+        if hex::encode(Sha256::digest(&bytes)) != *sha256 {
+            return Err(mask_error(sample, "is not the file that the manifest speaks of"));
+        }
+        let mask = masks::decode(&bytes).map_err(|cause| mask_error(sample, &cause))?;
+        if (mask.width, mask.height) != (sample.width, sample.height) {
+            return Err(mask_error(sample, "has another size than the manifest says"));
+        }
+        Ok(Some(mask))
+    }
+
+    /// The lung mask that lies over [`Dataset::square`]: `size × size` values, 1 inside and 0 outside, or
+    /// `None` where the sample has no mask.
+    ///
+    /// # Errors
+    /// As [`Dataset::mask`], and [`DataError::Option`] for a size of zero.
+    pub fn mask_square(&self, sample: &Sample, size: u32) -> Result<Option<Vec<f32>>, DataError> {
+        check_size(size)?;
+        Ok(self.mask(sample)?.map(|mask| square::square_mask(&mask, size)))
+    }
+}
+
+fn check_size(size: u32) -> Result<(), DataError> {
+    if size == 0 {
+        return Err(DataError::Option { option: "size", cause: "zero".to_owned() });
+    }
+    Ok(())
 }
 
 fn frame_path(folder: &Path, sample: &Sample) -> PathBuf {
@@ -107,6 +142,14 @@ fn frame_path(folder: &Path, sample: &Sample) -> PathBuf {
 
 fn frame_error(sample: &Sample, cause: &str) -> DataError {
     DataError::Damaged { file: format!("frames/{}.png", sample.id), cause: cause.to_owned() }
+}
+
+fn mask_path(folder: &Path, sample: &Sample) -> PathBuf {
+    folder.join("masks").join(format!("{}.png", sample.id))
+}
+
+fn mask_error(sample: &Sample, cause: &str) -> DataError {
+    DataError::Damaged { file: format!("masks/{}.png", sample.id), cause: cause.to_owned() }
 }
 
 fn read_card(folder: &Path) -> Result<Card, DataError> {

@@ -25,14 +25,7 @@ impl Images {
     ) -> Result<Self, DataError> {
         let mut samples = dataset.samples(split);
         samples.truncate(limit);
-        let squares = samples
-            .par_iter()
-            .map(|sample| {
-                let square = dataset.square(sample, size as u32)?;
-                Ok(square.into_iter().map(f16::from_f32).collect::<Vec<_>>())
-            })
-            .collect::<Result<Vec<_>, DataError>>()?;
-        if squares.is_empty() {
+        if samples.is_empty() {
             return Err(DataError::Sources {
                 cause: format!(
                     "the data set has no images to {}",
@@ -40,6 +33,21 @@ impl Images {
                 ),
             });
         }
+        Self::of(dataset, &samples, size)
+    }
+
+    /// Loads the images of some samples.
+    ///
+    /// # Errors
+    /// Where a frame does not load.
+    pub fn of(dataset: &Dataset, samples: &[&Sample], size: usize) -> Result<Self, DataError> {
+        let squares = samples
+            .par_iter()
+            .map(|sample| {
+                let square = dataset.square(sample, size as u32)?;
+                Ok(square.into_iter().map(f16::from_f32).collect::<Vec<_>>())
+            })
+            .collect::<Result<Vec<_>, DataError>>()?;
         Ok(Self { size, values: squares.concat() })
     }
 

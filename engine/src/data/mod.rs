@@ -6,6 +6,7 @@
 //! card.json         what it is, licence, attribution, counts by finding and split
 //! manifest.jsonl    one Sample a line
 //! frames/<id>.png   16-bit greyscale, calibrated, square pixels
+//! masks/<id>.png    black and white in the frame's size, white where the lungs are; not of every sample
 //! ```
 
 mod build;
@@ -14,6 +15,7 @@ mod dataset;
 mod error;
 mod images;
 mod latents;
+mod masks;
 mod sample;
 mod source;
 mod split;
@@ -28,4 +30,5 @@ pub use dataset::Dataset;
 pub use error::DataError;
 pub use images::Images;
 pub use latents::Latents;
+pub use masks::{MaskOptions, Masks};
 pub use sample::{Sample, Split};

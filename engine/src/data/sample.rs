@@ -44,4 +44,7 @@ pub struct Sample {
     pub synthetic: bool,
     /// SHA-256 of the frame's file.
     pub sha256: String,
+    /// SHA-256 of the file of the lung mask, `masks/<id>.png`, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask_sha256: Option<String>,
 }

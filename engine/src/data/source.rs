@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use image::{ExtendedColorType, ImageEncoder, codecs::png};
 use sha2::{Digest, Sha256};
 
+use super::masks::MaskSource;
 use super::{BuildOptions, DataError};
 use crate::dicom::{self, Frame, Header};
 use crate::prompt::StructuredPrompt;
@@ -87,10 +88,17 @@ pub(super) struct Taken {
     pub(super) height: u32,
     /// The frame as a PNG.
     pub(super) png: Vec<u8>,
+    /// The lung mask as a PNG, where there is one.
+    pub(super) mask_png: Option<Vec<u8>>,
 }
 
 /// Reads and encodes one source; `number` counts from 1.
-pub(super) fn take(path: &Path, number: usize, options: &BuildOptions) -> Result<Taken, DataError> {
+pub(super) fn take(
+    path: &Path,
+    number: usize,
+    options: &BuildOptions,
+    masks: Option<&MaskSource>,
+) -> Result<Taken, DataError> {
     let bytes = std::fs::read(path).map_err(DataError::io("a source"))?;
     let radiograph = dicom::read(&bytes).map_err(|source| DataError::Source {
         number,
@@ -107,6 +115,14 @@ pub(super) fn take(path: &Path, number: usize, options: &BuildOptions) -> Result
     let values: Vec<u16> =
         frame.pixels.iter().map(|pixel| (pixel * 65_535.0).round() as u16).collect();
     let (png, pixels_sha256) = encode(&frame, &values)?;
+    let mask_png = match masks {
+        Some(masks) => masks.of(path, &frame).map_err(|cause| DataError::Unfit {
+            number,
+            path: path.to_owned(),
+            cause,
+        })?,
+        None => None,
+    };
     Ok(Taken {
         source_sha256: Sha256::digest(&bytes).into(),
         pixels_sha256,
@@ -118,6 +134,7 @@ pub(super) fn take(path: &Path, number: usize, options: &BuildOptions) -> Result
         height: frame.height,
         header,
         png,
+        mask_png,
     })
 }
 

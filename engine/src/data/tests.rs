@@ -1,11 +1,11 @@
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{BuildOptions, Card, DataError, Dataset, Split, build};
+use super::{BuildOptions, Card, DataError, Dataset, MaskOptions, Split, build};
 use crate::device::CancelToken;
 use crate::dicom::{Frame, SyntheticDescription, WrapOptions, wrap, write_synthetic};
 
@@ -49,6 +49,7 @@ fn desk(patients: &[(&str, &str)]) -> Desk {
         licence: "CC0".into(),
         attribution: "nobody".into(),
         allow_synthetic: false,
+        masks: None,
     };
     Desk { folder, options }
 }
@@ -90,6 +91,16 @@ const EIGHT: [(&str, &str); 8] = [
 pub(crate) fn small_set() -> (tempfile::TempDir, PathBuf) {
     let desk = desk(&EIGHT);
     desk.build().unwrap();
+    let set = desk.options.out.clone();
+    (desk.folder, set)
+}
+
+/// The same with lung masks.
+pub(crate) fn small_set_with_masks() -> (tempfile::TempDir, PathBuf) {
+    let mut desk = desk(&EIGHT);
+    with_masks(&mut desk, 8);
+    desk.options.masks.as_mut().unwrap().least_score = 0.0;
+    assert_eq!(desk.build().unwrap().masks.total(), 16);
     let set = desk.options.out.clone();
     (desk.folder, set)
 }
@@ -263,4 +274,113 @@ fn a_damaged_set_does_not_open() {
         }
     });
     assert!(frames.ends_with("is not the file that the manifest speaks of"), "{frames}");
+}
+
+/// Masks of a source's left half, squashed to a square, for the first patients.
+fn with_masks(desk: &mut Desk, patients: usize) {
+    let folder = desk.folder.path().join("masks");
+    fs::create_dir(&folder).unwrap();
+    let mut scores = "lungmask,mask_match_score\n,\n".to_owned();
+    for number in 0..patients {
+        for side in ["a", "b"] {
+            let mask =
+                image::GrayImage::from_fn(30, 30, |x, _| image::Luma([u8::from(x < 15) * 255]));
+            mask.save(folder.join(format!("{number}{side}.png"))).unwrap();
+            writeln!(scores, "{number}{side}.png,0.{}", number + 1).unwrap();
+        }
+    }
+    let table = desk.folder.path().join("scores.csv");
+    fs::write(&table, scores).unwrap();
+    desk.options.masks = Some(MaskOptions { folder, scores: Some(table), least_score: 0.15 });
+}
+
+#[test]
+fn a_mask_lies_over_the_square_of_its_frame() {
+    let mut desk = desk(&EIGHT);
+    with_masks(&mut desk, 4);
+    let card = desk.build().unwrap();
+    // Patient 0's score is too low.
+    assert_eq!(card.masks.total(), 6);
+    let set = Dataset::open(&desk.options.out).unwrap();
+    let mut masks = 0;
+    for sample in [Split::Train, Split::Validation].iter().flat_map(|split| set.samples(*split)) {
+        let Some(mask) = set.mask_square(sample, 20).unwrap() else {
+            assert!(sample.mask_sha256.is_none());
+            continue;
+        };
+        masks += 1;
+        // 40 × 30 is cropped to 36 × 30 and letterboxed: 20 × 17, a bar of one row above and two below.
+        for (row, line) in mask.chunks_exact(20).enumerate() {
+            let inside = (1..18).contains(&row);
+            assert!(line[..10].iter().all(|value| *value == f32::from(u8::from(inside))), "{row}");
+            assert!(line[10..].iter().all(|value| *value == 0.0), "{row}");
+        }
+        let whole = set.mask(sample).unwrap().unwrap();
+        assert_eq!((whole.width, whole.height), (40, 30));
+    }
+    assert_eq!(masks, 6);
+}
+
+#[test]
+fn masks_that_cannot_be_used_are_refused() {
+    let refuse = |change: &dyn Fn(&Path, &mut MaskOptions)| {
+        let mut desk = desk(&EIGHT);
+        with_masks(&mut desk, 4);
+        change(&desk.folder.path().join("masks"), desk.options.masks.as_mut().unwrap());
+        desk.refused()
+    };
+    assert_eq!(refuse(&|_, o| o.folder.push("none")), "masks: is no folder");
+    let moved = |folder: &Path, _: &mut MaskOptions| {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            fs::rename(&path, path.with_extension("other")).unwrap();
+        }
+    };
+    assert_eq!(refuse(&moved), "masks: none is named as one of the sources is");
+    let damaged = refuse(&|folder, _| fs::write(folder.join("3a.png"), "no png").unwrap());
+    assert!(damaged.starts_with("source 7: its lung mask: "), "{damaged}");
+    let table =
+        |text: &'static str| refuse(&|_, o| fs::write(o.scores.as_ref().unwrap(), text).unwrap());
+    assert_eq!(table("lungmask\n"), "mask_scores: no column is called mask_match_score");
+    assert_eq!(
+        table("lungmask,mask_match_score\nx.png,good\n"),
+        "mask_scores: row 2: mask_match_score is not a number"
+    );
+}
+
+#[test]
+fn a_damaged_mask_is_found_and_a_set_without_masks_opens() {
+    let mut desk = desk(&EIGHT);
+    with_masks(&mut desk, 4);
+    desk.build().unwrap();
+    let out = &desk.options.out;
+    let path = fs::read_dir(out.join("masks")).unwrap().next().unwrap().unwrap().path();
+    fs::write(&path, "changed").unwrap();
+    let set = Dataset::open(out).unwrap();
+    let id = path.file_stem().unwrap().to_str().unwrap().to_owned();
+    let samples: Vec<_> =
+        [Split::Train, Split::Validation].iter().flat_map(|split| set.samples(*split)).collect();
+    let sample = samples.iter().find(|sample| sample.id == id).unwrap();
+    let error = set.mask_square(sample, 8).unwrap_err().to_string();
+    assert!(error.ends_with("is not the file that the manifest speaks of"), "{error}");
+    fs::remove_file(&path).unwrap();
+    assert!(Dataset::open(out).unwrap_err().to_string().ends_with("missing"));
+
+    // As a set of an older version was: no word of masks.
+    let card = fs::read_to_string(out.join("card.json")).unwrap();
+    let mut card: serde_json::Value = serde_json::from_str(&card).unwrap();
+    card.as_object_mut().unwrap().remove("masks");
+    fs::write(out.join("card.json"), card.to_string()).unwrap();
+    let manifest = fs::read_to_string(out.join("manifest.jsonl")).unwrap();
+    let old: Vec<String> = manifest
+        .lines()
+        .map(|line| {
+            let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line.as_object_mut().unwrap().remove("mask_sha256");
+            line.to_string()
+        })
+        .collect();
+    fs::write(out.join("manifest.jsonl"), old.join("\n")).unwrap();
+    let set = Dataset::open(out).unwrap();
+    assert!(set.mask(set.samples(Split::Train)[0]).unwrap().is_none());
 }

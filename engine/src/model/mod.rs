@@ -12,6 +12,7 @@ mod disk;
 mod error;
 mod image_processor;
 mod import;
+mod judge;
 mod part;
 mod per_level;
 mod preset;
@@ -27,11 +28,15 @@ mod unet_config;
 mod unet_options;
 mod vae;
 mod vae_config;
+mod vae_resample;
 mod vae_tiles;
 mod vision;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(crate) use judge::tests::check_gradients;
 
 pub use bundle::Bundle;
 pub use card::ModelCard;
@@ -43,6 +48,10 @@ pub use disk::{
 pub use error::ModelError;
 pub use image_processor::ImageProcessor;
 pub use import::{ImportOptions, Imported, adopt, choose, import};
+pub use judge::{
+    Classifier, ClassifierConfig, Discriminator, DiscriminatorConfig, Label, Segmenter,
+    SegmenterConfig, write_judge,
+};
 pub use part::Part;
 pub use per_level::PerLevel;
 pub use preset::{Preset, write_preset, write_tiny};

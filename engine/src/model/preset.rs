@@ -86,6 +86,7 @@ impl Preset {
             sample_size: side,
             mid_block_add_attention: true,
             patch_size: 1,
+            residual_resampling: false,
             use_quant_conv: true,
             use_post_quant_conv: true,
             latents_mean: None,

@@ -1,12 +1,15 @@
 //! The variational autoencoder between image and latent, in the layout of diffusers' `AutoencoderKL`
-//! (Rombach et al., arXiv 2112.10752).
+//! (Rombach et al., arXiv 2112.10752); with `residual_resampling`, changes of size have the shortcuts of a deep
+//! compression autoencoder beside them (Chen et al., arXiv 2410.10733, section 3.2).
 
-use candle_core::{Result, Tensor};
+use candle_core::{D, Result, Tensor};
 
 use super::vae_config::VaeConfig;
+use super::vae_resample::{Resample, averaged, repeated};
 use super::vae_tiles::Tiles;
 use crate::nn::{
-    Attention, Conv2d, GroupNorm, ResnetBlock, Weights, add, to_map, to_planes, upsample_nearest,
+    Attention, Conv2d, GroupNorm, ResnetBlock, Weights, add, channels_to_space, space_to_channels,
+    to_map, to_planes,
 };
 
 const EPSILON: f64 = 1e-6;
@@ -67,7 +70,7 @@ impl MidBlock {
 /// One level: residual blocks, then a change of size but for the last level.
 struct Level {
     resnets: Vec<ResnetBlock>,
-    resize: Option<Conv2d>,
+    resize: Option<Resample>,
 }
 
 impl Level {
@@ -99,6 +102,8 @@ struct Encoder {
     mid_block: MidBlock,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
+    latent_channels: usize,
+    shortcut: bool,
 }
 
 impl Encoder {
@@ -110,12 +115,14 @@ impl Encoder {
         let mut down_blocks = Vec::new();
         for (index, output) in channels.iter().enumerate() {
             let weights = weights.pp("down_blocks").pp(index);
-            let input = channels[index.saturating_sub(1)];
+            // A residual change of size changes the channels with it.
+            let input = if config.residual_resampling { index } else { index.saturating_sub(1) };
+            let input = channels[input];
             let mut level = Level::new(input, *output, config.layers_per_block, config, &weights)?;
-            if index + 1 < channels.len() {
-                // diffusers pads right and below before a convolution without padding.
+            if let Some(next) = channels.get(index + 1) {
                 let weights = weights.pp("downsamplers.0.conv");
-                level.resize = Some(Conv2d::new(*output, *output, 3, 2, 0, &weights)?);
+                level.resize =
+                    Some(Resample::down(*output, *next, config.residual_resampling, &weights)?);
             }
             down_blocks.push(level);
         }
@@ -137,6 +144,8 @@ impl Encoder {
                 1,
                 &weights.pp("conv_out"),
             )?,
+            latent_channels: config.latent_channels,
+            shortcut: config.residual_resampling,
         })
     }
 
@@ -145,11 +154,18 @@ impl Encoder {
         for level in &self.down_blocks {
             x = level.forward(&x)?;
             if let Some(resize) = &level.resize {
-                x = resize.forward(&x.pad_with_zeros(1, 0, 1)?.pad_with_zeros(2, 0, 1)?)?;
+                x = resize.forward(&x)?;
             }
         }
         let x = self.mid_block.forward(&x)?;
-        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)
+        let moments = self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)?;
+        if !self.shortcut {
+            return Ok(moments);
+        }
+        // The shortcut leads to the mean; it has nothing to say of the variance.
+        let halves = moments.chunk(2, D::Minus1)?;
+        let mean = (&halves[0] + averaged(&x, self.latent_channels)?)?;
+        Tensor::cat(&[&mean, &halves[1]], D::Minus1)
     }
 }
 
@@ -159,6 +175,8 @@ struct Decoder {
     up_blocks: Vec<Level>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
+    /// Channels that the latent's are repeated to, where a shortcut leads around the first convolution.
+    shortcut: Option<usize>,
 }
 
 impl Decoder {
@@ -172,12 +190,14 @@ impl Decoder {
         let mut up_blocks = Vec::new();
         for (index, output) in channels.iter().enumerate() {
             let weights = weights.pp("up_blocks").pp(index);
-            let input = channels[index.saturating_sub(1)];
+            let input = if config.residual_resampling { index } else { index.saturating_sub(1) };
+            let input = channels[input];
             let mut level =
                 Level::new(input, *output, config.layers_per_block + 1, config, &weights)?;
-            if index + 1 < channels.len() {
+            if let Some(next) = channels.get(index + 1) {
                 let weights = weights.pp("upsamplers.0.conv");
-                level.resize = Some(Conv2d::new(*output, *output, 3, 1, 1, &weights)?);
+                level.resize =
+                    Some(Resample::up(*output, *next, config.residual_resampling, &weights)?);
             }
             up_blocks.push(level);
         }
@@ -192,16 +212,20 @@ impl Decoder {
                 &weights.pp("conv_norm_out"),
             )?,
             conv_out: Conv2d::new(last, folded, 3, 1, 1, &weights.pp("conv_out"))?,
+            shortcut: config.residual_resampling.then_some(channels[0]),
         })
     }
 
     fn forward(&self, z: &Tensor) -> Result<Tensor> {
-        let mut x = self.mid_block.forward(&self.conv_in.forward(z)?)?;
+        let mut x = self.conv_in.forward(z)?;
+        if let Some(width) = self.shortcut {
+            x = (x + repeated(z, width)?)?;
+        }
+        let mut x = self.mid_block.forward(&x)?;
         for level in &self.up_blocks {
             x = level.forward(&x)?;
             if let Some(resize) = &level.resize {
-                let (_, height, width, _) = x.dims4()?;
-                x = resize.forward(&upsample_nearest(&x, 2 * height, 2 * width)?)?;
+                x = resize.forward(&x)?;
             }
         }
         self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)
@@ -270,7 +294,7 @@ impl Vae {
             Some(conv) => self.decoder.forward(&conv.forward(&latent)?)?,
             None => self.decoder.forward(&latent)?,
         };
-        unfold(&to_planes(&y)?, self.config.patch_size)
+        to_planes(&channels_to_space(&y, self.config.patch_size)?)
     }
 
     /// As [`Self::decode`], tile by tile where a side is longer than in training.
@@ -319,7 +343,7 @@ impl Vae {
     }
 
     fn moments(&self, image: &Tensor) -> Result<Tensor> {
-        let image = to_map(&fold(image, self.config.patch_size)?)?;
+        let image = space_to_channels(&to_map(image)?, self.config.patch_size)?;
         let moments = self.encoder.forward(&image)?;
         match &self.quant_conv {
             Some(conv) => to_planes(&conv.forward(&moments)?),
@@ -334,29 +358,4 @@ impl Vae {
             moments.narrow(1, latent, latent)?.clamp(-30f32, 20f32)?,
         ))
     }
-}
-
-/// `[b, c, h, w]` to `[b, c·p·p, h/p, w/p]`.
-fn fold(x: &Tensor, patch: usize) -> Result<Tensor> {
-    if patch == 1 {
-        return Ok(x.clone());
-    }
-    let (b, c, h, w) = x.dims4()?;
-    x.reshape(&[b, c, h / patch, patch, w / patch, patch][..])?
-        .permute(vec![0, 1, 3, 5, 2, 4])?
-        .contiguous()?
-        .reshape((b, c * patch * patch, h / patch, w / patch))
-}
-
-/// The inverse of [`fold`].
-fn unfold(x: &Tensor, patch: usize) -> Result<Tensor> {
-    if patch == 1 {
-        return Ok(x.clone());
-    }
-    let (b, c, h, w) = x.dims4()?;
-    let c = c / (patch * patch);
-    x.reshape(&[b, c, patch, patch, h, w][..])?
-        .permute(vec![0, 1, 4, 2, 5, 3])?
-        .contiguous()?
-        .reshape((b, c, h * patch, w * patch))
 }

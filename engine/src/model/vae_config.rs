@@ -6,6 +6,7 @@ use super::error::ModelError;
 use super::supported::{self, Rest};
 
 /// `vae/config.json`.
+#[expect(clippy::struct_excessive_bools, reason = "the switches of the file")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VaeConfig {
     /// diffusers' name of the class.
@@ -42,6 +43,11 @@ pub struct VaeConfig {
     /// most and hold least.
     #[serde(default = "one")]
     pub patch_size: usize,
+    /// Whether a change of size has a shortcut beside its convolution, from places to channels and back
+    /// (DC-AE; Chen et al., arXiv 2410.10733), and changes the channels too. As `patch_size`, a key of ours:
+    /// without it the network is diffusers'.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub residual_resampling: bool,
     /// Whether a 1 × 1 convolution follows the encoder.
     #[serde(default = "yes")]
     pub use_quant_conv: bool,
@@ -130,6 +136,21 @@ impl VaeConfig {
         }
         if !(1..=32).contains(&self.patch_size) {
             return fault("patch_size", "must lie between 1 and 32");
+        }
+        let first = self.block_out_channels[self.block_out_channels.len() - 1];
+        let whole = |pair: &[usize]| {
+            let (fine, coarse) = (pair[0], pair[1]);
+            (4 * fine).is_multiple_of(coarse)
+        };
+        if self.residual_resampling
+            && (!self.block_out_channels.windows(2).all(whole)
+                || !first.is_multiple_of(self.latent_channels))
+        {
+            return fault(
+                "residual_resampling",
+                "asks for levels that divide four times the level above, and for a last level that is a \
+                 multiple of latent_channels",
+            );
         }
         if !(self.scaling_factor.is_finite() && self.scaling_factor > 0.0) {
             return fault("scaling_factor", "must be a positive number");

@@ -27,7 +27,7 @@ pub use conv::Conv2d;
 pub use delta::{Base, Delta, DeltaSlot, Operation};
 pub use finite::all_finite;
 pub use linear::Linear;
-pub use map::{to_map, to_planes};
+pub use map::{channels_to_space, space_to_channels, to_map, to_planes};
 pub use norm::{GroupNorm, LayerNorm};
 pub use resnet::{ResnetBlock, TimeShift};
 pub use stored::{Cut, Place, Stored};

@@ -238,3 +238,27 @@ fn a_slot_adds_what_it_holds_and_nothing_once_it_is_empty() {
     assert_eq!(flat(&linear.forward(&row).unwrap()), flat(&before.0));
     assert_eq!(flat(&conv.forward(&map).unwrap()), flat(&before.1));
 }
+
+#[test]
+fn places_become_channels_row_by_row_and_come_back() {
+    let map = Tensor::arange(0f32, 32.0, &Device::Cpu).unwrap().reshape((1, 4, 4, 2)).unwrap();
+    let folded = space_to_channels(&map, 2).unwrap();
+    assert_eq!(folded.dims(), [1, 2, 2, 8]);
+    // The square at the top left holds places 0, 1, 4 and 5; first those of channel 0.
+    assert_eq!(flat(&folded)[..8], [0.0, 2.0, 8.0, 10.0, 1.0, 3.0, 9.0, 11.0]);
+    assert_eq!(flat(&channels_to_space(&folded, 2).unwrap()), flat(&map));
+    assert!(space_to_channels(&map, 3).is_err());
+    assert!(channels_to_space(&map, 2).is_err());
+}
+
+#[test]
+fn weights_in_memory_are_frozen_and_must_fit() {
+    let tensors = [("a.w".to_owned(), random(&[2, 3], 1))].into();
+    let weights = Weights::from_tensors(tensors, DType::F32, &Device::Cpu);
+    let taken = weights.pp("a").get("w", (2, 3), Init::Zeros).unwrap();
+    assert_eq!(flat(&taken), flat(&random(&[2, 3], 1)));
+    assert!(weights.pp("a").holds("w") && !weights.holds("w"));
+    assert!(weights.variables().is_empty());
+    assert!(weights.get("w", (2, 3), Init::Zeros).is_err());
+    assert!(weights.pp("a").get("w", (3, 2), Init::Zeros).is_err());
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use candle_core::{DType, Device, Result, Shape, Tensor, Var};
+use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
 use rand::SeedableRng;
 use rand::distr::{Distribution, Uniform};
 use rand_chacha::ChaCha8Rng;
@@ -29,6 +29,7 @@ pub enum Init {
 enum Source {
     File(Stored),
     Seed(u64),
+    Tensors(BTreeMap<String, Tensor>),
 }
 
 struct Inner {
@@ -96,6 +97,11 @@ impl Weights {
         Self::new(Source::Seed(seed), true, dtype, device)
     }
 
+    /// Frozen weights that are in memory already, in `dtype`.
+    pub fn from_tensors(tensors: BTreeMap<String, Tensor>, dtype: DType, device: &Device) -> Self {
+        Self::new(Source::Tensors(tensors), false, dtype, device)
+    }
+
     /// The view one step down the path.
     #[must_use]
     pub fn pp(&self, name: impl std::fmt::Display) -> Self {
@@ -123,6 +129,7 @@ impl Weights {
         match &self.inner.source {
             Source::File(file) => file.holds(&self.full(name)),
             Source::Seed(_) => false,
+            Source::Tensors(tensors) => tensors.contains_key(&self.full(name)),
         }
     }
 
@@ -135,6 +142,13 @@ impl Weights {
         let (dtype, device) = (self.inner.dtype, &self.inner.device);
         let value = match &self.inner.source {
             Source::Seed(seed) => fresh(*seed, &full, &shape, init, device)?.to_dtype(dtype)?,
+            Source::Tensors(tensors) => match tensors.get(&full) {
+                Some(value) if value.shape() == &shape => {
+                    value.to_device(device)?.to_dtype(dtype)?
+                }
+                Some(value) => bail!("shape of {full}: {:?}, not {shape:?}", value.shape()),
+                None => bail!("missing: {full}"),
+            },
             Source::File(file) => {
                 let fault = match file.shape(&full) {
                     None => Some(format!("missing: {full}")),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
+use super::judge::JudgeConfig;
+use super::vae::VaeLossConfig;
 use crate::model::{ModelCard, UnetConfig, VaeConfig};
 use crate::noise::ScheduleConfig;
 
@@ -18,6 +20,8 @@ pub enum Task {
     Base,
     /// A low-rank adapter of a frozen model.
     Lora,
+    /// A classifier of findings, or a segmenter of lungs.
+    Judge,
 }
 
 /// How the learning rate goes on after the warm-up.
@@ -125,6 +129,12 @@ pub struct TrainConfig {
     /// The autoencoder that `vae` starts.
     #[serde(default)]
     pub vae: Option<VaeConfig>,
+    /// What the autoencoder is held to by `vae`; pixels, edges and the latent's spread without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vae_loss: Option<VaeLossConfig>,
+    /// The judge that `judge` trains, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<JudgeConfig>,
     /// The UNet that `base` starts.
     #[serde(default)]
     pub unet: Option<UnetConfig>,
@@ -216,6 +226,8 @@ impl TrainConfig {
             alpha: defaults::alpha(),
             targets: defaults::targets(),
             vae: None,
+            vae_loss: None,
+            judge: None,
             unet: None,
             text: None,
             schedule: ScheduleConfig::default(),
@@ -276,7 +288,14 @@ impl TrainConfig {
                     "image_size",
                     "must lie between 16 and 2048",
                 )?;
+                if let Some(losses) = &self.vae_loss {
+                    losses.validate()?;
+                }
             }
+            Task::Judge => match &self.judge {
+                Some(judge) => judge.validate()?,
+                None => check(false, "judge", "what the judge is is missing")?,
+            },
             Task::Base => {
                 check(self.unet.is_some(), "unet", "the sizes of the UNet are missing")?;
                 check(self.text.is_some(), "text", "the sizes of the text encoder are missing")?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::adapter::AdapterError;
 use crate::data::DataError;
+use crate::evaluate::EvaluateError;
 use crate::kernel::Fault;
 use crate::model::ModelError;
 
@@ -53,6 +54,9 @@ pub enum TrainError {
     /// The data set does not load.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// Held-out patients cannot be measured.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
     /// A computation failed.
     #[error(transparent)]
     Tensor(#[from] Fault),

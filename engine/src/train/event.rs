@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::evaluate::Figures;
+
 /// One line of `metrics.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -42,6 +44,13 @@ pub enum TrainEvent {
         step: u64,
         /// Loss on held-out patients.
         loss: f32,
+    },
+    /// What else the look at held-out patients saw, right after its [`TrainEvent::Validation`].
+    Figures {
+        /// After which step.
+        step: u64,
+        /// Figures by name, as they stand in the card of what comes out.
+        figures: Figures,
     },
     /// A checkpoint is whole on the disk.
     Checkpoint {

@@ -3,6 +3,7 @@
 //! A run is a folder: `config.json`, `metrics.jsonl` (one [`TrainEvent`] a line), `checkpoints/`, and
 //! `result/` with what was trained. The API and the command line call the same [`run`].
 
+mod augment;
 mod base;
 mod checkpoint;
 mod config;
@@ -10,6 +11,7 @@ mod diffusion;
 mod draw;
 mod error;
 mod event;
+mod judge;
 mod lora;
 mod run;
 mod trainee;
@@ -18,7 +20,10 @@ mod vae;
 #[cfg(test)]
 mod tests;
 
+pub use augment::Augment;
 pub use config::{RateSchedule, Task, TextSizes, TrainConfig};
 pub use error::TrainError;
 pub use event::{TrainEvent, TrainSummary};
+pub use judge::JudgeConfig;
 pub use run::{has_checkpoint, run};
+pub use vae::{AdversaryConfig, VaeLossConfig};

@@ -13,7 +13,7 @@ use super::config::{Task, TrainConfig};
 use super::error::TrainError;
 use super::event::{TrainEvent, TrainSummary};
 use super::trainee::Trainee;
-use super::{base, lora, vae};
+use super::{base, judge, lora, vae};
 use crate::data::DataError;
 use crate::device::CancelToken;
 use crate::files::{self, PendingFolder};
@@ -63,6 +63,7 @@ fn prepare(
         Task::Vae => Box::new(vae::VaeTask::new(config, device)?),
         Task::Base => Box::new(base::BaseTask::new(config, device, cancel)?),
         Task::Lora => Box::new(lora::LoraTask::new(config, device, cancel)?),
+        Task::Judge => judge::prepare(config, device)?,
     })
 }
 
@@ -215,6 +216,10 @@ impl Trainer<'_> {
         let loss = self.averaged(|trainee| trainee.validation_loss())?;
         finite("the loss on held-out patients", step, loss)?;
         self.say(TrainEvent::Validation { step, loss })?;
+        let figures = self.trainee.figures();
+        if !figures.is_empty() {
+            self.say(TrainEvent::Figures { step, figures })?;
+        }
         Ok(loss)
     }
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod edges;
+mod judge;
+mod vae_losses;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -61,6 +63,7 @@ impl Desk {
                 num_attention_heads: 2,
                 max_position_embeddings: 24,
             }),
+            judge: Some(classifier(vae.sample_size)),
             vae: Some(vae),
             unet: Some(unet),
             card: Some(ModelCard { name: "test".into(), ..ModelCard::default() }),
@@ -78,11 +81,28 @@ impl Desk {
             Task::Vae => Box::new(vae::VaeTask::new(&config, device).unwrap()),
             Task::Base => Box::new(base::BaseTask::new(&config, device, &cancel).unwrap()),
             Task::Lora => Box::new(lora::LoraTask::new(&config, device, &cancel).unwrap()),
+            Task::Judge => super::judge::prepare(&config, device).unwrap(),
         }
     }
 }
 
-const TASKS: [Task; 3] = [Task::Vae, Task::Base, Task::Lora];
+const TASKS: [Task; 4] = [Task::Vae, Task::Base, Task::Lora, Task::Judge];
+
+/// The smallest classifier.
+fn classifier(side: usize) -> JudgeConfig {
+    let config = serde_json::json!({
+        "classifier": {
+            "sample_size": side,
+            "patch_size": 4,
+            "block_out_channels": [4, 8],
+            "layers_per_block": 1,
+            "norm_num_groups": 2,
+            "findings": ["normal", "pneumonia", "effusion"],
+            "views": ["AP", "PA"],
+        }
+    });
+    serde_json::from_value(config).unwrap()
+}
 
 fn random_like(like: &Tensor, seed: u64) -> Tensor {
     let mut source = rand_chacha::ChaCha8Rng::seed_from_u64(seed);

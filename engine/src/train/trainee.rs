@@ -7,6 +7,7 @@ use candle_core::{Tensor, Var};
 
 use super::error::TrainError;
 use super::event::TrainSummary;
+use crate::evaluate::Figures;
 
 /// What is trained, and its loss.
 pub(super) trait Trainee {
@@ -18,6 +19,10 @@ pub(super) trait Trainee {
     fn loss(&self, step: u64) -> Result<Tensor, TrainError>;
     /// The loss on held-out patients with the weights as they are; the same noise at every call.
     fn validation_loss(&self) -> Result<f32, TrainError>;
+    /// Figures of the last [`Self::validation_loss`], by name; a task may have none.
+    fn figures(&self) -> Figures {
+        Figures::new()
+    }
     /// Writes what was trained into the empty folder `out`, from the averaged `weights`, which are
     /// in place at this time.
     fn save(

@@ -1,10 +1,18 @@
 //! Training the autoencoder.
 
+mod adversary;
+mod losses;
+
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor, Var};
 
+pub use self::adversary::AdversaryConfig;
+use self::adversary::{Adversary, PREFIX};
+pub use self::losses::VaeLossConfig;
+use self::losses::{Perceptual, Similarity, edge_difference};
 use super::config::TrainConfig;
 use super::draw::{Draw, source};
 use super::error::TrainError;
@@ -12,18 +20,16 @@ use super::event::TrainSummary;
 use super::trainee::Trainee;
 use crate::data::{Dataset, Images, Split};
 use crate::device::normal;
+use crate::evaluate::{self, Figures};
 use crate::model::{Bundle, ModelCard, Part, Vae, VaeConfig};
 use crate::nn::Weights;
 use crate::noise::ScheduleConfig;
 
-/// Weight of the difference between neighbouring pixels: edges such as ribs count beside grey.
-const EDGE_WEIGHT: f64 = 1.0;
-/// Weight of the latent's divergence from a normal distribution, a value of the latent.
-const DIVERGENCE_WEIGHT: f64 = 3e-4;
 /// Images that are encoded or compared at once.
 const BATCH: usize = 16;
 
-/// Pixels, edges, and a latent near a normal distribution.
+/// Pixels, edges, and a latent near a normal distribution; by configuration also structure, a judge's features and
+/// a discriminator's verdict.
 pub(super) struct VaeTask {
     config: TrainConfig,
     network_config: VaeConfig,
@@ -35,6 +41,11 @@ pub(super) struct VaeTask {
     device: Device,
     dataset: String,
     card: ModelCard,
+    losses: VaeLossConfig,
+    similarity: Option<Similarity>,
+    perceptual: Option<Perceptual>,
+    adversary: Option<Adversary>,
+    figures: RefCell<Figures>,
 }
 
 impl VaeTask {
@@ -64,8 +75,24 @@ impl VaeTask {
             config.image_size,
             config.validation_samples,
         )?;
+        let losses = config.vae_loss.clone().unwrap_or_default();
+        let side = config.image_size;
+        let similarity =
+            (losses.similarity > 0.0).then(|| Similarity::new(side, device)).transpose()?;
+        let perceptual = (losses.perceptual > 0.0)
+            .then(|| Perceptual::new(&losses.judge, side, device))
+            .transpose()?;
+        let adversary = losses
+            .adversary
+            .as_ref()
+            .map(|adversary| Adversary::new(adversary, side, config.seed, device))
+            .transpose()?;
         let weights = Weights::from_seed(config.seed, DType::F32, device);
         let vae = Vae::new(network_config.clone(), &weights)?;
+        let mut variables = weights.variables();
+        if let Some(adversary) = &adversary {
+            variables.extend(adversary.variables().clone());
+        }
         let draw = Draw::new(
             dataset.samples(Split::Train).iter().map(|sample| sample.group()),
             config.balance,
@@ -75,7 +102,7 @@ impl VaeTask {
             config: config.clone(),
             network_config,
             vae,
-            variables: weights.variables(),
+            variables,
             train,
             validation,
             draw,
@@ -86,8 +113,13 @@ impl VaeTask {
                 image_size: config.image_size,
                 licence: dataset.card().licence.clone(),
                 attribution: vec![dataset.card().attribution.clone()],
-                ..ModelCard::default()
+                ..config.card.clone().unwrap_or_default()
             },
+            losses,
+            similarity,
+            perceptual,
+            adversary,
+            figures: RefCell::default(),
         })
     }
 
@@ -111,6 +143,67 @@ impl VaeTask {
     }
 }
 
+/// What a step's batch became.
+struct Seen {
+    image: Tensor,
+    mean: Tensor,
+    log_variance: Tensor,
+    decoded: Tensor,
+}
+
+impl VaeTask {
+    /// The parts of a step's loss: by which the autoencoder learns, and by which the discriminator does.
+    pub(super) fn parts(&self, step: u64) -> Result<(Tensor, Option<Tensor>), TrainError> {
+        let seen = self.see(step)?;
+        Ok((self.autoencoder_loss(step, &seen)?, self.discriminator_loss(step, &seen)?))
+    }
+
+    /// Encodes and decodes a step's batch.
+    fn see(&self, step: u64) -> Result<Seen, TrainError> {
+        let image = self.batch(&self.train, &self.draw.batch(step, self.config.batch_size))?;
+        let (mean, log_variance) = self.vae.encode(&image)?;
+        let mut random = source(self.config.seed, step, "latent");
+        let noise = normal(&mut random, mean.elem_count());
+        let noise = Tensor::from_vec(noise, mean.shape(), &self.device)?;
+        let latent = (&mean + ((&log_variance * 0.5)?.exp()? * noise)?)?;
+        let decoded = self.vae.decode(&latent)?;
+        Ok(Seen { image, mean, log_variance, decoded })
+    }
+
+    /// The part of the loss by which the autoencoder learns.
+    fn autoencoder_loss(&self, step: u64, seen: &Seen) -> Result<Tensor, TrainError> {
+        let Seen { image, mean, log_variance, decoded } = seen;
+        let mut loss = (decoded - image)?.abs()?.mean_all()?;
+        let mut add = |part: Tensor, weight: f64| -> candle_core::Result<()> {
+            loss = (&loss + (part * weight)?)?;
+            Ok(())
+        };
+        let edges = (edge_difference(decoded, image, 2)? + edge_difference(decoded, image, 3)?)?;
+        add(edges, self.losses.edges)?;
+        let divergence =
+            ((mean.sqr()? + log_variance.exp()?)? - (log_variance + 1.0)?)?.mean_all()?;
+        add(divergence, 0.5 * self.losses.divergence)?;
+        if let Some(similarity) = &self.similarity {
+            add(similarity.loss(decoded, image)?, self.losses.similarity)?;
+        }
+        if let Some(perceptual) = &self.perceptual {
+            add(perceptual.loss(decoded, image)?, self.losses.perceptual)?;
+        }
+        if let Some(adversary) = self.adversary.as_ref().filter(|game| game.plays(step)) {
+            add(adversary.of_decoded(decoded, step)?, 1.0)?;
+        }
+        Ok(loss)
+    }
+
+    /// The part by which the discriminator learns, where there is one and the game is on.
+    fn discriminator_loss(&self, step: u64, seen: &Seen) -> Result<Option<Tensor>, TrainError> {
+        let Some(adversary) = self.adversary.as_ref().filter(|game| game.plays(step)) else {
+            return Ok(None);
+        };
+        Ok(Some(adversary.of_discriminator(&seen.image, &seen.decoded)?))
+    }
+}
+
 impl Trainee for VaeTask {
     fn variables(&self) -> &BTreeMap<String, Var> {
         &self.variables
@@ -121,34 +214,33 @@ impl Trainee for VaeTask {
     }
 
     fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        let image = self.batch(&self.train, &self.draw.batch(step, self.config.batch_size))?;
-        let (mean, log_variance) = self.vae.encode(&image)?;
-        let mut random = source(self.config.seed, step, "latent");
-        let noise = normal(&mut random, mean.elem_count());
-        let noise = Tensor::from_vec(noise, mean.shape(), &self.device)?;
-        let latent = (&mean + ((&log_variance * 0.5)?.exp()? * noise)?)?;
-        let decoded = self.vae.decode(&latent)?;
-        let pixels = (&decoded - &image)?.abs()?.mean_all()?;
-        let edges =
-            (edge_difference(&decoded, &image, 2)? + edge_difference(&decoded, &image, 3)?)?;
-        let divergence =
-            ((mean.sqr()? + log_variance.exp()?)? - (log_variance + 1.0)?)?.mean_all()?;
-        let loss =
-            ((pixels + (edges * EDGE_WEIGHT)?)? + (divergence * (0.5 * DIVERGENCE_WEIGHT))?)?;
-        Ok(loss)
+        Ok(match self.parts(step)? {
+            (autoencoder, Some(discriminator)) => (autoencoder + discriminator)?,
+            (autoencoder, None) => autoencoder,
+        })
     }
 
     /// Mean squared error on a scale of pixels from 0 to 1.
     fn validation_loss(&self) -> Result<f32, TrainError> {
         let indices: Vec<usize> = (0..self.validation.len()).collect();
         let mut total = 0f64;
+        let (mut images, mut decoded) = (Vec::new(), Vec::new());
         for indices in indices.chunks(BATCH) {
             let image = self.batch(&self.validation, indices)?;
             let (mean, _) = self.vae.encode(&image)?;
-            let error = ((self.vae.decode(&mean)? - image)? * 0.5)?.sqr()?.mean_all()?;
+            let made = self.vae.decode(&mean)?;
+            let error = ((&made - &image)? * 0.5)?.sqr()?.mean_all()?;
             total += f64::from(error.to_scalar::<f32>()?) * indices.len() as f64;
+            images.push(image);
+            decoded.push(made);
         }
+        *self.figures.borrow_mut() =
+            evaluate::reconstruction(&Tensor::cat(&images, 0)?, &Tensor::cat(&decoded, 0)?)?;
         Ok((total / indices.len().max(1) as f64) as f32)
+    }
+
+    fn figures(&self) -> Figures {
+        self.figures.borrow().clone()
     }
 
     fn save(
@@ -159,24 +251,22 @@ impl Trainee for VaeTask {
     ) -> Result<(), TrainError> {
         let config =
             VaeConfig { scaling_factor: self.scaling_factor()?, ..self.network_config.clone() };
-        Bundle::write_part(out, Part::Vae, &config, weights)?;
-        let psnr = -10.0 * f64::from(summary.validation_loss_after).log10();
+        // The discriminator has done its work; only the checkpoints keep it.
+        let kept = weights
+            .iter()
+            .filter(|(name, _)| !name.starts_with(PREFIX))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        Bundle::write_part(out, Part::Vae, &config, &kept)?;
         let card = ModelCard {
             training: format!(
                 "autoencoder: {} steps of {} images of {}",
                 summary.steps, self.config.batch_size, self.dataset
             ),
-            figures: [("autoencoder_psnr_db".to_owned(), psnr)].into(),
+            figures: self.figures(),
             ..self.card.clone()
         };
         Bundle::write_index(out, &ScheduleConfig::default(), &card)?;
         Ok(())
     }
-}
-
-/// Mean absolute difference of the two images' steps between neighbours along `dim`.
-fn edge_difference(a: &Tensor, b: &Tensor, dim: usize) -> candle_core::Result<Tensor> {
-    let length = a.dim(dim)?;
-    let step = |x: &Tensor| x.narrow(dim, 1, length - 1)? - x.narrow(dim, 0, length - 1)?;
-    (step(a)? - step(b)?)?.abs()?.mean_all()
 }
