@@ -19,6 +19,8 @@ pub(crate) enum TaskName {
     Base,
     /// A low-rank adapter of a whole model.
     Lora,
+    /// A network that leads a whole model by a condition image.
+    Controlnet,
 }
 
 impl From<TaskName> for Task {
@@ -27,6 +29,7 @@ impl From<TaskName> for Task {
             TaskName::Vae => Self::Vae,
             TaskName::Base => Self::Base,
             TaskName::Lora => Self::Lora,
+            TaskName::Controlnet => Self::Controlnet,
         }
     }
 }

@@ -99,6 +99,33 @@ impl Dataset {
         }
         Ok(square::square(&self.frame(sample)?, size))
     }
+
+    /// The lungs' mask of a sample as its training image shows it, `size × size` values of 0 or 1 row by row;
+    /// nothing where the data set has none (`masks/<id>.png`).
+    ///
+    /// # Errors
+    /// [`DataError::Damaged`] where the mask cannot be read or has another size than the frame.
+    pub fn mask_square(&self, sample: &Sample, size: u32) -> Result<Option<Vec<f32>>, DataError> {
+        let path = self.folder.join("masks").join(format!("{}.png", sample.id));
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let fault = |cause: &str| DataError::Damaged {
+            file: format!("masks/{}.png", sample.id),
+            cause: cause.to_owned(),
+        };
+        let bytes = fs::read(path).map_err(DataError::io("a mask"))?;
+        let image = image::load_from_memory_with_format(&bytes, ImageFormat::Png)
+            .map_err(|error| fault(&error.to_string()))?
+            .into_luma8();
+        if image.dimensions() != (sample.width, sample.height) {
+            return Err(fault("has another size than the frame"));
+        }
+        let pixels = image.into_raw().iter().map(|value| f32::from(u8::from(*value > 0))).collect();
+        let mask = Frame { width: sample.width, height: sample.height, pixels };
+        let square = square::square(&mask, size);
+        Ok(Some(square.into_iter().map(|value| f32::from(u8::from(value >= 0.5))).collect()))
+    }
 }
 
 fn frame_path(folder: &Path, sample: &Sample) -> PathBuf {

@@ -29,6 +29,8 @@ pub enum Init {
 enum Source {
     File(Stored),
     Seed(u64),
+    /// A file, and a seed for what it lacks.
+    Grown(Stored, u64),
 }
 
 struct Inner {
@@ -96,6 +98,12 @@ impl Weights {
         Self::new(Source::Seed(seed), true, dtype, device)
     }
 
+    /// Trainable weights that start as the file has them, and fresh from `seed` where it has none: a network
+    /// that grows out of another. What the file holds beyond is no fault.
+    pub fn grown(file: impl Into<Stored>, seed: u64, dtype: DType, device: &Device) -> Self {
+        Self::new(Source::Grown(file.into(), seed), true, dtype, device)
+    }
+
     /// The view one step down the path.
     #[must_use]
     pub fn pp(&self, name: impl std::fmt::Display) -> Self {
@@ -121,7 +129,7 @@ impl Weights {
     /// Whether a file gives the weight `name`; fresh weights come from none.
     pub fn holds(&self, name: &str) -> bool {
         match &self.inner.source {
-            Source::File(file) => file.holds(&self.full(name)),
+            Source::File(file) | Source::Grown(file, _) => file.holds(&self.full(name)),
             Source::Seed(_) => false,
         }
     }
@@ -135,7 +143,10 @@ impl Weights {
         let (dtype, device) = (self.inner.dtype, &self.inner.device);
         let value = match &self.inner.source {
             Source::Seed(seed) => fresh(*seed, &full, &shape, init, device)?.to_dtype(dtype)?,
-            Source::File(file) => {
+            Source::Grown(file, seed) if !file.holds(&full) => {
+                fresh(*seed, &full, &shape, init, device)?.to_dtype(dtype)?
+            }
+            Source::File(file) | Source::Grown(file, _) => {
                 let fault = match file.shape(&full) {
                     None => Some(format!("missing: {full}")),
                     Some(found) if found != shape.dims() => {

@@ -12,7 +12,7 @@ use super::request::{LONGEST_SIDE, Request};
 use super::text::{Said, TextReader, Texts};
 use crate::adapter::{Adapter, AdapterError, Embedding, Networks, attach};
 use crate::dicom::Frame;
-use crate::model::{Bundle, ModelError, Part, Unet, Vae};
+use crate::model::{Bundle, ModelError, Part, PartCard, Unet, Vae};
 use crate::nn::{ImageContext, Weights, timestep_embedding};
 use crate::noise::{NoiseSource, Sampler, SchedulerConfig};
 
@@ -38,6 +38,8 @@ pub struct Pipeline {
     vae: Vae,
     controls: Vec<ControlNetwork>,
     control_hashes: Vec<String>,
+    control_cards: Vec<Option<PartCard>>,
+    base_sha256: String,
     image_reader: Option<ImageReader>,
     scheduler: SchedulerConfig,
     image_size: usize,
@@ -56,6 +58,8 @@ impl Pipeline {
             vae: bundle.vae(device)?,
             controls: Vec::new(),
             control_hashes: Vec::new(),
+            control_cards: Vec::new(),
+            base_sha256: bundle.card().weights_sha256.clone(),
             image_reader: None,
             scheduler: bundle.scheduler()?,
             image_size: bundle.card().image_size,
@@ -127,6 +131,11 @@ impl Pipeline {
     }
 
     fn control(&mut self, bundle: &Bundle, part: Part) -> std::result::Result<(), ModelError> {
+        let folder = bundle.part_folder(part);
+        let card = PartCard::of(&folder)?;
+        if let Some(card) = &card {
+            card.check_base(&folder, &self.base_sha256)?;
+        }
         let network = if let Part::ControlNet(index) = part {
             let network = bundle.controlnet(index, &self.device)?;
             let (its, ours) = (&network.config().network, self.unet.config());
@@ -135,13 +144,14 @@ impl Pipeline {
             {
                 let cause =
                     "is for another network: block_out_channels or cross_attention_dim differ";
-                return Err(ModelError::file(bundle.part_folder(part), cause));
+                return Err(ModelError::file(folder, cause));
             }
             ControlNetwork::ControlNet(Box::new(network))
         } else {
             ControlNetwork::T2iAdapter(bundle.t2i_adapter(&self.device)?)
         };
         self.control_hashes.push(bundle.part_hash(part)?);
+        self.control_cards.push(card);
         self.controls.push(network);
         Ok(())
     }
@@ -222,6 +232,12 @@ impl Pipeline {
     /// SHA-256 of each control network's weights, in hexadecimal.
     pub fn control_hashes(&self) -> &[String] {
         &self.control_hashes
+    }
+
+    /// What each control network was taught to follow, by the word of a
+    /// [`ControlKind`](crate::control::ControlKind); none where it has no card.
+    pub fn control_conditions(&self) -> Vec<Option<String>> {
+        self.control_cards.iter().map(|card| card.as_ref()?.condition.clone()).collect()
     }
 
     pub(super) fn unet(&self) -> &Unet {

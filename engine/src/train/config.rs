@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::controlnet::ControlnetConfig;
 use super::error::TrainError;
 use crate::model::{ModelCard, UnetConfig, VaeConfig};
 use crate::noise::ScheduleConfig;
@@ -18,6 +19,8 @@ pub enum Task {
     Base,
     /// A low-rank adapter of a frozen model.
     Lora,
+    /// A network that leads a frozen model by a condition image.
+    Controlnet,
 }
 
 /// How the learning rate goes on after the warm-up.
@@ -56,7 +59,8 @@ pub struct TrainConfig {
     /// Name of what comes out.
     #[serde(default)]
     pub name: String,
-    /// The bundle to start from: for `base` one with an autoencoder, for `lora` a whole one.
+    /// The bundle to start from: for `base` one with an autoencoder, for what is trained
+    /// beside or inside a frozen model a whole one.
     #[serde(default)]
     pub model: PathBuf,
     /// Folder of the data set.
@@ -137,6 +141,9 @@ pub struct TrainConfig {
     /// The card of the model that `base` makes.
     #[serde(default)]
     pub card: Option<ModelCard>,
+    /// What `controlnet` follows, and how it learns it.
+    #[serde(default)]
+    pub controlnet: Option<ControlnetConfig>,
 }
 
 mod defaults {
@@ -220,6 +227,7 @@ impl TrainConfig {
             text: None,
             schedule: ScheduleConfig::default(),
             card: None,
+            controlnet: None,
         }
     }
 
@@ -294,6 +302,16 @@ impl TrainConfig {
                 )?;
                 check(!self.targets.is_empty(), "targets", "no layer is named")?;
             }
+            Task::Controlnet => {
+                check(
+                    self.controlnet.is_some(),
+                    "controlnet",
+                    "what the network is to follow (controlnet.kind) is missing",
+                )?;
+            }
+        }
+        if let Some(controlnet) = &self.controlnet {
+            controlnet.validate()?;
         }
         Ok(())
     }

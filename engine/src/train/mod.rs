@@ -5,7 +5,9 @@
 
 mod base;
 mod checkpoint;
+mod condition;
 mod config;
+mod controlnet;
 mod diffusion;
 mod draw;
 mod error;
@@ -18,6 +20,7 @@ mod vae;
 #[cfg(test)]
 mod tests;
 
+pub use controlnet::ControlnetConfig;
 pub use config::{RateSchedule, Task, TextSizes, TrainConfig};
 pub use error::TrainError;
 pub use event::{TrainEvent, TrainSummary};

@@ -73,8 +73,9 @@ pub(crate) struct Arguments {
     /// again.
     #[arg(long, value_name = "FOLDER")]
     pub(super) control_network: Vec<PathBuf>,
-    /// A picture that leads the anatomy: KIND is mask, edges (of a radiograph), sketch or ready. The n-th
-    /// goes to the n-th control network, the model's own first.
+    /// A picture that leads the anatomy: KIND is mask (or lungmask), edges (of a radiograph), sketch or ready. It
+    /// goes to the control network whose card says that it was taught this kind; where none says so, the n-th
+    /// goes to the n-th, the model's own first.
     #[arg(long, value_name = "KIND=FILE[:WEIGHT[@START-END]]")]
     pub(super) control: Vec<String>,
     /// An IP-Adapter's .safetensors file, which reads image prompts.

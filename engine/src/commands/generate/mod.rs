@@ -169,7 +169,7 @@ fn asked(arguments: &Arguments, service: &Service) -> anyhow::Result<GenerateReq
         size: arguments.height.zip(arguments.width),
         scheduler,
         start,
-        controls: controls(arguments)?,
+        controls: controls(arguments, service.control_conditions())?,
         image_prompts: image_prompts(arguments)?,
         embeddings: arguments.embedding.iter().map(|text| embedding(text)).collect(),
         options: options(arguments),
@@ -213,7 +213,10 @@ fn again(arguments: &Arguments, file: &Path, service: &Service) -> anyhow::Resul
         embeddings: arguments.embedding.iter().map(|text| embedding(text).path).collect(),
         init: read("--init", &arguments.init)?,
         mask: read("--mask", &arguments.mask)?.map(|mask| ControlKind::Mask.condition(&mask)),
-        controls: controls(arguments)?.into_iter().map(|control| control.image).collect(),
+        controls: controls(arguments, service.control_conditions())?
+            .into_iter()
+            .map(|control| control.image)
+            .collect(),
         image_prompts: image_prompts(arguments)?.into_iter().map(|prompt| prompt.image).collect(),
         image_reader: service.image_reader().map(str::to_owned),
     };
