@@ -2,6 +2,7 @@
 //! had not been.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod controlnet;
 mod edges;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,9 @@ use rand::SeedableRng;
 
 use super::trainee::Trainee;
 use super::*;
+use crate::control::ControlKind;
 use crate::data::tests::small_set;
+use crate::data::{Dataset, Split};
 use crate::device::{CancelToken, normal};
 use crate::model::{ModelCard, Part, UnetConfig, VaeConfig, read_json, write_tiny};
 
@@ -29,6 +32,7 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         let texts = ["chest radiograph, normal", "chest radiograph, pneumonia"].map(str::to_owned);
         write_tiny(&folder.path().join("model"), &texts, 3).unwrap();
+        write_masks(&dataset);
         Self { _keep: keep, folder, dataset }
     }
 
@@ -64,6 +68,7 @@ impl Desk {
             vae: Some(vae),
             unet: Some(unet),
             card: Some(ModelCard { name: "test".into(), ..ModelCard::default() }),
+            controlnet: Some(ControlnetConfig::new(ControlKind::Mask)),
             ..TrainConfig::new(task, self.dataset.clone(), self.at(out), 6)
         }
     }
@@ -78,11 +83,28 @@ impl Desk {
             Task::Vae => Box::new(vae::VaeTask::new(&config, device).unwrap()),
             Task::Base => Box::new(base::BaseTask::new(&config, device, &cancel).unwrap()),
             Task::Lora => Box::new(lora::LoraTask::new(&config, device, &cancel).unwrap()),
+            Task::Controlnet => {
+                Box::new(super::controlnet::ControlnetTask::new(&config, device, &cancel).unwrap())
+            }
         }
     }
 }
 
-const TASKS: [Task; 3] = [Task::Vae, Task::Base, Task::Lora];
+const TASKS: [Task; 4] = [Task::Vae, Task::Base, Task::Lora, Task::Controlnet];
+
+/// Writes a mask of its own for every image of a data set but the first.
+fn write_masks(dataset: &Path) {
+    let set = Dataset::open(dataset).unwrap();
+    std::fs::create_dir(dataset.join("masks")).unwrap();
+    let samples = [Split::Train, Split::Validation].map(|split| set.samples(split)).concat();
+    for (number, sample) in samples.into_iter().enumerate().skip(1) {
+        let inside = |x: u32| x % 20 > 3 + number as u32 % 5;
+        let mask = image::GrayImage::from_fn(sample.width, sample.height, |x, y| {
+            image::Luma([if inside(x) && (5..25).contains(&y) { 255 } else { 0 }])
+        });
+        mask.save(dataset.join(format!("masks/{}.png", sample.id))).unwrap();
+    }
+}
 
 fn random_like(like: &Tensor, seed: u64) -> Tensor {
     let mut source = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
@@ -210,31 +232,37 @@ fn outcome(out: &Path, events: &[TrainEvent]) -> Outcome {
 fn a_run_that_was_killed_goes_on_as_if_it_had_not_been() {
     let desk = Desk::new();
     for task in TASKS {
-        let whole = desk.config(task, &format!("{task:?}-whole"));
-        let mut events = Vec::new();
-        run(&whole, false, &Device::Cpu, &mut |event| events.push(event), &CancelToken::new())
-            .unwrap();
-        let expected = outcome(&whole.out, &events);
-        assert_eq!(expected.0.len(), 6);
-
-        // A kill leaves what is on the disk: after step 5, the checkpoint of step 4 and metrics beyond.
-        let killed = desk.config(task, &format!("{task:?}-killed"));
-        let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let mut on_event = |event: TrainEvent| {
-                if matches!(event, TrainEvent::Step { step: 5, .. }) {
-                    std::panic::resume_unwind(Box::new("killed"));
-                }
-            };
-            run(&killed, false, &Device::Cpu, &mut on_event, &CancelToken::new())
-        }));
-        assert!(stopped.is_err());
-        assert!(has_checkpoint(&killed.out));
-        let mut events = Vec::new();
-        run(&killed, true, &Device::Cpu, &mut |event| events.push(event), &CancelToken::new())
-            .unwrap();
-        assert!(matches!(events[0], TrainEvent::Started { step: 4, .. }), "{:?}", events[0]);
-        assert!(outcome(&killed.out, &events) == expected, "{task:?}");
+        goes_on_after_a_kill(&desk, task, 6, 5);
     }
+}
+
+/// Kills a run of `steps` after `killed`, an odd number, and holds what it comes to against a whole one's.
+fn goes_on_after_a_kill(desk: &Desk, task: Task, steps: u64, killed: u64) {
+    let config = |out: &str| TrainConfig { steps, ..desk.config(task, &format!("{task:?}-{out}")) };
+    let whole = config("whole");
+    let mut events = Vec::new();
+    run(&whole, false, &Device::Cpu, &mut |event| events.push(event), &CancelToken::new()).unwrap();
+    let expected = outcome(&whole.out, &events);
+    assert_eq!(expected.0.len() as u64, steps);
+
+    // A kill leaves what is on the disk: the checkpoint of the step before, and metrics beyond.
+    let stopped = config("killed");
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut on_event = |event: TrainEvent| {
+            if matches!(event, TrainEvent::Step { step, .. } if step == killed) {
+                std::panic::resume_unwind(Box::new("killed"));
+            }
+        };
+        run(&stopped, false, &Device::Cpu, &mut on_event, &CancelToken::new())
+    }));
+    assert!(caught.is_err());
+    assert!(has_checkpoint(&stopped.out));
+    let mut events = Vec::new();
+    run(&stopped, true, &Device::Cpu, &mut |event| events.push(event), &CancelToken::new())
+        .unwrap();
+    let from = killed - 1;
+    assert!(matches!(events[0], TrainEvent::Started { step, .. } if step == from), "{events:?}");
+    assert!(outcome(&stopped.out, &events) == expected, "{task:?}");
 }
 
 #[test]
