@@ -21,6 +21,8 @@ pub(crate) enum TaskName {
     Lora,
     /// A network that leads a whole model by a condition image.
     Controlnet,
+    /// An image and a text encoder that say how well the two agree.
+    Clip,
 }
 
 impl From<TaskName> for Task {
@@ -30,6 +32,7 @@ impl From<TaskName> for Task {
             TaskName::Base => Self::Base,
             TaskName::Lora => Self::Lora,
             TaskName::Controlnet => Self::Controlnet,
+            TaskName::Clip => Self::Clip,
         }
     }
 }

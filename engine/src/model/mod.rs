@@ -7,6 +7,7 @@ mod bundle;
 mod card;
 mod class_embedding;
 mod clip;
+mod clip_pair;
 mod controlnet;
 mod disk;
 mod error;
@@ -36,6 +37,7 @@ mod tests;
 
 pub use bundle::Bundle;
 pub use card::ModelCard;
+pub use clip_pair::{Clip, ClipPair, ClipPairConfig};
 pub use controlnet::{ControlNet, ControlNetConfig};
 pub use disk::{
     metadata_of, read_json, read_text, safetensors_metadata, save_weights, sha256_file, values,

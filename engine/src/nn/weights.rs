@@ -24,6 +24,8 @@ pub enum Init {
     FanIn(usize),
     /// Normal with this standard deviation.
     Normal(f64),
+    /// This everywhere.
+    Constant(f64),
 }
 
 enum Source {
@@ -262,6 +264,7 @@ fn fresh(seed: u64, name: &str, shape: &Shape, init: Init, device: &Device) -> R
     let values: Vec<f32> = match init {
         Init::Zeros => vec![0.0; count],
         Init::Ones => vec![1.0; count],
+        Init::Constant(value) => vec![value as f32; count],
         Init::FanIn(fan_in) => {
             let bound = 1.0 / (fan_in.max(1) as f32).sqrt();
             let uniform =

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::clip::ClipConfig;
 use super::controlnet::ControlnetConfig;
 use super::error::TrainError;
 use crate::model::{ModelCard, UnetConfig, VaeConfig};
@@ -21,6 +22,8 @@ pub enum Task {
     Lora,
     /// A network that leads a frozen model by a condition image.
     Controlnet,
+    /// An image and a text encoder that say how well the two agree.
+    Clip,
 }
 
 /// How the learning rate goes on after the warm-up.
@@ -93,7 +96,7 @@ pub struct TrainConfig {
     /// Seed of everything random.
     #[serde(default)]
     pub seed: u64,
-    /// Sides of the square image, in pixels, for `vae`.
+    /// Sides of the square image, in pixels, for `vae` and `clip`.
     #[serde(default = "defaults::image_size")]
     pub image_size: usize,
     /// Share of captions left out, so that guidance has something to lead away from.
@@ -132,7 +135,7 @@ pub struct TrainConfig {
     /// The UNet that `base` starts.
     #[serde(default)]
     pub unet: Option<UnetConfig>,
-    /// The text encoder that `base` starts.
+    /// The text encoder that `base` or `clip` starts.
     #[serde(default)]
     pub text: Option<TextSizes>,
     /// The noise that `base` learns.
@@ -144,6 +147,9 @@ pub struct TrainConfig {
     /// What `controlnet` follows, and how it learns it.
     #[serde(default)]
     pub controlnet: Option<ControlnetConfig>,
+    /// The image encoder that `clip` starts.
+    #[serde(default)]
+    pub clip: Option<ClipConfig>,
 }
 
 mod defaults {
@@ -228,6 +234,7 @@ impl TrainConfig {
             schedule: ScheduleConfig::default(),
             card: None,
             controlnet: None,
+            clip: None,
         }
     }
 
@@ -309,6 +316,12 @@ impl TrainConfig {
                     "what the network is to follow (controlnet.kind) is missing",
                 )?;
             }
+            Task::Clip => {
+                check(self.text.is_some(), "text", "the sizes of the text encoder are missing")?;
+            }
+        }
+        if let Some(clip) = &self.clip {
+            clip.validate()?;
         }
         if let Some(controlnet) = &self.controlnet {
             controlnet.validate()?;

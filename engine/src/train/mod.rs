@@ -5,6 +5,7 @@
 
 mod base;
 mod checkpoint;
+mod clip;
 mod condition;
 mod config;
 mod controlnet;
@@ -20,6 +21,7 @@ mod vae;
 #[cfg(test)]
 mod tests;
 
+pub use clip::ClipConfig;
 pub use controlnet::ControlnetConfig;
 pub use config::{RateSchedule, Task, TextSizes, TrainConfig};
 pub use error::TrainError;

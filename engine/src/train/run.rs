@@ -13,7 +13,7 @@ use super::config::{Task, TrainConfig};
 use super::error::TrainError;
 use super::event::{TrainEvent, TrainSummary};
 use super::trainee::Trainee;
-use super::{base, controlnet, lora, vae};
+use super::{base, clip, controlnet, lora, vae};
 use crate::data::DataError;
 use crate::device::CancelToken;
 use crate::files::{self, PendingFolder};
@@ -63,9 +63,8 @@ fn prepare(
         Task::Vae => Box::new(vae::VaeTask::new(config, device)?),
         Task::Base => Box::new(base::BaseTask::new(config, device, cancel)?),
         Task::Lora => Box::new(lora::LoraTask::new(config, device, cancel)?),
-        Task::Controlnet => {
-            Box::new(controlnet::ControlnetTask::new(config, device, cancel)?)
-        }
+        Task::Controlnet => Box::new(controlnet::ControlnetTask::new(config, device, cancel)?),
+        Task::Clip => Box::new(clip::ClipTask::new(config, device)?),
     })
 }
 

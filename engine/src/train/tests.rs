@@ -2,6 +2,7 @@
 //! had not been.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod clip;
 mod controlnet;
 mod edges;
 
@@ -69,6 +70,14 @@ impl Desk {
             unet: Some(unet),
             card: Some(ModelCard { name: "test".into(), ..ModelCard::default() }),
             controlnet: Some(ControlnetConfig::new(ControlKind::Mask)),
+            clip: Some(ClipConfig {
+                projection_dim: 8,
+                hidden_size: 16,
+                num_hidden_layers: 1,
+                num_attention_heads: 2,
+                patch_size: 8,
+                ..ClipConfig::default()
+            }),
             ..TrainConfig::new(task, self.dataset.clone(), self.at(out), 6)
         }
     }
@@ -86,11 +95,12 @@ impl Desk {
             Task::Controlnet => {
                 Box::new(super::controlnet::ControlnetTask::new(&config, device, &cancel).unwrap())
             }
+            Task::Clip => Box::new(super::clip::ClipTask::new(&config, device).unwrap()),
         }
     }
 }
 
-const TASKS: [Task; 4] = [Task::Vae, Task::Base, Task::Lora, Task::Controlnet];
+const TASKS: [Task; 5] = [Task::Vae, Task::Base, Task::Lora, Task::Controlnet, Task::Clip];
 
 /// Writes a mask of its own for every image of a data set but the first.
 fn write_masks(dataset: &Path) {
