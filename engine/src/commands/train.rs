@@ -23,6 +23,8 @@ pub(crate) enum TaskName {
     Controlnet,
     /// An image and a text encoder that say how well the two agree.
     Clip,
+    /// A new concept, seen by a whole model beside the text.
+    Concept,
 }
 
 impl From<TaskName> for Task {
@@ -33,6 +35,7 @@ impl From<TaskName> for Task {
             TaskName::Lora => Self::Lora,
             TaskName::Controlnet => Self::Controlnet,
             TaskName::Clip => Self::Clip,
+            TaskName::Concept => Self::Concept,
         }
     }
 }

@@ -11,6 +11,7 @@ mod clip_pair;
 mod controlnet;
 mod disk;
 mod error;
+mod features;
 mod image_processor;
 mod import;
 mod part;
@@ -44,6 +45,7 @@ pub use disk::{
     write_json,
 };
 pub use error::ModelError;
+pub use features::{FeatureConfig, FeatureDecoder, FeatureEncoder};
 pub use image_processor::ImageProcessor;
 pub use import::{ImportOptions, Imported, adopt, choose, import};
 pub use part::Part;

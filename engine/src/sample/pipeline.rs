@@ -4,13 +4,14 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::concept::Concepts;
 use super::control::ControlNetwork;
 use super::error::SampleError;
 use super::image_prompt::ImageReader;
 use super::options::SamplingOptions;
 use super::request::{LONGEST_SIDE, Request};
 use super::text::{Said, TextReader, Texts};
-use crate::adapter::{Adapter, AdapterError, Embedding, Networks, attach};
+use crate::adapter::{Adapter, AdapterError, Concept, Embedding, Networks, attach};
 use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, Part, PartCard, Unet, Vae};
 use crate::nn::{ImageContext, Weights, timestep_embedding};
@@ -22,7 +23,7 @@ pub(super) struct Told {
     pub(super) context: Tensor,
     /// The pooled text `[1 or 2, width]` and the sizes `[1 or 2, 6]`, for Stable Diffusion XL.
     pub(super) added: Option<(Tensor, Tensor)>,
-    /// What the cross-attentions see of image prompts.
+    /// What the cross-attentions see of image prompts and concepts.
     pub(super) images: Option<Vec<Vec<ImageContext>>>,
     /// The embedded guidance scale `[1, width]`, for a network that was taught it.
     pub(super) guidance: Option<Tensor>,
@@ -41,6 +42,7 @@ pub struct Pipeline {
     control_cards: Vec<Option<PartCard>>,
     base_sha256: String,
     image_reader: Option<ImageReader>,
+    concepts: Concepts,
     scheduler: SchedulerConfig,
     image_size: usize,
     device: Device,
@@ -61,6 +63,7 @@ impl Pipeline {
             control_cards: Vec::new(),
             base_sha256: bundle.card().weights_sha256.clone(),
             image_reader: None,
+            concepts: Concepts::default(),
             scheduler: bundle.scheduler()?,
             image_size: bundle.card().image_size,
             device: device.clone(),
@@ -266,6 +269,28 @@ impl Pipeline {
         attach(&self.networks(), adapters, merged)
     }
 
+    /// Opens the concept in a folder for this model.
+    ///
+    /// # Errors
+    /// Where it was trained on another model, or is damaged.
+    pub fn concept(&self, folder: &Path) -> std::result::Result<Concept, AdapterError> {
+        Concept::open(folder, self.unet.cross_attentions(), &self.base_sha256, &self.device)
+    }
+
+    /// Shows the model `concepts`, each with its scale (0 is nothing, 1 as trained), in place of those before:
+    /// as `reference` shows them, or as their images do on average.
+    ///
+    /// # Errors
+    /// Where the reference is empty. The model is then as it was.
+    pub fn show(
+        &mut self,
+        concepts: &[(&Concept, f32)],
+        reference: Option<&Frame>,
+    ) -> std::result::Result<(), AdapterError> {
+        self.concepts = Concepts::new(concepts, reference)?;
+        Ok(())
+    }
+
     /// Teaches the model the words of `embeddings` (textual inversion), in place of those before; the base
     /// stays loaded.
     ///
@@ -307,7 +332,7 @@ impl Pipeline {
         twice: bool,
         size: (usize, usize),
     ) -> std::result::Result<Told, SampleError> {
-        let images = self.images(request, twice)?;
+        let images = self.concepts.beside(self.images(request, twice)?, twice)?;
         let guidance = self.taught(request.guidance_scale)?;
         let Said { context, pooled } = self.texts.said(request, twice, &self.device)?;
         let added = match pooled {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::clip::ClipConfig;
+use super::concept::ConceptConfig;
 use super::controlnet::ControlnetConfig;
 use super::error::TrainError;
 use crate::model::{ModelCard, UnetConfig, VaeConfig};
@@ -24,6 +25,8 @@ pub enum Task {
     Controlnet,
     /// An image and a text encoder that say how well the two agree.
     Clip,
+    /// A new concept, seen by a frozen model beside the text.
+    Concept,
 }
 
 /// How the learning rate goes on after the warm-up.
@@ -150,6 +153,9 @@ pub struct TrainConfig {
     /// The image encoder that `clip` starts.
     #[serde(default)]
     pub clip: Option<ClipConfig>,
+    /// How `concept` learns.
+    #[serde(default)]
+    pub concept: Option<ConceptConfig>,
 }
 
 mod defaults {
@@ -235,6 +241,7 @@ impl TrainConfig {
             card: None,
             controlnet: None,
             clip: None,
+            concept: None,
         }
     }
 
@@ -319,6 +326,10 @@ impl TrainConfig {
             Task::Clip => {
                 check(self.text.is_some(), "text", "the sizes of the text encoder are missing")?;
             }
+            Task::Concept => {}
+        }
+        if let Some(concept) = &self.concept {
+            concept.validate()?;
         }
         if let Some(clip) = &self.clip {
             clip.validate()?;

@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize};
 
 use super::condition::Conditions;
 use super::config::TrainConfig;
-use super::diffusion::{Asked, Captions, Diffusion};
+use super::diffusion::{Asked, Diffusion};
 use super::draw::source;
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::frozen::Frozen;
 use super::trainee::Trainee;
 use crate::control::ControlKind;
 use crate::data::{Dataset, Split};
 use crate::device::CancelToken;
 use crate::model::{
-    Bundle, ControlNet, ControlNetConfig, Part, PartCard, TextEncoder, Unet, UnetConfig, UnetInput,
-    Vae, save_weights, write_json,
+    ControlNet, ControlNetConfig, Part, PartCard, UnetConfig, UnetInput, Vae, save_weights,
+    write_json,
 };
-use crate::noise::Schedule;
 
 /// `[controlnet]` of a run's configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,8 +101,7 @@ pub(super) struct ControlnetTask {
     seed: u64,
     network: ControlNet,
     variables: BTreeMap<String, Var>,
-    unet: Unet,
-    text: TextEncoder,
+    frozen: Frozen,
     diffusion: Diffusion,
     train: Conditions,
     validation: Conditions,
@@ -119,32 +118,23 @@ impl ControlnetTask {
         let Some(own) = config.controlnet.clone() else {
             return Err(TrainError::Config { field: "controlnet", cause: "is missing".into() });
         };
-        let bundle = Bundle::open(&config.model)?;
+        let frozen = Frozen::open(config, device)?;
         let dataset = Dataset::open(&config.dataset)?;
-        let vae = bundle.vae(device)?;
-        let (unet, _) = bundle.unet(false, device)?;
-        check_model(unet.config(), &vae)?;
-        let network_config = own.network(unet.config(), &vae)?;
+        let network_config = own.network(frozen.unet.config(), &frozen.vae)?;
         let (network, weights) =
-            ControlNet::from_unet(&bundle, network_config, config.seed, device)?;
-        let conditions = |split, limit| {
-            Conditions::load(&dataset, split, own.kind, vae.config().sample_size, limit)
-        };
+            ControlNet::from_unet(&frozen.bundle, network_config, config.seed, device)?;
+        let size = frozen.vae.config().sample_size;
+        let conditions = |split, limit| Conditions::load(&dataset, split, own.kind, size, limit);
         let train = conditions(Split::Train, usize::MAX)?;
         let validation = conditions(Split::Validation, config.validation_samples)?;
-        let (text, _) = bundle.text_encoder(Part::TextEncoder, false, device)?;
-        let tokenizer = bundle.tokenizer(Part::TextEncoder)?;
-        let captions =
-            Captions { tokenizer: &tokenizer, length: text.config().max_position_embeddings };
-        let schedule = Schedule::new(bundle.schedule()?);
-        let diffusion = Diffusion::new(config, &dataset, &vae, captions, schedule, device, cancel)?;
+        let diffusion = frozen.diffusion(config, &dataset, device, cancel)?;
         let about = dataset.card();
         let card = PartCard {
             name: config.name.clone(),
             kind: "controlnet".into(),
             condition: Some(own.kind.word().into()),
-            base_model: bundle.card().name.clone(),
-            base_sha256: bundle.card().weights_sha256.clone(),
+            base_model: frozen.bundle.card().name.clone(),
+            base_sha256: frozen.bundle.card().weights_sha256.clone(),
             dataset: about.name.clone(),
             licence: about.licence.clone(),
             attribution: about.attribution.clone(),
@@ -155,8 +145,7 @@ impl ControlnetTask {
             seed: config.seed,
             network,
             variables: weights.variables(),
-            unet,
-            text,
+            frozen,
             diffusion,
             train,
             validation,
@@ -174,26 +163,13 @@ impl ControlnetTask {
         let channels = self.network.config().conditioning_channels;
         let condition = conditions.tensor(asked.indices, seen, channels, &self.device)?;
         let residuals = self.network.forward(&asked.input, &condition)?;
-        self.unet.predict(&UnetInput { residuals: Some(&residuals), ..asked.input })
+        self.frozen.unet.predict(&UnetInput { residuals: Some(&residuals), ..asked.input })
     }
 
     fn held_out(&self, seen: bool) -> Result<f32, TrainError> {
         let predict = |asked: &Asked| self.predict(asked, |_| seen);
-        Ok(self.diffusion.validation_loss_of(&self.text, &predict)?)
+        Ok(self.diffusion.validation_loss_of(&self.frozen.text, &predict)?)
     }
-}
-
-/// # Errors
-/// Where the UNet is told more than the loss tells it.
-fn check_model(unet: &UnetConfig, vae: &Vae) -> Result<(), TrainError> {
-    let fault = |cause: &str| Err(TrainError::Config { field: "model", cause: cause.to_owned() });
-    if unet.in_channels != vae.config().latent_channels {
-        return fault("its UNet takes more than the latent (it paints into images)");
-    }
-    if unet.adds_text_and_sizes() || unet.takes_classes() {
-        return fault("its UNet is told sizes or a class (Stable Diffusion XL), which is not trained");
-    }
-    Ok(())
 }
 
 impl Trainee for ControlnetTask {
@@ -213,7 +189,7 @@ impl Trainee for ControlnetTask {
                 asked.indices.iter().map(|_| random.random::<f64>() >= dropout).collect();
             self.predict(asked, |place| shown[place])
         };
-        Ok(self.diffusion.loss_of(step, &self.text, &predict)?)
+        Ok(self.diffusion.loss_of(step, &self.frozen.text, &predict)?)
     }
 
     fn validation_loss(&self) -> Result<f32, TrainError> {

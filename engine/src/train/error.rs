@@ -6,6 +6,7 @@ use crate::adapter::AdapterError;
 use crate::data::DataError;
 use crate::kernel::Fault;
 use crate::model::ModelError;
+use crate::sample::SampleError;
 
 /// An error of a training.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,9 @@ pub enum TrainError {
     /// The data set does not load.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// An image that measures the training cannot be made.
+    #[error(transparent)]
+    Sample(#[from] SampleError),
     /// A computation failed.
     #[error(transparent)]
     Tensor(#[from] Fault),

@@ -6,6 +6,7 @@
 mod base;
 mod checkpoint;
 mod clip;
+mod concept;
 mod condition;
 mod config;
 mod controlnet;
@@ -13,6 +14,7 @@ mod diffusion;
 mod draw;
 mod error;
 mod event;
+mod frozen;
 mod lora;
 mod run;
 mod trainee;
@@ -22,8 +24,9 @@ mod vae;
 mod tests;
 
 pub use clip::ClipConfig;
-pub use controlnet::ControlnetConfig;
+pub use concept::ConceptConfig;
 pub use config::{RateSchedule, Task, TextSizes, TrainConfig};
+pub use controlnet::ControlnetConfig;
 pub use error::TrainError;
 pub use event::{TrainEvent, TrainSummary};
 pub use run::{has_checkpoint, run};

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod clip;
+mod concept;
 mod controlnet;
 mod edges;
+mod recipes;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -70,6 +72,16 @@ impl Desk {
             unet: Some(unet),
             card: Some(ModelCard { name: "test".into(), ..ModelCard::default() }),
             controlnet: Some(ControlnetConfig::new(ControlKind::Mask)),
+            concept: Some(ConceptConfig {
+                tokens: 2,
+                width: 8,
+                image_size: 16,
+                channels: vec![8, 12],
+                feature_steps: 3,
+                replay: Some(self.dataset.clone()),
+                report_prompts: 2,
+                ..ConceptConfig::default()
+            }),
             clip: Some(ClipConfig {
                 projection_dim: 8,
                 hidden_size: 16,
@@ -95,12 +107,16 @@ impl Desk {
             Task::Controlnet => {
                 Box::new(super::controlnet::ControlnetTask::new(&config, device, &cancel).unwrap())
             }
+            Task::Concept => {
+                Box::new(super::concept::ConceptTask::new(&config, device, &cancel).unwrap())
+            }
             Task::Clip => Box::new(super::clip::ClipTask::new(&config, device).unwrap()),
         }
     }
 }
 
-const TASKS: [Task; 5] = [Task::Vae, Task::Base, Task::Lora, Task::Controlnet, Task::Clip];
+const TASKS: [Task; 6] =
+    [Task::Vae, Task::Base, Task::Lora, Task::Controlnet, Task::Clip, Task::Concept];
 
 /// Writes a mask of its own for every image of a data set but the first.
 fn write_masks(dataset: &Path) {
@@ -140,31 +156,35 @@ fn every_trainable_weight_has_the_gradient_of_a_finite_difference() {
     for task in TASKS {
         let trainee = desk.trainee(task);
         shake(trainee.as_ref());
-        let gradients = trainee.loss(1).unwrap().backward().unwrap();
-        for (index, (name, variable)) in trainee.variables().iter().enumerate() {
-            let gradient = gradients.get(variable).unwrap_or_else(|| panic!("{name}: no gradient"));
-            // Along the gradient itself the difference is largest, and no sign can hide.
-            let norm = scalar(&gradient.sqr().unwrap().sum_all().unwrap()).sqrt();
-            if name.ends_with("to_k.bias") || name.ends_with("k_proj.bias") {
-                // Softmax takes no notice of what is the same for all keys.
-                assert!(norm < 1e-4, "{task:?} {name}: {norm}");
-                continue;
-            }
-            assert!(norm > 0.0, "{task:?} {name}: the gradient is zero");
-            let direction = (gradient / norm).unwrap();
-            let start = variable.as_detached_tensor().copy().unwrap();
-            let at = |step: f64| {
-                variable.set(&(&start + (&direction * step).unwrap()).unwrap()).unwrap();
-                scalar(&trainee.loss(1).unwrap())
-            };
-            let step = (2e-3 / norm).clamp(1e-4, 5e-2);
-            let expected = (at(step) - at(-step)) / (2.0 * step);
-            variable.set(&start).unwrap();
-            assert!(
-                (expected - norm).abs() <= 0.05 * norm + 2e-4,
-                "{task:?} weight {index}, {name}: finite difference {expected}, gradient {norm}"
-            );
+        has_gradients_of_finite_differences(&format!("{task:?}"), trainee.as_ref());
+    }
+}
+
+fn has_gradients_of_finite_differences(what: &str, trainee: &dyn Trainee) {
+    let gradients = trainee.loss(1).unwrap().backward().unwrap();
+    for (index, (name, variable)) in trainee.variables().iter().enumerate() {
+        let gradient = gradients.get(variable).unwrap_or_else(|| panic!("{name}: no gradient"));
+        // Along the gradient itself the difference is largest, and no sign can hide.
+        let norm = scalar(&gradient.sqr().unwrap().sum_all().unwrap()).sqrt();
+        if name.ends_with("to_k.bias") || name.ends_with("k_proj.bias") {
+            // Softmax takes no notice of what is the same for all keys.
+            assert!(norm < 1e-4, "{what} {name}: {norm}");
+            continue;
         }
+        assert!(norm > 0.0, "{what} {name}: the gradient is zero");
+        let direction = (gradient / norm).unwrap();
+        let start = variable.as_detached_tensor().copy().unwrap();
+        let at = |step: f64| {
+            variable.set(&(&start + (&direction * step).unwrap()).unwrap()).unwrap();
+            scalar(&trainee.loss(1).unwrap())
+        };
+        let step = (2e-3 / norm).clamp(1e-4, 5e-2);
+        let expected = (at(step) - at(-step)) / (2.0 * step);
+        variable.set(&start).unwrap();
+        assert!(
+            (expected - norm).abs() <= 0.05 * norm + 2e-4,
+            "{what} weight {index}, {name}: finite difference {expected}, gradient {norm}"
+        );
     }
 }
 
@@ -189,8 +209,9 @@ fn training_on_a_gpu_has_the_cpus_loss_and_gradients() {
         });
         let norm = |x: &Tensor| scalar(&x.sqr().unwrap().sum_all().unwrap()).sqrt();
         let difference = norm(&(&found - &expected).unwrap()) / norm(&expected);
-        // Under an adapter the model is held in bf16.
-        let tolerance = if task == Task::Lora { 0.1 } else { 10.0 * f64::from(SINGLE) };
+        // What stays frozen beside the trained is held in bf16.
+        let frozen = matches!(task, Task::Lora | Task::Controlnet | Task::Concept);
+        let tolerance = if frozen { 0.1 } else { 10.0 * f64::from(SINGLE) };
         assert!(difference < tolerance, "{task:?}: {difference}");
     }
 }

@@ -34,6 +34,12 @@ pub(crate) struct Arguments {
     /// An adapter's folder or .safetensors file, with its scale after a colon; may be given again.
     #[arg(long, value_name = "PATH:SCALE")]
     pub(super) lora: Vec<String>,
+    /// A concept's folder, with its scale after a colon; may be given again.
+    #[arg(long, value_name = "PATH:SCALE")]
+    pub(super) concept: Vec<String>,
+    /// A picture (DICOM, PNG or JPEG) that shows the concept, in place of what its images have in common.
+    #[arg(long, requires = "concept", value_name = "FILE")]
+    pub(super) concept_image: Option<PathBuf>,
     /// A word that was learned beside the model's vocabulary (textual inversion): a .safetensors file or its
     /// folder, with the word in prompts after a colon where it is not the file's own; may be given again.
     #[arg(long, value_name = "PATH[:WORD]")]

@@ -124,13 +124,19 @@ pub(super) fn finding(text: &str) -> DescribedFinding {
     DescribedFinding { finding, place: given(place), severity: given(severity), weight: None }
 }
 
+/// Adapters and concepts, in the order of the options.
+pub(super) fn adapters(arguments: &Arguments) -> anyhow::Result<Vec<AdapterRef>> {
+    let loras = arguments.lora.iter().map(|text| adapter("--lora", text));
+    loras.chain(arguments.concept.iter().map(|text| adapter("--concept", text))).collect()
+}
+
 /// `path:scale`, or a path alone, which acts as it was trained.
-pub(super) fn adapter(text: &str) -> anyhow::Result<AdapterRef> {
+pub(super) fn adapter(option: &str, text: &str) -> anyhow::Result<AdapterRef> {
     let (path, scale) = match text.rsplit_once(':') {
         // A name may hold a colon.
         Some(_) if Path::new(text).exists() => (text, 1.0),
         Some((path, scale)) => {
-            (path, scale.parse().with_context(|| format!("--lora: {scale} is no number"))?)
+            (path, scale.parse().with_context(|| format!("{option}: {scale} is no number"))?)
         }
         None => (text, 1.0),
     };
