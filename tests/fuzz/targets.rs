@@ -4,9 +4,12 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
+use skiagraph_engine::adapter::{AdapterCard, Concept};
 use skiagraph_engine::check::check;
 use skiagraph_engine::kernel::map_weights;
-use skiagraph_engine::model::{Bundle, Part, SingleFile, Wishes, read_json, safetensors_metadata};
+use skiagraph_engine::model::{
+    Bundle, Clip, CrossAttention, Part, SingleFile, Wishes, read_json, safetensors_metadata,
+};
 use skiagraph_engine::nn::Stored;
 use skiagraph_engine::noise::{NoiseSource, SchedulerConfig};
 
@@ -19,7 +22,7 @@ pub(super) struct Target {
     pub(super) run: fn(&Path, &[u8]),
 }
 
-pub(super) const TARGETS: [Target; 7] = [
+pub(super) const TARGETS: [Target; 9] = [
     Target {
         name: "weights",
         seeds: &["weights.safetensors", "checkpoint.safetensors"],
@@ -50,6 +53,8 @@ pub(super) const TARGETS: [Target; 7] = [
         ],
         run: scheduler,
     },
+    Target { name: "clip", seeds: &["clip.json"], run: clip },
+    Target { name: "concept", seeds: &["concept.json"], run: concept },
 ];
 
 impl Target {
@@ -116,13 +121,35 @@ fn reference(desk: &Path, input: &[u8]) {
 fn network(desk: &Path, input: &[u8], part: Part) {
     let folder = part.folder();
     file(desk, &format!("{folder}/config.json"), input);
-    let weights = format!("{folder}/{}", part.weights_file());
-    if !desk.join(&weights).exists() {
-        let seed = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/weights.safetensors");
-        file(desk, &weights, &std::fs::read(seed).unwrap());
-    }
+    seed(desk, &format!("{folder}/{}", part.weights_file()));
     let error = Bundle::of_parts(desk).unwrap().verify(part).unwrap_err().to_string();
     assert!(error.len() < 100_000, "an error of {} bytes", error.len());
+}
+
+/// An image–text pair and a concept: configurations without the weights that they describe.
+fn clip(desk: &Path, input: &[u8]) {
+    file(desk, "config.json", input);
+    seed(desk, "model.safetensors");
+    assert!(Clip::open(desk, &Device::Cpu).is_err());
+}
+
+fn concept(desk: &Path, input: &[u8]) {
+    file(desk, "concept_config.json", input);
+    seed(desk, "concept.safetensors");
+    if !desk.join("card.json").exists() {
+        let card = serde_json::to_vec(&AdapterCard::default()).unwrap();
+        file(desk, "card.json", &card);
+    }
+    let attentions = [CrossAttention { context: 8, inner: 8 }];
+    assert!(Concept::open(desk, &attentions, "", &Device::Cpu).is_err());
+}
+
+/// Lays weights that belong to nothing under `name`.
+fn seed(desk: &Path, name: &str) {
+    if !desk.join(name).exists() {
+        let seed = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/weights.safetensors");
+        file(desk, name, &std::fs::read(seed).unwrap());
+    }
 }
 
 fn scheduler(desk: &Path, input: &[u8]) {

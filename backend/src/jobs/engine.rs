@@ -145,6 +145,7 @@ pub(super) fn train(
             | TrainError::Adapter(_)
             | TrainError::Evaluate(_)
             | TrainError::File { .. }
+            | TrainError::Sample(_)
             | TrainError::Tensor(_) => Failure::Internal(error.to_string()),
         }
     })

@@ -1,5 +1,7 @@
 //! The card of an adapter: without one it does not load.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// What an adapter is and which model it fits (`card.json` beside its weights).
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct AdapterCard {
     /// The adapter's name, as people choose it.
     pub name: String,
-    /// `lora`.
+    /// `lora` or `concept`.
     pub method: String,
     /// Name of the model that it was trained on.
     pub base_model: String,
@@ -25,4 +27,7 @@ pub struct AdapterCard {
     pub validation_loss_before: f32,
     /// The same after training.
     pub validation_loss_after: f32,
+    /// Measured figures, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub figures: BTreeMap<String, f64>,
 }

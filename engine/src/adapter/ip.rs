@@ -12,11 +12,12 @@ use serde::Serialize;
 use super::error::AdapterError;
 use super::image_projection::{ImageProjection, Shapes};
 use super::read::stem;
+use super::reader::Reader;
 use crate::kernel::map_weights;
 use crate::model::{
     CrossAttention, ModelError, VisionConfig, VisionEncoder, VisionOutput, sha256_file,
 };
-use crate::nn::{ImageContext, Linear, Stored, Weights};
+use crate::nn::{ImageContext, Stored, Weights};
 
 /// What an IP-Adapter's file says of itself, without a UNet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,12 +59,6 @@ pub(super) fn describe(
 /// Whether a tensor of this name makes the keys of a cross-attention.
 fn is_keys(name: &str) -> bool {
     name.starts_with("ip_adapter.") && name.ends_with(".to_k_ip.weight")
-}
-
-/// What makes keys and values of image tokens for one cross-attention.
-struct Reader {
-    to_k_ip: Linear,
-    to_v_ip: Linear,
 }
 
 /// Weights that let a UNet take images as prompts. The UNet stays as it is: what an image shows is handed to
@@ -109,10 +104,7 @@ impl IpAdapter {
         let projection = ImageProjection::new(&shapes, &weights, encoder, width)?;
         let reader = |(index, attention): (usize, &CrossAttention)| {
             let weights = weights.pp("ip_adapter").pp(2 * index + 1);
-            let linear = |name: &str| {
-                Linear::without_bias(attention.context, attention.inner, &weights.pp(name))
-            };
-            Ok(Reader { to_k_ip: linear("to_k_ip")?, to_v_ip: linear("to_v_ip")? })
+            Reader::new(attention.context, attention.inner, ["to_k_ip", "to_v_ip"], &weights)
         };
         let readers = cross_attentions.iter().enumerate().map(reader).collect::<Result<_>>()?;
         weights.finish().map_err(|cause| ModelError::file(path, cause))?;
@@ -147,11 +139,8 @@ impl IpAdapter {
         let each = |reader: &Reader| {
             let seen = prompts.iter().filter(|(_, scale)| scale.abs() > 0.0);
             seen.map(|(tokens, scale)| {
-                Ok(ImageContext {
-                    keys: reader.to_k_ip.forward(tokens)?,
-                    values: reader.to_v_ip.forward(tokens)?,
-                    scale: *scale,
-                })
+                let (keys, values) = reader.read(tokens)?;
+                Ok(ImageContext { keys, values, scale: *scale })
             })
             .collect()
         };

@@ -7,6 +7,7 @@
 mod attach;
 mod card;
 mod change;
+mod concept;
 mod config;
 mod embedding;
 mod error;
@@ -18,6 +19,7 @@ mod kohya;
 mod lora;
 mod names;
 mod read;
+mod reader;
 mod save;
 mod summary;
 mod tensors;
@@ -27,6 +29,7 @@ mod tests;
 
 pub use attach::{Networks, attach};
 pub use card::AdapterCard;
+pub use concept::{CONCEPT, Concept, GatedReaders};
 pub use embedding::Embedding;
 pub use error::AdapterError;
 pub use ip::{ImagePrompts, IpAdapter};

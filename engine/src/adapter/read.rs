@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::card::AdapterCard;
 use super::change::{Change, Factors, Parts};
+use super::concept::Concept;
 use super::config::PeftConfig;
 use super::error::AdapterError;
 use super::header::metadata;
@@ -101,11 +102,15 @@ impl Adapter {
     }
 }
 
-/// SHA-256 of the weights of the adapter at `path`, as [`Adapter::sha256`] gives it, without reading it.
+/// SHA-256 of the weights of the adapter or concept at `path`, as [`Adapter::sha256`] gives it, without reading
+/// it.
 ///
 /// # Errors
 /// Where no adapter lies there.
 pub fn weights_sha256(path: &Path) -> Result<String, AdapterError> {
+    if Concept::lies_in(path) {
+        return Ok(sha256_file(&Concept::weights_file(path))?);
+    }
     hash(&sources(path)?)
 }
 

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::concept::{CONCEPT, Concept};
 use super::embedding::{Embedding, FILE};
 use super::error::AdapterError;
 use super::ip::{ImagePrompts, describe};
 use super::names::Form;
-use super::read::{Adapter, stem};
+use super::read::{Adapter, stem, weights_sha256};
 use crate::model::sha256_file;
 
 /// What `adapter show` says.
@@ -18,13 +19,14 @@ pub struct Summary {
     /// Its name.
     pub name: String,
     /// `lora`, `loha`, `lokr`, each with `+dora` where layers have magnitudes, several with commas; or
-    /// `textual_inversion`; or `ip_adapter`, `ip_adapter_plus`, `ip_adapter_full`, `ip_adapter_faceid`.
+    /// `textual_inversion`; or `concept`; or `ip_adapter`, `ip_adapter_plus`, `ip_adapter_full`, `ip_adapter_faceid`.
     pub kind: String,
     /// The form on disk; none for embeddings and IP-Adapters.
     pub form: Option<Form>,
     /// The smallest and the largest rank, where layers have one.
     pub ranks: Option<(usize, usize)>,
-    /// Layers by network; for embeddings, the width of the vectors by network.
+    /// Layers by network; for embeddings, the width of the vectors by network; for concepts, its tokens and their
+    /// width.
     pub layers: BTreeMap<&'static str, usize>,
     /// Of an IP-Adapter: for what it makes which tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,11 +72,25 @@ impl Adapter {
     }
 }
 
-/// What lies at `path`: an adapter, an embedding, or an IP-Adapter.
+/// What lies at `path`: an adapter, a concept, an embedding, or an IP-Adapter.
 ///
 /// # Errors
 /// What [`Adapter::open`] says where it is none of them.
 pub fn summarise(path: &Path) -> Result<Summary, AdapterError> {
+    if Concept::lies_in(path) {
+        let (card, config) = Concept::describe(path)?;
+        return Ok(Summary {
+            name: if card.name.is_empty() { stem(path) } else { card.name },
+            kind: CONCEPT.into(),
+            form: None,
+            ranks: None,
+            layers: [("tokens", config.tokens), ("width", config.width)].into(),
+            image_prompts: None,
+            base_model: Some(card.base_model),
+            base_sha256: Some(card.base_sha256),
+            weights_sha256: weights_sha256(path)?,
+        });
+    }
     let error = match Adapter::open(path) {
         Ok(adapter) => return Ok(adapter.summary()),
         Err(error) => error,

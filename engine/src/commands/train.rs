@@ -21,6 +21,12 @@ pub(crate) enum TaskName {
     Lora,
     /// A classifier of findings, or a segmenter of lungs.
     Judge,
+    /// A network that leads a whole model by a condition image.
+    Controlnet,
+    /// An image and a text encoder that say how well the two agree.
+    Clip,
+    /// A new concept, seen by a whole model beside the text.
+    Concept,
 }
 
 impl From<TaskName> for Task {
@@ -30,6 +36,9 @@ impl From<TaskName> for Task {
             TaskName::Base => Self::Base,
             TaskName::Lora => Self::Lora,
             TaskName::Judge => Self::Judge,
+            TaskName::Controlnet => Self::Controlnet,
+            TaskName::Clip => Self::Clip,
+            TaskName::Concept => Self::Concept,
         }
     }
 }

@@ -1,13 +1,17 @@
 //! Which condition a picture is turned into.
 
-use super::edges::edges;
+use serde::{Deserialize, Serialize};
+
+use super::edges::{drawn, edges};
 use crate::dicom::Frame;
 
 /// What a condition image tells the network. Lines and areas are white on black, as the ControlNets of
 /// Zhang et al. (arXiv 2302.05543) learnt them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ControlKind {
     /// An area: the lungs' mask. What is not black counts, whatever its brightness.
+    #[serde(alias = "lungmask")]
     Mask,
     /// The outlines of what a radiograph shows, by Canny's method.
     Edges,
@@ -33,7 +37,20 @@ impl ControlKind {
 
     /// The kind that a word names.
     pub fn parse(word: &str) -> Option<Self> {
+        let word = if word == "lungmask" { "mask" } else { word };
         Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// What a network that learns this kind sees for `radiograph`, in its size; `mask` is the lungs', where
+    /// there is one. Nothing where the radiograph has no such condition.
+    #[must_use]
+    pub fn taught(self, radiograph: &Frame, mask: Option<&Frame>) -> Option<Frame> {
+        match self {
+            Self::Mask => mask.map(|mask| self.condition(mask)),
+            Self::Edges => Some(edges(radiograph)),
+            Self::Sketch => Some(drawn(radiograph)),
+            Self::Ready => None,
+        }
     }
 
     /// The condition image of `picture`, in its size.

@@ -42,6 +42,26 @@ fn edges_lie_on_the_outline_and_nowhere_else() {
 }
 
 #[test]
+fn a_drawing_has_the_broad_outline_and_not_the_fine_grain() {
+    let mut picture = disc();
+    // A grain of one pixel, which edges see.
+    for (index, value) in picture.pixels.iter_mut().enumerate() {
+        *value += if (index % 64 + index / 64) % 2 == 0 { 0.1 } else { -0.1 };
+    }
+    let drawing = ControlKind::Sketch.taught(&picture, None).unwrap();
+    let on: Vec<usize> = (0..drawing.pixels.len()).filter(|i| drawing.pixels[*i] == 1.0).collect();
+    assert!(on.len() >= 200, "a line of three pixels around a radius of 20, not {}", on.len());
+    for index in on {
+        let (x, y) = ((index % 64) as f32 - 32.0, (index / 64) as f32 - 32.0);
+        assert!((x.hypot(y) - 20.0).abs() < 4.0, "({x}, {y}) is not on the outline");
+    }
+    let mask = Frame { width: 1, height: 1, pixels: vec![1.0 / 255.0] };
+    assert_eq!(ControlKind::Mask.taught(&picture, Some(&mask)).unwrap().pixels, [1.0]);
+    assert_eq!(ControlKind::Mask.taught(&picture, None), None);
+    assert_eq!(ControlKind::parse("lungmask"), Some(ControlKind::Mask));
+}
+
+#[test]
 fn masks_of_zero_and_one_in_255_are_masks() {
     let mask = Frame { width: 2, height: 1, pixels: vec![0.0, 1.0 / 255.0] };
     assert_eq!(ControlKind::Mask.condition(&mask).pixels, [0.0, 1.0]);

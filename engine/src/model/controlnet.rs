@@ -1,10 +1,12 @@
 //! A network that leads another by a condition image, in the layout of diffusers' `ControlNetModel`
 //! (Zhang et al., arXiv 2302.05543).
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::bundle::Bundle;
 use super::error::ModelError;
+use super::part::Part;
 use super::unet_blocks::{Bottom, Converted, Residuals, UnetInput, WayDown};
 use super::unet_config::UnetConfig;
 use crate::kernel::silu;
@@ -29,6 +31,9 @@ pub struct ControlNetConfig {
     #[serde(flatten)]
     pub network: UnetConfig,
 }
+
+/// Pixels to a side of a latent value in all of Stable Diffusion.
+const DIFFUSERS_COMPRESSION: usize = 8;
 
 fn three() -> usize {
     3
@@ -65,6 +70,48 @@ impl ControlNetConfig {
             return fault("mid_block_type", "must not be null");
         }
         Ok(())
+    }
+
+    /// A ControlNet of a network `unet` on latents of which a value stands for `compression` pixels a side.
+    ///
+    /// At 8 it is what diffusers makes of such a network, so that its pipelines take it. At any other
+    /// compression the condition's embedding has as many halvings as the latent needs, and few channels
+    /// where maps are large: it is computed at the image's size, where it would cost more than the network.
+    ///
+    /// # Errors
+    /// Where `compression` is no power of two up to 128.
+    pub fn from_unet(
+        unet: &UnetConfig,
+        compression: usize,
+    ) -> std::result::Result<Self, ModelError> {
+        if !compression.is_power_of_two() || compression > 128 {
+            return Err(ModelError::Config {
+                part: "controlnet",
+                field: "conditioning_embedding_out_channels",
+                cause: format!(
+                    "halves the condition's sides, and a value of the latent stands for {compression} pixels a \
+                     side, which is no power of two up to 128"
+                ),
+            });
+        }
+        let as_in_diffusers = compression == DIFFUSERS_COMPRESSION;
+        let narrow = |level: u32| 8usize << level.min(4);
+        Ok(Self {
+            // A radiograph's condition is grey; diffusers' pipelines bring three channels.
+            conditioning_channels: if as_in_diffusers { three() } else { 1 },
+            controlnet_conditioning_channel_order: rgb(),
+            conditioning_embedding_out_channels: if as_in_diffusers {
+                embedding()
+            } else {
+                (0..=compression.trailing_zeros()).map(narrow).collect()
+            },
+            global_pool_conditions: false,
+            network: UnetConfig {
+                class_name: "ControlNetModel".into(),
+                up_block_types: Vec::new(),
+                ..unet.clone()
+            },
+        })
     }
 
     /// Pixels of the condition image to a side of one latent value.
@@ -148,6 +195,26 @@ impl ControlNet {
         })
     }
 
+    /// A ControlNet to train beside `bundle`'s UNet, with its weights: the way down is a copy of the UNet's,
+    /// the condition's embedding comes from `seed`, and what leads into the UNet is zero, so that nothing is
+    /// added yet.
+    ///
+    /// # Errors
+    /// Where the UNet is missing or damaged, or is not the one that `config` was made of.
+    pub fn from_unet(
+        bundle: &Bundle,
+        config: ControlNetConfig,
+        seed: u64,
+        device: &Device,
+    ) -> std::result::Result<(Self, Weights), ModelError> {
+        config.validate()?;
+        let weights = Weights::grown(bundle.stored(Part::Unet)?, seed, DType::F32, device);
+        let network = Self::new(config, &weights)?;
+        let fault = |cause| ModelError::file(bundle.part_folder(Part::Unet), cause);
+        weights.finish().map_err(fault)?;
+        Ok((network, weights))
+    }
+
     /// The configuration.
     pub fn config(&self) -> &ControlNetConfig {
         &self.config
@@ -159,6 +226,12 @@ impl ControlNet {
     /// # Errors
     /// Where the condition has not the size of the image that is made.
     pub fn forward(&self, input: &UnetInput, condition: &Tensor) -> Result<Residuals> {
+        self.forward_with(input, &self.hint(condition)?)
+    }
+
+    /// The embedding `[batch, h, w, first level's channels]` of `condition` `[batch, channels, H, W]`: the same
+    /// at every step of a sampling.
+    pub fn hint(&self, condition: &Tensor) -> Result<Tensor> {
         let condition = match self.config.controlnet_conditioning_channel_order.as_str() {
             "bgr" => {
                 let order: Vec<u32> = (0..condition.dim(1)? as u32).rev().collect();
@@ -167,12 +240,16 @@ impl ControlNet {
             }
             _ => condition.clone(),
         };
-        let hint = self.controlnet_cond_embedding.forward(&condition.to_dtype(self.dtype)?)?;
+        self.controlnet_cond_embedding.forward(&condition.to_dtype(self.dtype)?)
+    }
+
+    /// As [`Self::forward`], of a condition's [`Self::hint`].
+    pub fn forward_with(&self, input: &UnetInput, hint: &Tensor) -> Result<Residuals> {
         let asked = UnetInput { residuals: None, features: None, images: None, ..*input };
         let converted = Converted::new(&asked, self.dtype)?;
         let asked = converted.of(&asked);
         let Bottom { x, skips, .. } =
-            self.down.forward(&self.config.network, &asked, Some(&hint))?;
+            self.down.forward(&self.config.network, &asked, Some(hint))?;
         let pool = |x: Tensor| {
             if self.config.global_pool_conditions { x.mean_keepdim((1, 2)) } else { Ok(x) }
         };

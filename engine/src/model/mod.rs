@@ -7,13 +7,16 @@ mod bundle;
 mod card;
 mod class_embedding;
 mod clip;
+mod clip_pair;
 mod controlnet;
 mod disk;
 mod error;
+mod features;
 mod image_processor;
 mod import;
 mod judge;
 mod part;
+mod part_card;
 mod per_level;
 mod preset;
 mod single;
@@ -40,12 +43,14 @@ pub(crate) use judge::tests::check_gradients;
 
 pub use bundle::Bundle;
 pub use card::ModelCard;
+pub use clip_pair::{Clip, ClipPair, ClipPairConfig};
 pub use controlnet::{ControlNet, ControlNetConfig};
 pub use disk::{
     metadata_of, read_json, read_text, safetensors_metadata, save_weights, sha256_file, values,
     write_json,
 };
 pub use error::ModelError;
+pub use features::{FeatureConfig, FeatureDecoder, FeatureEncoder};
 pub use image_processor::ImageProcessor;
 pub use import::{ImportOptions, Imported, adopt, choose, import};
 pub use judge::{
@@ -53,6 +58,7 @@ pub use judge::{
     SegmenterConfig, write_judge,
 };
 pub use part::Part;
+pub use part_card::PartCard;
 pub use per_level::PerLevel;
 pub use preset::{Preset, write_preset, write_tiny};
 pub use single::{SingleFile, Wishes};

@@ -102,7 +102,7 @@ impl Preset {
         }
     }
 
-    fn unet(self) -> UnetConfig {
+    pub(super) fn unet(self) -> UnetConfig {
         let of = |levels: &[usize], attending: usize, layers, width, heads, groups, side| {
             // The first levels attend to the text, on both ways.
             let names = |way: &str| {

@@ -3,7 +3,44 @@
 
 mod number_types;
 
-use super::Tokenizer;
+use candle_core::{DType, Device, Tensor};
+
+use super::{ControlNet, ControlNetConfig, Preset, Tokenizer, UnetInput};
+use crate::nn::Weights;
+
+#[test]
+fn a_controlnet_is_made_for_the_latent_of_its_base() {
+    let unet = Preset::Tiny.unet();
+    let channels = |compression: usize| {
+        let config = ControlNetConfig::from_unet(&unet, compression).unwrap();
+        assert_eq!(config.compression(), compression);
+        (config.conditioning_channels, config.conditioning_embedding_out_channels)
+    };
+    assert_eq!(channels(8), (3, vec![16, 32, 96, 256]), "diffusers' own");
+    assert_eq!(channels(16), (1, vec![8, 16, 32, 64, 128]));
+    assert_eq!(channels(1), (1, vec![8]));
+    for compression in [0, 12, 256] {
+        let error = ControlNetConfig::from_unet(&unet, compression).unwrap_err().to_string();
+        assert!(error.contains("no power of two"), "{error}");
+    }
+
+    // A condition of 128 × 128 comes down to a latent of 8 × 8, and is seen once something was learnt.
+    let (cpu, dtype) = (&Device::Cpu, DType::F32);
+    let config = ControlNetConfig::from_unet(&unet, 16).unwrap();
+    let network = ControlNet::new(config, &Weights::from_seed(1, dtype, cpu)).unwrap();
+    let sample = Tensor::ones((2, unet.in_channels, 8, 8), dtype, cpu).unwrap();
+    let context = Tensor::ones((2, 3, unet.context_width()), dtype, cpu).unwrap();
+    let condition = Tensor::ones((2, 1, 128, 128), dtype, cpu).unwrap();
+    let input = UnetInput::new(&sample, &[1.0, 2.0], &context);
+    let residuals = network.forward(&input, &condition).unwrap();
+    let shapes: Vec<_> = residuals.down.iter().chain([&residuals.mid]).collect();
+    for (found, [channels, height, width]) in shapes.iter().zip(unet.skip_shapes(8, 8)) {
+        assert_eq!(found.dims(), [2, height, width, channels]);
+        let sum = found.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+        assert_eq!(sum.to_bits(), 0f32.to_bits(), "a fresh network adds nothing");
+    }
+    assert!(network.forward(&input, &condition.narrow(2, 0, 64).unwrap()).is_err());
+}
 
 #[test]
 fn the_same_texts_give_the_same_vocabulary() {

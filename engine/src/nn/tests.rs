@@ -105,6 +105,28 @@ fn a_file_that_fits_gives_its_values_in_the_precision_that_is_asked_for() {
 }
 
 #[test]
+fn a_network_grows_out_of_a_file_that_lacks_a_part_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w");
+    let value = random(&[4, 6], 1);
+    let tensors = [("layer.weight", value.clone()), ("elsewhere.weight", random(&[2], 3))];
+    drop(file(&path, &tensors));
+    let grown =
+        || Weights::grown(map_weights(&path).unwrap(), 7, DType::F32, &Device::Cpu).pp("layer");
+    let weights = grown();
+    assert_eq!(flat(&weights.get("weight", (4, 6), Init::Zeros).unwrap()), flat(&value));
+    let init = Init::FanIn(6);
+    let bias = flat(&weights.get("bias", 4, init).unwrap());
+    assert_eq!(bias, flat(&seeded(7).pp("layer").get("bias", 4, init).unwrap()));
+    weights.finish().unwrap();
+    assert_eq!(weights.variables().len(), 2, "both are trained");
+    let weights = grown();
+    weights.get("weight", (4, 5), init).unwrap();
+    let error = weights.finish().unwrap_err().to_string();
+    assert!(error.contains("shape of layer.weight: [4, 6], not [4, 5]"), "{error}");
+}
+
+#[test]
 fn what_a_file_does_not_hold_asks_for_no_memory() {
     let folder = tempfile::tempdir().unwrap();
     let weights = file(&folder.path().join("w"), &[("layer.weight", random(&[4, 6], 1))]);

@@ -24,12 +24,16 @@ pub enum Init {
     FanIn(usize),
     /// Normal with this standard deviation.
     Normal(f64),
+    /// This everywhere.
+    Constant(f64),
 }
 
 enum Source {
     File(Stored),
     Seed(u64),
     Tensors(BTreeMap<String, Tensor>),
+    /// A file, and a seed for what it lacks.
+    Grown(Stored, u64),
 }
 
 struct Inner {
@@ -102,6 +106,12 @@ impl Weights {
         Self::new(Source::Tensors(tensors), false, dtype, device)
     }
 
+    /// Trainable weights that start as the file has them, and fresh from `seed` where it has none: a network
+    /// that grows out of another. What the file holds beyond is no fault.
+    pub fn grown(file: impl Into<Stored>, seed: u64, dtype: DType, device: &Device) -> Self {
+        Self::new(Source::Grown(file.into(), seed), true, dtype, device)
+    }
+
     /// The view one step down the path.
     #[must_use]
     pub fn pp(&self, name: impl std::fmt::Display) -> Self {
@@ -127,7 +137,7 @@ impl Weights {
     /// Whether a file gives the weight `name`; fresh weights come from none.
     pub fn holds(&self, name: &str) -> bool {
         match &self.inner.source {
-            Source::File(file) => file.holds(&self.full(name)),
+            Source::File(file) | Source::Grown(file, _) => file.holds(&self.full(name)),
             Source::Seed(_) => false,
             Source::Tensors(tensors) => tensors.contains_key(&self.full(name)),
         }
@@ -149,7 +159,10 @@ impl Weights {
                 Some(value) => bail!("shape of {full}: {:?}, not {shape:?}", value.shape()),
                 None => bail!("missing: {full}"),
             },
-            Source::File(file) => {
+            Source::Grown(file, seed) if !file.holds(&full) => {
+                fresh(*seed, &full, &shape, init, device)?.to_dtype(dtype)?
+            }
+            Source::File(file) | Source::Grown(file, _) => {
                 let fault = match file.shape(&full) {
                     None => Some(format!("missing: {full}")),
                     Some(found) if found != shape.dims() => {
@@ -265,6 +278,7 @@ fn fresh(seed: u64, name: &str, shape: &Shape, init: Init, device: &Device) -> R
     let values: Vec<f32> = match init {
         Init::Zeros => vec![0.0; count],
         Init::Ones => vec![1.0; count],
+        Init::Constant(value) => vec![value as f32; count],
         Init::FanIn(fan_in) => {
             let bound = 1.0 / (fan_in.max(1) as f32).sqrt();
             let uniform =

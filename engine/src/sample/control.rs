@@ -24,7 +24,7 @@ struct Acting<'a> {
 
 /// What a control gives to a step.
 enum Seen<'a> {
-    /// The network, and the condition `[1, channels, h, w]` that it sees.
+    /// The network, and the embedding `[1, h, w, channels]` of the condition that it sees.
     Image(&'a ControlNet, Tensor),
     /// The features of every level, weighted.
     Features(Vec<Tensor>),
@@ -87,7 +87,7 @@ impl<'a> Controls<'a> {
             let seen = match network {
                 ControlNetwork::ControlNet(network) => {
                     let channels = network.config().conditioning_channels;
-                    Seen::Image(network, Tensor::cat(&vec![&image; channels], 1)?)
+                    Seen::Image(network, network.hint(&Tensor::cat(&vec![&image; channels], 1)?)?)
                 }
                 ControlNetwork::T2iAdapter(network) => {
                     let channels = network.config().in_channels;
@@ -121,12 +121,12 @@ impl<'a> Controls<'a> {
         let prompts = if batch == 2 { Some(OfPrompt::new(input)?) } else { None };
         let mut sum: Option<Residuals> = None;
         for acting in self.at(index, steps) {
-            let Seen::Image(network, image) = &acting.seen else { continue };
+            let Seen::Image(network, hint) = &acting.seen else { continue };
             let pools = network.config().global_pool_conditions;
             let alone = prompts.as_ref().filter(|_| self.guess_mode || pools);
             let residuals = match alone {
-                Some(prompt) => network.forward(&prompt.input(input), image)?,
-                None => network.forward(input, &Tensor::cat(&vec![image; batch], 0)?)?,
+                Some(prompt) => network.forward_with(&prompt.input(input), hint)?,
+                None => network.forward_with(input, &Tensor::cat(&vec![hint; batch], 0)?)?,
             };
             let weight = acting.control.weight;
             let mut residuals = if self.guess_mode && !pools {

@@ -1,5 +1,6 @@
 //! The denoise loop: THE way from a prompt to an image, for the API, the command line and validation.
 
+mod concept;
 mod conditioning;
 mod control;
 mod error;

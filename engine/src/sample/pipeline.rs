@@ -4,15 +4,16 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::concept::Concepts;
 use super::control::ControlNetwork;
 use super::error::SampleError;
 use super::image_prompt::ImageReader;
 use super::options::SamplingOptions;
 use super::request::{LONGEST_SIDE, Request};
 use super::text::{Said, TextReader, Texts};
-use crate::adapter::{Adapter, AdapterError, Embedding, Networks, attach};
+use crate::adapter::{Adapter, AdapterError, Concept, Embedding, Networks, attach};
 use crate::dicom::Frame;
-use crate::model::{Bundle, ModelError, Part, Unet, Vae};
+use crate::model::{Bundle, ModelError, Part, PartCard, Unet, Vae};
 use crate::nn::{ImageContext, Weights, timestep_embedding};
 use crate::noise::{NoiseSource, Sampler, SchedulerConfig};
 
@@ -22,7 +23,7 @@ pub(super) struct Told {
     pub(super) context: Tensor,
     /// The pooled text `[1 or 2, width]` and the sizes `[1 or 2, 6]`, for Stable Diffusion XL.
     pub(super) added: Option<(Tensor, Tensor)>,
-    /// What the cross-attentions see of image prompts.
+    /// What the cross-attentions see of image prompts and concepts.
     pub(super) images: Option<Vec<Vec<ImageContext>>>,
     /// The embedded guidance scale `[1, width]`, for a network that was taught it.
     pub(super) guidance: Option<Tensor>,
@@ -38,7 +39,10 @@ pub struct Pipeline {
     vae: Vae,
     controls: Vec<ControlNetwork>,
     control_hashes: Vec<String>,
+    control_cards: Vec<Option<PartCard>>,
+    base_sha256: String,
     image_reader: Option<ImageReader>,
+    concepts: Concepts,
     scheduler: SchedulerConfig,
     image_size: usize,
     device: Device,
@@ -56,7 +60,10 @@ impl Pipeline {
             vae: bundle.vae(device)?,
             controls: Vec::new(),
             control_hashes: Vec::new(),
+            control_cards: Vec::new(),
+            base_sha256: bundle.card().weights_sha256.clone(),
             image_reader: None,
+            concepts: Concepts::default(),
             scheduler: bundle.scheduler()?,
             image_size: bundle.card().image_size,
             device: device.clone(),
@@ -127,6 +134,11 @@ impl Pipeline {
     }
 
     fn control(&mut self, bundle: &Bundle, part: Part) -> std::result::Result<(), ModelError> {
+        let folder = bundle.part_folder(part);
+        let card = PartCard::of(&folder)?;
+        if let Some(card) = &card {
+            card.check_base(&folder, &self.base_sha256)?;
+        }
         let network = if let Part::ControlNet(index) = part {
             let network = bundle.controlnet(index, &self.device)?;
             let (its, ours) = (&network.config().network, self.unet.config());
@@ -135,13 +147,14 @@ impl Pipeline {
             {
                 let cause =
                     "is for another network: block_out_channels or cross_attention_dim differ";
-                return Err(ModelError::file(bundle.part_folder(part), cause));
+                return Err(ModelError::file(folder, cause));
             }
             ControlNetwork::ControlNet(Box::new(network))
         } else {
             ControlNetwork::T2iAdapter(bundle.t2i_adapter(&self.device)?)
         };
         self.control_hashes.push(bundle.part_hash(part)?);
+        self.control_cards.push(card);
         self.controls.push(network);
         Ok(())
     }
@@ -224,6 +237,12 @@ impl Pipeline {
         &self.control_hashes
     }
 
+    /// What each control network was taught to follow, by the word of a
+    /// [`ControlKind`](crate::control::ControlKind); none where it has no card.
+    pub fn control_conditions(&self) -> Vec<Option<String>> {
+        self.control_cards.iter().map(|card| card.as_ref()?.condition.clone()).collect()
+    }
+
     pub(super) fn unet(&self) -> &Unet {
         &self.unet
     }
@@ -248,6 +267,28 @@ impl Pipeline {
         merged: bool,
     ) -> std::result::Result<(), AdapterError> {
         attach(&self.networks(), adapters, merged)
+    }
+
+    /// Opens the concept in a folder for this model.
+    ///
+    /// # Errors
+    /// Where it was trained on another model, or is damaged.
+    pub fn concept(&self, folder: &Path) -> std::result::Result<Concept, AdapterError> {
+        Concept::open(folder, self.unet.cross_attentions(), &self.base_sha256, &self.device)
+    }
+
+    /// Shows the model `concepts`, each with its scale (0 is nothing, 1 as trained), in place of those before:
+    /// as `reference` shows them, or as their images do on average.
+    ///
+    /// # Errors
+    /// Where the reference is empty. The model is then as it was.
+    pub fn show(
+        &mut self,
+        concepts: &[(&Concept, f32)],
+        reference: Option<&Frame>,
+    ) -> std::result::Result<(), AdapterError> {
+        self.concepts = Concepts::new(concepts, reference)?;
+        Ok(())
     }
 
     /// Teaches the model the words of `embeddings` (textual inversion), in place of those before; the base
@@ -291,7 +332,7 @@ impl Pipeline {
         twice: bool,
         size: (usize, usize),
     ) -> std::result::Result<Told, SampleError> {
-        let images = self.images(request, twice)?;
+        let images = self.concepts.beside(self.images(request, twice)?, twice)?;
         let guidance = self.taught(request.guidance_scale)?;
         let Said { context, pooled } = self.texts.said(request, twice, &self.device)?;
         let added = match pooled {

@@ -4,8 +4,8 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use super::error::ServeError;
 use super::replay::{inputs, options_json, strength};
-use super::request::{GenerateRequest, GeneratedImage, Progress, open_embeddings};
-use crate::adapter::Adapter;
+use super::request::{AdapterRef, GenerateRequest, GeneratedImage, Progress, open_embeddings};
+use crate::adapter::{Adapter, Concept};
 use crate::device::CancelToken;
 use crate::dicom::{
     AdapterUse, EmbeddingUse, Frame, Provenance, SyntheticDescription, png_with_provenance,
@@ -92,27 +92,40 @@ struct Used {
     embeddings: Vec<EmbeddingUse>,
 }
 
-/// Puts the request's adapters on the model, in place of the last request's. Names them.
+/// Puts the request's adapters on the model and shows it its concepts, in place of the last request's. Names
+/// them.
 fn adapt(
     bundle: &Bundle,
-    pipeline: &Pipeline,
+    pipeline: &mut Pipeline,
     request: &GenerateRequest,
 ) -> Result<Vec<AdapterUse>, ServeError> {
-    let mut loaded = Vec::new();
-    for wanted in &request.adapters {
-        let adapter = Adapter::open(&wanted.path)?;
-        adapter.check(&pipeline.networks(), &bundle.card().weights_sha256)?;
-        loaded.push((adapter, wanted.scale));
+    let (mut adapters, mut concepts, mut used) = (Vec::new(), Vec::new(), Vec::new());
+    for AdapterRef { path, scale } in &request.adapters {
+        let (name, sha256) = if Concept::lies_in(path) {
+            let concept = pipeline.concept(path)?;
+            let names = (concept.name().to_owned(), concept.sha256().to_owned());
+            concepts.push((concept, *scale));
+            names
+        } else {
+            let adapter = Adapter::open(path)?;
+            adapter.check(&pipeline.networks(), &bundle.card().weights_sha256)?;
+            let names = (adapter.name().to_owned(), adapter.sha256().to_owned());
+            adapters.push((adapter, *scale));
+            names
+        };
+        used.push(AdapterUse { name, sha256, scale: *scale });
+    }
+    if request.concept_image.is_some() && concepts.is_empty() {
+        let cause = "needs a concept among the adapters, which it shows".into();
+        return Err(ServeError::Invalid { field: "concept_image", cause });
     }
     let on: Vec<(&Adapter, f32)> =
-        loaded.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
+        adapters.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
+    let shown: Vec<(&Concept, f32)> =
+        concepts.iter().map(|(concept, scale)| (concept, *scale)).collect();
     pipeline.adapt(&on, false)?;
-    let used = loaded.iter().map(|(adapter, scale)| AdapterUse {
-        name: adapter.name().to_owned(),
-        sha256: adapter.sha256().to_owned(),
-        scale: *scale,
-    });
-    Ok(used.collect())
+    pipeline.show(&shown, request.concept_image.as_ref())?;
+    Ok(used)
 }
 
 /// Teaches the model the request's words, in place of the last request's. Names them.

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::ServeError;
 use super::request::{AdapterRef, EmbeddingRef, GenerateRequest};
-use crate::adapter::{Adapter, Embedding};
+use crate::adapter::{Embedding, weights_sha256};
 use crate::dicom::{ControlUse, EmbeddingUse, Frame, InputUse, SyntheticDescription};
 use crate::model::ModelCard;
 use crate::noise::SchedulerConfig;
@@ -22,6 +22,8 @@ pub struct Given {
     pub init: Option<Frame>,
     /// The mask of what was made anew.
     pub mask: Option<Frame>,
+    /// The picture that showed its concepts.
+    pub concept_image: Option<Frame>,
     /// Its condition images, in any order.
     pub controls: Vec<Frame>,
     /// Its image prompts, in any order.
@@ -63,7 +65,7 @@ pub fn replay(
     for used in &made.adapters {
         let mut found = None;
         for path in &given.adapters {
-            if Adapter::open(path)?.sha256() == used.sha256 {
+            if weights_sha256(path)? == used.sha256 {
                 found = Some(AdapterRef { path: path.clone(), scale: used.scale });
             }
         }
@@ -80,12 +82,16 @@ pub fn replay(
             fault(role, format!("the picture is needed whose pixels have the hash {wanted}"))
         })
     };
-    let (mut init, mut mask) = (None, None);
+    let (mut init, mut mask, mut concept_image) = (None, None, None);
     let (mut controls, mut image_prompts) = (Vec::new(), Vec::new());
     for input in &made.inputs {
         match input.role.as_str() {
             INIT => init = Some(picture("init", &input.sha256, given.init.as_slice())?),
             MASK => mask = Some(picture("mask", &input.sha256, given.mask.as_slice())?),
+            CONCEPT_IMAGE => {
+                let among = given.concept_image.as_slice();
+                concept_image = Some(picture("concept_image", &input.sha256, among)?);
+            }
             CONTROL => {
                 let image = picture("control", &input.sha256, &given.controls)?;
                 let Some(used) = &input.control else {
@@ -148,6 +154,7 @@ pub fn replay(
         guidance_scale: made.guidance_scale,
         count: 1,
         adapters,
+        concept_image,
         embeddings,
         options: serde_json::from_value(made.options.clone())
             .map_err(|cause| fault("options", cause.to_string()))?,
@@ -180,6 +187,7 @@ pub(super) fn options_json(options: &SamplingOptions) -> serde_json::Value {
 
 const INIT: &str = "init";
 const MASK: &str = "mask";
+const CONCEPT_IMAGE: &str = "concept_image";
 const CONTROL: &str = "control";
 const IMAGE_PROMPT: &str = "image_prompt";
 
@@ -200,6 +208,7 @@ pub(super) fn inputs(
         Start::Image { image, .. } => vec![of(INIT, image)],
         Start::Inpaint { image, mask, .. } => vec![of(INIT, image), of(MASK, mask)],
     };
+    all.extend(request.concept_image.iter().map(|image| of(CONCEPT_IMAGE, image)));
     all.extend(request.controls.iter().map(|control| InputUse {
         control: Some(ControlUse {
             network_sha256: networks.get(control.network).cloned().unwrap_or_default(),

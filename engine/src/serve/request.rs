@@ -25,7 +25,7 @@ pub struct IpAdapterFiles {
     pub image_encoder: PathBuf,
 }
 
-/// An adapter on disk, and how strongly it acts.
+/// An adapter or a concept on disk, and how strongly it acts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdapterRef {
     /// Its folder.
@@ -58,8 +58,10 @@ pub struct GenerateRequest {
     pub guidance_scale: f32,
     /// Images, 1 to 16.
     pub count: u32,
-    /// Adapters that act together.
+    /// Adapters and concepts that act together.
     pub adapters: Vec<AdapterRef>,
+    /// A picture that shows the concepts among the adapters, in place of the mean of their images.
+    pub concept_image: Option<Frame>,
     /// Words that were learned beside the model's vocabulary (textual inversion).
     pub embeddings: Vec<EmbeddingRef>,
     /// How far guidance is brought back to the spread of the unguided prediction, 0 to 1.
@@ -91,6 +93,7 @@ impl Default for GenerateRequest {
             guidance_scale: 1.0,
             count: 1,
             adapters: Vec::new(),
+            concept_image: None,
             embeddings: Vec::new(),
             guidance_rescale: 0.0,
             size: None,

@@ -26,6 +26,7 @@ pub struct Service {
     reader: Arc<TextReader>,
     scheduler: Arc<SchedulerConfig>,
     control_networks: Arc<[String]>,
+    control_conditions: Arc<[Option<String>]>,
     image_reader: Option<Arc<str>>,
     takes_sizes: bool,
 }
@@ -63,6 +64,7 @@ impl Service {
         let reader = Arc::new(pipeline.reader());
         let scheduler = Arc::new(pipeline.scheduler().clone());
         let networks: Arc<[String]> = pipeline.control_hashes().into();
+        let conditions: Arc<[Option<String>]> = pipeline.control_conditions().into();
         let takes_sizes = pipeline.takes_sizes();
         let (orders, received) = channel();
         std::thread::Builder::new()
@@ -75,6 +77,7 @@ impl Service {
             reader,
             scheduler,
             control_networks: networks,
+            control_conditions: conditions,
             image_reader,
             takes_sizes,
         })
@@ -94,6 +97,12 @@ impl Service {
     /// [`Control::network`](crate::sample::Control::network) counts them.
     pub fn control_networks(&self) -> &[String] {
         &self.control_networks
+    }
+
+    /// What each control network was taught to follow, by its word (`mask`, `edges`, `sketch`), in the same
+    /// order; none where it does not say.
+    pub fn control_conditions(&self) -> &[Option<String>] {
+        &self.control_conditions
     }
 
     /// SHA-256 over the hashes of the IP-Adapter's and the image encoder's weights, in hexadecimal.

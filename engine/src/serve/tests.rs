@@ -1,6 +1,8 @@
 //! Requests are checked, and answered as asked.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod concept;
+
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};

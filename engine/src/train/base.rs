@@ -128,7 +128,7 @@ fn check(unet: &UnetConfig, text: &TextSizes, latent: usize) -> Result<(), Train
     Ok(())
 }
 
-fn text_config(sizes: &TextSizes, tokenizer: &Tokenizer) -> TextConfig {
+pub(super) fn text_config(sizes: &TextSizes, tokenizer: &Tokenizer) -> TextConfig {
     TextConfig {
         architectures: vec!["CLIPTextModel".into()],
         vocab_size: tokenizer.vocabulary_size(),

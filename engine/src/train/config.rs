@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::clip::ClipConfig;
+use super::concept::ConceptConfig;
+use super::controlnet::ControlnetConfig;
 use super::error::TrainError;
 use super::judge::JudgeConfig;
 use super::vae::VaeLossConfig;
@@ -22,6 +25,12 @@ pub enum Task {
     Lora,
     /// A classifier of findings, or a segmenter of lungs.
     Judge,
+    /// A network that leads a frozen model by a condition image.
+    Controlnet,
+    /// An image and a text encoder that say how well the two agree.
+    Clip,
+    /// A new concept, seen by a frozen model beside the text.
+    Concept,
 }
 
 /// How the learning rate goes on after the warm-up.
@@ -60,7 +69,8 @@ pub struct TrainConfig {
     /// Name of what comes out.
     #[serde(default)]
     pub name: String,
-    /// The bundle to start from: for `base` one with an autoencoder, for `lora` a whole one.
+    /// The bundle to start from: for `base` one with an autoencoder, for what is trained
+    /// beside or inside a frozen model a whole one.
     #[serde(default)]
     pub model: PathBuf,
     /// Folder of the data set.
@@ -93,7 +103,7 @@ pub struct TrainConfig {
     /// Seed of everything random.
     #[serde(default)]
     pub seed: u64,
-    /// Sides of the square image, in pixels, for `vae`.
+    /// Sides of the square image, in pixels, for `vae` and `clip`.
     #[serde(default = "defaults::image_size")]
     pub image_size: usize,
     /// Share of captions left out, so that guidance has something to lead away from.
@@ -138,7 +148,7 @@ pub struct TrainConfig {
     /// The UNet that `base` starts.
     #[serde(default)]
     pub unet: Option<UnetConfig>,
-    /// The text encoder that `base` starts.
+    /// The text encoder that `base` or `clip` starts.
     #[serde(default)]
     pub text: Option<TextSizes>,
     /// The noise that `base` learns.
@@ -147,6 +157,15 @@ pub struct TrainConfig {
     /// The card of the model that `base` makes.
     #[serde(default)]
     pub card: Option<ModelCard>,
+    /// What `controlnet` follows, and how it learns it.
+    #[serde(default)]
+    pub controlnet: Option<ControlnetConfig>,
+    /// The image encoder that `clip` starts.
+    #[serde(default)]
+    pub clip: Option<ClipConfig>,
+    /// How `concept` learns.
+    #[serde(default)]
+    pub concept: Option<ConceptConfig>,
 }
 
 mod defaults {
@@ -232,6 +251,9 @@ impl TrainConfig {
             text: None,
             schedule: ScheduleConfig::default(),
             card: None,
+            controlnet: None,
+            clip: None,
+            concept: None,
         }
     }
 
@@ -313,6 +335,26 @@ impl TrainConfig {
                 )?;
                 check(!self.targets.is_empty(), "targets", "no layer is named")?;
             }
+            Task::Controlnet => {
+                check(
+                    self.controlnet.is_some(),
+                    "controlnet",
+                    "what the network is to follow (controlnet.kind) is missing",
+                )?;
+            }
+            Task::Clip => {
+                check(self.text.is_some(), "text", "the sizes of the text encoder are missing")?;
+            }
+            Task::Concept => {}
+        }
+        if let Some(concept) = &self.concept {
+            concept.validate()?;
+        }
+        if let Some(clip) = &self.clip {
+            clip.validate()?;
+        }
+        if let Some(controlnet) = &self.controlnet {
+            controlnet.validate()?;
         }
         Ok(())
     }

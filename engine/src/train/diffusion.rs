@@ -1,4 +1,4 @@
-//! The loss that `base` and `lora` share: predicting noise in latents under captions.
+//! The loss that all share who train beside or inside a UNet: predicting noise in latents under captions.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use super::draw::{Draw, source};
 use super::error::TrainError;
 use crate::data::{Dataset, Latents, Split};
 use crate::device::{CancelToken, normal};
-use crate::model::{TextEncoder, Tokenizer, Unet, Vae};
+use crate::model::{TextEncoder, Tokenizer, Unet, UnetInput, Vae};
 use crate::noise::Schedule;
 
 /// Held-out images that are compared at once.
@@ -31,6 +31,23 @@ pub(super) struct Diffusion {
     min_snr_gamma: f64,
     device: Device,
 }
+
+/// What a loss asks of a network, and about which images: a task whose network is told more than that looks
+/// up what else belongs to them.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The noisy latent, its times and its embedded captions.
+    pub(super) input: UnetInput<'a>,
+    /// Which images of the split stand behind the latent, in its order.
+    pub(super) indices: &'a [usize],
+    /// Their split.
+    pub(super) split: Split,
+    /// The step; 0 where held-out images are looked at.
+    pub(super) step: u64,
+}
+
+/// What a task's network predicts.
+pub(super) type Predict<'a> = dyn Fn(&Asked) -> candle_core::Result<Tensor> + 'a;
 
 /// How captions become numbers: each is cut or padded to `length` tokens.
 pub(super) struct Captions<'a> {
@@ -116,19 +133,19 @@ impl Diffusion {
         encoded.index_select(&Tensor::new(rows, &self.device)?, 0)
     }
 
-    /// Squared error of each sample, `[batch]`.
+    /// Squared error of each sample, `[batch]`, for the `noise` `[batch, channels, h, w]` at `timesteps`.
     fn errors(
         &self,
-        unet: &Unet,
         clean: &Tensor,
         noise: &Tensor,
         timesteps: &[usize],
         context: &Tensor,
+        predict: &dyn Fn(UnetInput) -> candle_core::Result<Tensor>,
     ) -> candle_core::Result<Tensor> {
         let noisy = self.schedule.add_noise(clean, noise, timesteps)?;
         let target = self.schedule.target(clean, noise, timesteps)?;
         let times: Vec<f64> = timesteps.iter().map(|timestep| *timestep as f64).collect();
-        let prediction = unet.forward(&noisy, &times, context)?;
+        let prediction = predict(UnetInput::new(&noisy, &times, context))?;
         (prediction - target)?.sqr()?.flatten_from(1)?.mean(1)
     }
 
@@ -138,6 +155,16 @@ impl Diffusion {
         step: u64,
         unet: &Unet,
         encoder: &TextEncoder,
+    ) -> candle_core::Result<Tensor> {
+        self.loss_of(step, encoder, &|asked| unet.predict(&asked.input))
+    }
+
+    /// As [`Self::loss`], of what `predict` says.
+    pub(super) fn loss_of(
+        &self,
+        step: u64,
+        encoder: &TextEncoder,
+        predict: &Predict,
     ) -> candle_core::Result<Tensor> {
         let indices = self.draw.batch(step, self.batch_size);
         let clean = self.train.batch(&indices)?;
@@ -159,7 +186,9 @@ impl Diffusion {
             })
             .collect();
         let context = self.context(encoder, &tokens)?;
-        let errors = self.errors(unet, &clean, &noise, &timesteps, &context)?;
+        let errors = self.errors(&clean, &noise, &timesteps, &context, &|input| {
+            predict(&Asked { input, indices: &indices, split: Split::Train, step })
+        })?;
         let weights: Vec<f32> = timesteps
             .iter()
             .map(|timestep| self.schedule.min_snr_weight(*timestep, self.min_snr_gamma) as f32)
@@ -172,6 +201,15 @@ impl Diffusion {
         &self,
         unet: &Unet,
         encoder: &TextEncoder,
+    ) -> candle_core::Result<f32> {
+        self.validation_loss_of(encoder, &|asked| unet.predict(&asked.input))
+    }
+
+    /// As [`Self::validation_loss`], of what `predict` says.
+    pub(super) fn validation_loss_of(
+        &self,
+        encoder: &TextEncoder,
+        predict: &Predict,
     ) -> candle_core::Result<f32> {
         let indices: Vec<usize> = (0..self.validation.len()).collect();
         let (mut total, mut count) = (0f64, 0f64);
@@ -186,7 +224,9 @@ impl Diffusion {
             let tokens: Vec<&Vec<u32>> =
                 indices.iter().map(|index| &self.validation_tokens[*index]).collect();
             let context = self.context(encoder, &tokens)?;
-            let errors = self.errors(unet, &clean, &noise, &timesteps, &context)?;
+            let errors = self.errors(&clean, &noise, &timesteps, &context, &|input| {
+                predict(&Asked { input, indices, split: Split::Validation, step: 0 })
+            })?;
             total += f64::from(errors.sum_all()?.to_scalar::<f32>()?);
             count += indices.len() as f64;
         }

@@ -7,6 +7,7 @@ use crate::data::DataError;
 use crate::evaluate::EvaluateError;
 use crate::kernel::Fault;
 use crate::model::ModelError;
+use crate::sample::SampleError;
 
 /// An error of a training.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,9 @@ pub enum TrainError {
     /// Held-out patients cannot be measured.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// An image that measures the training cannot be made.
+    #[error(transparent)]
+    Sample(#[from] SampleError),
     /// A computation failed.
     #[error(transparent)]
     Tensor(#[from] Fault),

@@ -6,11 +6,16 @@
 mod augment;
 mod base;
 mod checkpoint;
+mod clip;
+mod concept;
+mod condition;
 mod config;
+mod controlnet;
 mod diffusion;
 mod draw;
 mod error;
 mod event;
+mod frozen;
 mod judge;
 mod lora;
 mod run;
@@ -21,7 +26,10 @@ mod vae;
 mod tests;
 
 pub use augment::Augment;
+pub use clip::ClipConfig;
+pub use concept::ConceptConfig;
 pub use config::{RateSchedule, Task, TextSizes, TrainConfig};
+pub use controlnet::ControlnetConfig;
 pub use error::TrainError;
 pub use event::{TrainEvent, TrainSummary};
 pub use judge::JudgeConfig;

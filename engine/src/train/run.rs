@@ -13,7 +13,7 @@ use super::config::{Task, TrainConfig};
 use super::error::TrainError;
 use super::event::{TrainEvent, TrainSummary};
 use super::trainee::Trainee;
-use super::{base, judge, lora, vae};
+use super::{base, clip, concept, controlnet, judge, lora, vae};
 use crate::data::DataError;
 use crate::device::CancelToken;
 use crate::files::{self, PendingFolder};
@@ -38,6 +38,18 @@ pub fn run(
     cancel: &CancelToken,
 ) -> Result<TrainSummary, TrainError> {
     config.validate()?;
+    begin(config, resume, || prepare(config, device, cancel), on_event, cancel)
+}
+
+/// Trains what `prepare` gives in the folder of `config`, or goes on there. A run of several stages has a folder
+/// for each.
+pub(super) fn begin(
+    config: &TrainConfig,
+    resume: bool,
+    prepare: impl FnOnce() -> Result<Box<dyn Trainee>, TrainError>,
+    on_event: &mut dyn FnMut(TrainEvent),
+    cancel: &CancelToken,
+) -> Result<TrainSummary, TrainError> {
     let folder = RunFolder::new(&config.out);
     let last = if resume { checkpoint::newest(&config.out) } else { None };
     if last.is_some() {
@@ -45,7 +57,7 @@ pub fn run(
     } else {
         folder.check_empty(resume)?;
     }
-    let trainee = prepare(config, device, cancel).map_err(|error| match error {
+    let trainee = prepare().map_err(|error| match error {
         // Nothing was done yet, and nothing is lost.
         TrainError::Data(DataError::Cancelled) => TrainError::Cancelled { step: 0 },
         other => other,
@@ -64,6 +76,9 @@ fn prepare(
         Task::Base => Box::new(base::BaseTask::new(config, device, cancel)?),
         Task::Lora => Box::new(lora::LoraTask::new(config, device, cancel)?),
         Task::Judge => judge::prepare(config, device)?,
+        Task::Controlnet => Box::new(controlnet::ControlnetTask::new(config, device, cancel)?),
+        Task::Concept => Box::new(concept::ConceptTask::new(config, device, cancel)?),
+        Task::Clip => Box::new(clip::ClipTask::new(config, device)?),
     })
 }
 

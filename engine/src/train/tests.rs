@@ -2,8 +2,12 @@
 //! had not been.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod clip;
+mod concept;
+mod controlnet;
 mod edges;
 mod judge;
+mod recipes;
 mod vae_losses;
 
 use std::collections::BTreeMap;
@@ -14,7 +18,9 @@ use rand::SeedableRng;
 
 use super::trainee::Trainee;
 use super::*;
-use crate::data::tests::small_set;
+use crate::control::ControlKind;
+use crate::data::tests::{small_set, small_set_with_masks};
+use crate::data::{Dataset, Split};
 use crate::device::{CancelToken, normal};
 use crate::model::{ModelCard, Part, UnetConfig, VaeConfig, read_json, write_tiny};
 
@@ -27,7 +33,7 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let (keep, dataset) = small_set();
+        let (keep, dataset) = small_set_with_masks();
         let folder = tempfile::tempdir().unwrap();
         let texts = ["chest radiograph, normal", "chest radiograph, pneumonia"].map(str::to_owned);
         write_tiny(&folder.path().join("model"), &texts, 3).unwrap();
@@ -67,6 +73,25 @@ impl Desk {
             vae: Some(vae),
             unet: Some(unet),
             card: Some(ModelCard { name: "test".into(), ..ModelCard::default() }),
+            controlnet: Some(ControlnetConfig::new(ControlKind::Mask)),
+            concept: Some(ConceptConfig {
+                tokens: 2,
+                width: 8,
+                image_size: 16,
+                channels: vec![8, 12],
+                feature_steps: 3,
+                replay: Some(self.dataset.clone()),
+                report_prompts: 2,
+                ..ConceptConfig::default()
+            }),
+            clip: Some(ClipConfig {
+                projection_dim: 8,
+                hidden_size: 16,
+                num_hidden_layers: 1,
+                num_attention_heads: 2,
+                patch_size: 8,
+                ..ClipConfig::default()
+            }),
             ..TrainConfig::new(task, self.dataset.clone(), self.at(out), 6)
         }
     }
@@ -82,11 +107,16 @@ impl Desk {
             Task::Base => Box::new(base::BaseTask::new(&config, device, &cancel).unwrap()),
             Task::Lora => Box::new(lora::LoraTask::new(&config, device, &cancel).unwrap()),
             Task::Judge => super::judge::prepare(&config, device).unwrap(),
+            Task::Controlnet => {
+                Box::new(super::controlnet::ControlnetTask::new(&config, device, &cancel).unwrap())
+            }
+            Task::Concept => {
+                Box::new(super::concept::ConceptTask::new(&config, device, &cancel).unwrap())
+            }
+            Task::Clip => Box::new(super::clip::ClipTask::new(&config, device).unwrap()),
         }
     }
 }
-
-const TASKS: [Task; 4] = [Task::Vae, Task::Base, Task::Lora, Task::Judge];
 
 /// The smallest classifier.
 fn classifier(side: usize) -> JudgeConfig {
@@ -103,6 +133,16 @@ fn classifier(side: usize) -> JudgeConfig {
     });
     serde_json::from_value(config).unwrap()
 }
+
+const TASKS: [Task; 7] = [
+    Task::Vae,
+    Task::Base,
+    Task::Lora,
+    Task::Judge,
+    Task::Controlnet,
+    Task::Clip,
+    Task::Concept,
+];
 
 fn random_like(like: &Tensor, seed: u64) -> Tensor {
     let mut source = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
@@ -128,31 +168,35 @@ fn every_trainable_weight_has_the_gradient_of_a_finite_difference() {
     for task in TASKS {
         let trainee = desk.trainee(task);
         shake(trainee.as_ref());
-        let gradients = trainee.loss(1).unwrap().backward().unwrap();
-        for (index, (name, variable)) in trainee.variables().iter().enumerate() {
-            let gradient = gradients.get(variable).unwrap_or_else(|| panic!("{name}: no gradient"));
-            // Along the gradient itself the difference is largest, and no sign can hide.
-            let norm = scalar(&gradient.sqr().unwrap().sum_all().unwrap()).sqrt();
-            if name.ends_with("to_k.bias") || name.ends_with("k_proj.bias") {
-                // Softmax takes no notice of what is the same for all keys.
-                assert!(norm < 1e-4, "{task:?} {name}: {norm}");
-                continue;
-            }
-            assert!(norm > 0.0, "{task:?} {name}: the gradient is zero");
-            let direction = (gradient / norm).unwrap();
-            let start = variable.as_detached_tensor().copy().unwrap();
-            let at = |step: f64| {
-                variable.set(&(&start + (&direction * step).unwrap()).unwrap()).unwrap();
-                scalar(&trainee.loss(1).unwrap())
-            };
-            let step = (2e-3 / norm).clamp(1e-4, 5e-2);
-            let expected = (at(step) - at(-step)) / (2.0 * step);
-            variable.set(&start).unwrap();
-            assert!(
-                (expected - norm).abs() <= 0.05 * norm + 2e-4,
-                "{task:?} weight {index}, {name}: finite difference {expected}, gradient {norm}"
-            );
+        has_gradients_of_finite_differences(&format!("{task:?}"), trainee.as_ref());
+    }
+}
+
+fn has_gradients_of_finite_differences(what: &str, trainee: &dyn Trainee) {
+    let gradients = trainee.loss(1).unwrap().backward().unwrap();
+    for (index, (name, variable)) in trainee.variables().iter().enumerate() {
+        let gradient = gradients.get(variable).unwrap_or_else(|| panic!("{name}: no gradient"));
+        // Along the gradient itself the difference is largest, and no sign can hide.
+        let norm = scalar(&gradient.sqr().unwrap().sum_all().unwrap()).sqrt();
+        if name.ends_with("to_k.bias") || name.ends_with("k_proj.bias") {
+            // Softmax takes no notice of what is the same for all keys.
+            assert!(norm < 1e-4, "{what} {name}: {norm}");
+            continue;
         }
+        assert!(norm > 0.0, "{what} {name}: the gradient is zero");
+        let direction = (gradient / norm).unwrap();
+        let start = variable.as_detached_tensor().copy().unwrap();
+        let at = |step: f64| {
+            variable.set(&(&start + (&direction * step).unwrap()).unwrap()).unwrap();
+            scalar(&trainee.loss(1).unwrap())
+        };
+        let step = (2e-3 / norm).clamp(1e-4, 5e-2);
+        let expected = (at(step) - at(-step)) / (2.0 * step);
+        variable.set(&start).unwrap();
+        assert!(
+            (expected - norm).abs() <= 0.05 * norm + 2e-4,
+            "{what} weight {index}, {name}: finite difference {expected}, gradient {norm}"
+        );
     }
 }
 
@@ -177,8 +221,9 @@ fn training_on_a_gpu_has_the_cpus_loss_and_gradients() {
         });
         let norm = |x: &Tensor| scalar(&x.sqr().unwrap().sum_all().unwrap()).sqrt();
         let difference = norm(&(&found - &expected).unwrap()) / norm(&expected);
-        // Under an adapter the model is held in bf16.
-        let tolerance = if task == Task::Lora { 0.1 } else { 10.0 * f64::from(SINGLE) };
+        // What stays frozen beside the trained is held in bf16.
+        let frozen = matches!(task, Task::Lora | Task::Controlnet | Task::Concept);
+        let tolerance = if frozen { 0.1 } else { 10.0 * f64::from(SINGLE) };
         assert!(difference < tolerance, "{task:?}: {difference}");
     }
 }
@@ -230,31 +275,37 @@ fn outcome(out: &Path, events: &[TrainEvent]) -> Outcome {
 fn a_run_that_was_killed_goes_on_as_if_it_had_not_been() {
     let desk = Desk::new();
     for task in TASKS {
-        let whole = desk.config(task, &format!("{task:?}-whole"));
-        let mut events = Vec::new();
-        run(&whole, false, &Device::Cpu, &mut |event| events.push(event), &CancelToken::new())
-            .unwrap();
-        let expected = outcome(&whole.out, &events);
-        assert_eq!(expected.0.len(), 6);
-
-        // A kill leaves what is on the disk: after step 5, the checkpoint of step 4 and metrics beyond.
-        let killed = desk.config(task, &format!("{task:?}-killed"));
-        let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let mut on_event = |event: TrainEvent| {
-                if matches!(event, TrainEvent::Step { step: 5, .. }) {
-                    std::panic::resume_unwind(Box::new("killed"));
-                }
-            };
-            run(&killed, false, &Device::Cpu, &mut on_event, &CancelToken::new())
-        }));
-        assert!(stopped.is_err());
-        assert!(has_checkpoint(&killed.out));
-        let mut events = Vec::new();
-        run(&killed, true, &Device::Cpu, &mut |event| events.push(event), &CancelToken::new())
-            .unwrap();
-        assert!(matches!(events[0], TrainEvent::Started { step: 4, .. }), "{:?}", events[0]);
-        assert!(outcome(&killed.out, &events) == expected, "{task:?}");
+        goes_on_after_a_kill(&desk, task, 6, 5);
     }
+}
+
+/// Kills a run of `steps` after `killed`, an odd number, and holds what it comes to against a whole one's.
+fn goes_on_after_a_kill(desk: &Desk, task: Task, steps: u64, killed: u64) {
+    let config = |out: &str| TrainConfig { steps, ..desk.config(task, &format!("{task:?}-{out}")) };
+    let whole = config("whole");
+    let mut events = Vec::new();
+    run(&whole, false, &Device::Cpu, &mut |event| events.push(event), &CancelToken::new()).unwrap();
+    let expected = outcome(&whole.out, &events);
+    assert_eq!(expected.0.len() as u64, steps);
+
+    // A kill leaves what is on the disk: the checkpoint of the step before, and metrics beyond.
+    let stopped = config("killed");
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut on_event = |event: TrainEvent| {
+            if matches!(event, TrainEvent::Step { step, .. } if step == killed) {
+                std::panic::resume_unwind(Box::new("killed"));
+            }
+        };
+        run(&stopped, false, &Device::Cpu, &mut on_event, &CancelToken::new())
+    }));
+    assert!(caught.is_err());
+    assert!(has_checkpoint(&stopped.out));
+    let mut events = Vec::new();
+    run(&stopped, true, &Device::Cpu, &mut |event| events.push(event), &CancelToken::new())
+        .unwrap();
+    let from = killed - 1;
+    assert!(matches!(events[0], TrainEvent::Started { step, .. } if step == from), "{events:?}");
+    assert!(outcome(&stopped.out, &events) == expected, "{task:?}");
 }
 
 #[test]

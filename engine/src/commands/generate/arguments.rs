@@ -34,6 +34,12 @@ pub(crate) struct Arguments {
     /// An adapter's folder or .safetensors file, with its scale after a colon; may be given again.
     #[arg(long, value_name = "PATH:SCALE")]
     pub(super) lora: Vec<String>,
+    /// A concept's folder, with its scale after a colon; may be given again.
+    #[arg(long, value_name = "PATH:SCALE")]
+    pub(super) concept: Vec<String>,
+    /// A picture (DICOM, PNG or JPEG) that shows the concept, in place of what its images have in common.
+    #[arg(long, requires = "concept", value_name = "FILE")]
+    pub(super) concept_image: Option<PathBuf>,
     /// A word that was learned beside the model's vocabulary (textual inversion): a .safetensors file or its
     /// folder, with the word in prompts after a colon where it is not the file's own; may be given again.
     #[arg(long, value_name = "PATH[:WORD]")]
@@ -73,8 +79,9 @@ pub(crate) struct Arguments {
     /// again.
     #[arg(long, value_name = "FOLDER")]
     pub(super) control_network: Vec<PathBuf>,
-    /// A picture that leads the anatomy: KIND is mask, edges (of a radiograph), sketch or ready. The n-th
-    /// goes to the n-th control network, the model's own first.
+    /// A picture that leads the anatomy: KIND is mask (or lungmask), edges (of a radiograph), sketch or ready. It
+    /// goes to the control network whose card says that it was taught this kind; where none says so, the n-th
+    /// goes to the n-th, the model's own first.
     #[arg(long, value_name = "KIND=FILE[:WEIGHT[@START-END]]")]
     pub(super) control: Vec<String>,
     /// An IP-Adapter's .safetensors file, which reads image prompts.

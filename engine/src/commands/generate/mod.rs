@@ -21,7 +21,8 @@ use skiagraph_engine::terms::{AgeGroup, Sex};
 
 pub(crate) use self::arguments::Arguments;
 use self::parse::{
-    adapter, controls, embedding, finding, image_prompts, parse, picture, scheduler, write,
+    adapter, adapters, controls, embedding, finding, image_prompts, parse, picture, scheduler,
+    write,
 };
 use super::Output;
 
@@ -101,7 +102,9 @@ fn option(field: &str) -> String {
 
 /// The option that brought the file at `path`, or the folder in which it lies.
 fn option_of(path: &Path, arguments: &Arguments) -> &'static str {
-    let loras = || arguments.lora.iter().filter_map(|text| Some(adapter(text).ok()?.path));
+    let of = |given: &[String]| -> Vec<PathBuf> {
+        given.iter().filter_map(|text| Some(adapter("", text).ok()?.path)).collect()
+    };
     let holds = |given: PathBuf| path.starts_with(given);
     if arguments.ip_adapter.clone().is_some_and(holds) {
         "--ip-adapter"
@@ -111,7 +114,9 @@ fn option_of(path: &Path, arguments: &Arguments) -> &'static str {
         "--control-network"
     } else if arguments.embedding.iter().any(|text| holds(embedding(text).path)) {
         "--embedding"
-    } else if loras().any(holds) {
+    } else if of(&arguments.concept).into_iter().any(holds) {
+        "--concept"
+    } else if of(&arguments.lora).into_iter().any(holds) {
         "--lora"
     } else {
         "--model"
@@ -123,7 +128,7 @@ fn by_option(error: ServeError, arguments: &Arguments) -> anyhow::Error {
     match error {
         ServeError::Invalid { field, cause }
         | ServeError::Adapter(AdapterError::Config {
-            field: field @ ("adapters" | "embeddings" | "ip_adapter"),
+            field: field @ ("adapters" | "concept_image" | "embeddings" | "ip_adapter"),
             cause,
         }) => anyhow!("{}: {cause}", option(field)),
         ServeError::Adapter(wrong @ AdapterError::Config { .. }) => anyhow!("--lora: {wrong}"),
@@ -164,12 +169,17 @@ fn asked(arguments: &Arguments, service: &Service) -> anyhow::Result<GenerateReq
         steps: arguments.steps.unwrap_or(card.default_steps),
         guidance_scale: arguments.guidance.unwrap_or(card.default_guidance_scale),
         count: arguments.count,
-        adapters: arguments.lora.iter().map(|text| adapter(text)).collect::<anyhow::Result<_>>()?,
+        adapters: adapters(arguments)?,
+        concept_image: arguments
+            .concept_image
+            .as_ref()
+            .map(|path| picture("--concept-image", path))
+            .transpose()?,
         guidance_rescale: arguments.guidance_rescale,
         size: arguments.height.zip(arguments.width),
         scheduler,
         start,
-        controls: controls(arguments)?,
+        controls: controls(arguments, service.control_conditions())?,
         image_prompts: image_prompts(arguments)?,
         embeddings: arguments.embedding.iter().map(|text| embedding(text)).collect(),
         options: options(arguments),
@@ -203,17 +213,19 @@ fn again(arguments: &Arguments, file: &Path, service: &Service) -> anyhow::Resul
     let place = || format!("--replay: {}", file.display());
     let bytes = std::fs::read(file).with_context(place)?;
     let description = read_provenance(&bytes).with_context(place)?;
-    let adapters: Vec<_> =
-        arguments.lora.iter().map(|text| adapter(text)).collect::<anyhow::Result<_>>()?;
     let read = |option: &str, path: &Option<PathBuf>| {
         path.as_ref().map(|path| picture(option, path)).transpose()
     };
     let given = Given {
-        adapters: adapters.into_iter().map(|adapter| adapter.path).collect(),
+        adapters: adapters(arguments)?.into_iter().map(|adapter| adapter.path).collect(),
         embeddings: arguments.embedding.iter().map(|text| embedding(text).path).collect(),
         init: read("--init", &arguments.init)?,
         mask: read("--mask", &arguments.mask)?.map(|mask| ControlKind::Mask.condition(&mask)),
-        controls: controls(arguments)?.into_iter().map(|control| control.image).collect(),
+        concept_image: read("--concept-image", &arguments.concept_image)?,
+        controls: controls(arguments, service.control_conditions())?
+            .into_iter()
+            .map(|control| control.image)
+            .collect(),
         image_prompts: image_prompts(arguments)?.into_iter().map(|prompt| prompt.image).collect(),
         image_reader: service.image_reader().map(str::to_owned),
     };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use skiagraph_engine::control::{ControlKind, read_picture};
 use skiagraph_engine::dicom::Frame;
 use skiagraph_engine::noise::SchedulerConfig;
@@ -21,12 +21,43 @@ pub(super) fn scheduler(name: &str, service: &Service) -> anyhow::Result<Schedul
     config.map_err(|cause| anyhow!("--scheduler: {name}: {cause}"))
 }
 
-pub(super) fn controls(arguments: &Arguments) -> anyhow::Result<Vec<Control>> {
-    arguments.control.iter().enumerate().map(|(network, text)| control(network, text)).collect()
+/// The controls of the options, for networks that were taught the conditions `taught`.
+pub(super) fn controls(
+    arguments: &Arguments,
+    taught: &[Option<String>],
+) -> anyhow::Result<Vec<Control>> {
+    let parsed = arguments.control.iter().map(|text| control(text));
+    let (kinds, mut controls): (Vec<_>, Vec<_>) =
+        parsed.collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip();
+    for (control, network) in controls.iter_mut().zip(networks(&kinds, taught)?) {
+        control.network = network;
+    }
+    Ok(controls)
+}
+
+/// Which network each control goes to: the first that was taught its kind and has no other control yet, or,
+/// where none says so, the n-th.
+fn networks(kinds: &[ControlKind], taught: &[Option<String>]) -> anyhow::Result<Vec<usize>> {
+    let mut given = Vec::new();
+    for (index, kind) in kinds.iter().enumerate() {
+        let says = |network: &usize| taught[*network].as_deref() == Some(kind.word());
+        let fits = (0..taught.len()).find(|network| says(network) && !given.contains(network));
+        let network = match (fits, taught.get(index)) {
+            (Some(network), _) => network,
+            (None, Some(Some(other))) if *kind != ControlKind::Ready => bail!(
+                "--control: no network is left that was taught {}; network {index} was taught {other}",
+                kind.word()
+            ),
+            // A network that is not there is told of with the request.
+            (None, _) => index,
+        };
+        given.push(network);
+    }
+    Ok(given)
 }
 
 /// `kind=file`, with a weight after a colon, and the range of its steps after an at sign.
-pub(super) fn control(network: usize, text: &str) -> anyhow::Result<Control> {
+fn control(text: &str) -> anyhow::Result<(ControlKind, Control)> {
     let (kind, rest) = text.split_once('=').context("--control: must be KIND=FILE")?;
     let kind = ControlKind::parse(kind).with_context(|| {
         let words = ControlKind::ALL.map(ControlKind::word).join(", ");
@@ -46,7 +77,7 @@ pub(super) fn control(network: usize, text: &str) -> anyhow::Result<Control> {
         _ => (rest, 1.0, 0.0, 1.0),
     };
     let image = kind.condition(&picture("--control", Path::new(file))?);
-    Ok(Control { network, image, weight, start, end })
+    Ok((kind, Control { network: 0, image, weight, start, end }))
 }
 
 /// `file`, with a scale after a colon.
@@ -93,13 +124,19 @@ pub(super) fn finding(text: &str) -> DescribedFinding {
     DescribedFinding { finding, place: given(place), severity: given(severity), weight: None }
 }
 
+/// Adapters and concepts, in the order of the options.
+pub(super) fn adapters(arguments: &Arguments) -> anyhow::Result<Vec<AdapterRef>> {
+    let loras = arguments.lora.iter().map(|text| adapter("--lora", text));
+    loras.chain(arguments.concept.iter().map(|text| adapter("--concept", text))).collect()
+}
+
 /// `path:scale`, or a path alone, which acts as it was trained.
-pub(super) fn adapter(text: &str) -> anyhow::Result<AdapterRef> {
+pub(super) fn adapter(option: &str, text: &str) -> anyhow::Result<AdapterRef> {
     let (path, scale) = match text.rsplit_once(':') {
         // A name may hold a colon.
         Some(_) if Path::new(text).exists() => (text, 1.0),
         Some((path, scale)) => {
-            (path, scale.parse().with_context(|| format!("--lora: {scale} is no number"))?)
+            (path, scale.parse().with_context(|| format!("{option}: {scale} is no number"))?)
         }
         None => (text, 1.0),
     };
@@ -123,4 +160,27 @@ pub(super) fn pair(text: &str) -> Result<(u32, u32), String> {
         .split_once(['x', ','])
         .and_then(|(one, two)| Some((one.trim().parse().ok()?, two.trim().parse().ok()?)));
     numbers.ok_or_else(|| "must be two whole numbers, such as 1024x1024 or 0,64".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_control_goes_to_the_network_that_was_taught_its_kind() {
+        use ControlKind::{Edges, Mask, Ready};
+        let taught = |words: &[&str]| -> Vec<Option<String>> {
+            words.iter().map(|word| (!word.is_empty()).then(|| (*word).to_owned())).collect()
+        };
+        let both = taught(&["mask", "edges"]);
+        assert_eq!(networks(&[Edges], &both).unwrap(), [1]);
+        assert_eq!(networks(&[Edges, Mask], &both).unwrap(), [1, 0]);
+        assert_eq!(networks(&[Ready], &both).unwrap(), [0]);
+        let error = networks(&[Edges], &taught(&["mask"])).unwrap_err().to_string();
+        assert!(error.contains("taught edges") && error.contains("taught mask"), "{error}");
+        assert_eq!(networks(&[Edges, Mask], &taught(&["", ""])).unwrap(), [0, 1]);
+        assert_eq!(networks(&[Edges, Mask], &[]).unwrap(), [0, 1]);
+        assert_eq!(networks(&[Edges, Edges], &taught(&["edges", ""])).unwrap(), [0, 1]);
+    }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::data::{Dataset, Images, Split};
+use crate::data::Images;
 use crate::model::Bundle;
 
 fn start(config: &TrainConfig) -> Result<TrainSummary, TrainError> {
