@@ -1,13 +1,17 @@
 //! The card of an adapter: without one it does not load.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+use super::error::AdapterError;
 
 /// What an adapter is and which model it fits (`card.json` beside its weights).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AdapterCard {
     /// The adapter's name, as people choose it.
     pub name: String,
-    /// `lora`.
+    /// `lora`, `dora`, `loha`, `lokr`, `prefix` or `textual_inversion`.
     pub method: String,
     /// Name of the model that it was trained on.
     pub base_model: String,
@@ -25,4 +29,20 @@ pub struct AdapterCard {
     pub validation_loss_before: f32,
     /// The same after training.
     pub validation_loss_after: f32,
+}
+
+impl AdapterCard {
+    /// Whether what lies at `path` was trained on the model whose weights have the hash `base_sha256`; a card
+    /// without a hash fits every model.
+    ///
+    /// # Errors
+    /// [`AdapterError::WrongBase`] where it was not.
+    pub(super) fn check_base(&self, path: &Path, base_sha256: &str) -> Result<(), AdapterError> {
+        if self.base_sha256.is_empty() || self.base_sha256 == base_sha256 {
+            return Ok(());
+        }
+        let cause =
+            format!("was trained on {} with other weights than this model's", self.base_model);
+        Err(AdapterError::WrongBase { path: path.to_owned(), cause })
+    }
 }

@@ -8,29 +8,35 @@ mod attach;
 mod card;
 mod change;
 mod config;
+mod dora;
 mod embedding;
 mod error;
 mod fit;
+mod fresh;
 mod header;
 mod image_projection;
 mod ip;
 mod kohya;
-mod lora;
 mod names;
+mod prefix;
 mod read;
 mod save;
 mod summary;
 mod tensors;
+mod trained;
 
 #[cfg(test)]
 mod tests;
 
 pub use attach::{Networks, attach};
 pub use card::AdapterCard;
+pub use config::Patterns;
 pub use embedding::Embedding;
 pub use error::AdapterError;
+pub use fresh::{AdaptedLayer, AdapterConfig, Method};
 pub use ip::{ImagePrompts, IpAdapter};
-pub use lora::LoraConfig;
 pub use names::{Component, Form};
+pub use prefix::{Prefix, before_text};
 pub use read::{Adapter, STRONGEST_SCALE, weights_sha256};
 pub use summary::{Summary, summarise};
+pub use trained::attach_trainable;

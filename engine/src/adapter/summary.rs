@@ -9,6 +9,7 @@ use super::embedding::{Embedding, FILE};
 use super::error::AdapterError;
 use super::ip::{ImagePrompts, describe};
 use super::names::Form;
+use super::prefix::Prefix;
 use super::read::{Adapter, stem};
 use crate::model::sha256_file;
 
@@ -18,13 +19,13 @@ pub struct Summary {
     /// Its name.
     pub name: String,
     /// `lora`, `loha`, `lokr`, each with `+dora` where layers have magnitudes, several with commas; or
-    /// `textual_inversion`; or `ip_adapter`, `ip_adapter_plus`, `ip_adapter_full`, `ip_adapter_faceid`.
+    /// `textual_inversion`; or `prefix`; or `ip_adapter`, `ip_adapter_plus`, `ip_adapter_full`, `ip_adapter_faceid`.
     pub kind: String,
     /// The form on disk; none for embeddings and IP-Adapters.
     pub form: Option<Form>,
     /// The smallest and the largest rank, where layers have one.
     pub ranks: Option<(usize, usize)>,
-    /// Layers by network; for embeddings, the width of the vectors by network.
+    /// Layers by network; for embeddings and prefixes, the width of the vectors by network.
     pub layers: BTreeMap<&'static str, usize>,
     /// Of an IP-Adapter: for what it makes which tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,11 +71,26 @@ impl Adapter {
     }
 }
 
-/// What lies at `path`: an adapter, an embedding, or an IP-Adapter.
+/// What lies at `path`: an adapter, a prefix, an embedding, or an IP-Adapter.
 ///
 /// # Errors
 /// What [`Adapter::open`] says where it is none of them.
 pub fn summarise(path: &Path) -> Result<Summary, AdapterError> {
+    if Prefix::lies_in(path) {
+        let prefix = Prefix::open(path)?;
+        let card = prefix.card();
+        return Ok(Summary {
+            name: card.name.clone(),
+            kind: Prefix::METHOD.into(),
+            form: None,
+            ranks: None,
+            layers: [("text_encoder", prefix.width())].into(),
+            image_prompts: None,
+            base_model: Some(card.base_model.clone()),
+            base_sha256: Some(card.base_sha256.clone()),
+            weights_sha256: prefix.sha256().to_owned(),
+        });
+    }
     let error = match Adapter::open(path) {
         Ok(adapter) => return Ok(adapter.summary()),
         Err(error) => error,

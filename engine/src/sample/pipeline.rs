@@ -10,7 +10,7 @@ use super::image_prompt::ImageReader;
 use super::options::SamplingOptions;
 use super::request::{LONGEST_SIDE, Request};
 use super::text::{Said, TextReader, Texts};
-use crate::adapter::{Adapter, AdapterError, Embedding, Networks, attach};
+use crate::adapter::{Adapter, AdapterError, Embedding, Networks, Prefix, attach, before_text};
 use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, Part, Unet, Vae};
 use crate::nn::{ImageContext, Weights, timestep_embedding};
@@ -39,6 +39,8 @@ pub struct Pipeline {
     controls: Vec<ControlNetwork>,
     control_hashes: Vec<String>,
     image_reader: Option<ImageReader>,
+    /// `[n, width]`, before the text of every prompt.
+    before: Option<Tensor>,
     scheduler: SchedulerConfig,
     image_size: usize,
     device: Device,
@@ -57,6 +59,7 @@ impl Pipeline {
             controls: Vec::new(),
             control_hashes: Vec::new(),
             image_reader: None,
+            before: None,
             scheduler: bundle.scheduler()?,
             image_size: bundle.card().image_size,
             device: device.clone(),
@@ -250,6 +253,25 @@ impl Pipeline {
         attach(&self.networks(), adapters, merged)
     }
 
+    /// Puts the vectors of `prefixes`, each times its scale, before the text of every prompt and of what it leads
+    /// away from, in place of those before; one at a scale of 0 is left out.
+    ///
+    /// # Errors
+    /// [`AdapterError::WrongBase`] where a prefix is of another width.
+    pub fn put_before(
+        &mut self,
+        prefixes: &[(&Prefix, f32)],
+    ) -> std::result::Result<(), AdapterError> {
+        let width = self.unet.config().context_width();
+        let mut all = Vec::new();
+        for (prefix, scale) in prefixes.iter().filter(|(_, scale)| *scale != 0.0) {
+            prefix.check_width(width)?;
+            all.push((prefix.vectors() * f64::from(*scale))?.to_device(&self.device)?);
+        }
+        self.before = if all.is_empty() { None } else { Some(Tensor::cat(&all, 0)?) };
+        Ok(())
+    }
+
     /// Teaches the model the words of `embeddings` (textual inversion), in place of those before; the base
     /// stays loaded.
     ///
@@ -293,7 +315,10 @@ impl Pipeline {
     ) -> std::result::Result<Told, SampleError> {
         let images = self.images(request, twice)?;
         let guidance = self.taught(request.guidance_scale)?;
-        let Said { context, pooled } = self.texts.said(request, twice, &self.device)?;
+        let Said { mut context, pooled } = self.texts.said(request, twice, &self.device)?;
+        if let Some(vectors) = &self.before {
+            context = before_text(vectors, &context)?;
+        }
         let added = match pooled {
             Some(pooled) => {
                 let SamplingOptions { sizes, negative_sizes, .. } = &request.options;

@@ -1,11 +1,12 @@
 //! The thread that owns the device: requests take turns, the model stays loaded.
 
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::error::ServeError;
 use super::replay::{inputs, options_json, strength};
 use super::request::{GenerateRequest, GeneratedImage, Progress, open_embeddings};
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Prefix};
 use crate::device::CancelToken;
 use crate::dicom::{
     AdapterUse, EmbeddingUse, Frame, Provenance, SyntheticDescription, png_with_provenance,
@@ -52,8 +53,10 @@ fn answer(
     cancel: &CancelToken,
 ) -> Result<Vec<GeneratedImage>, ServeError> {
     let prompt = request.checked_sentence()?;
-    let used =
-        Used { adapters: adapt(bundle, pipeline, request)?, embeddings: learn(pipeline, request)? };
+    let used = Used {
+        adapters: adapt(bundle, pipeline, request)?,
+        embeddings: learn(bundle, pipeline, request)?,
+    };
     (0..request.count)
         .map(|image| {
             let order = Request {
@@ -92,35 +95,66 @@ struct Used {
     embeddings: Vec<EmbeddingUse>,
 }
 
-/// Puts the request's adapters on the model, in place of the last request's. Names them.
+/// What changes the model, read and held against it.
+enum Loaded {
+    Adapter(Adapter),
+    Prefix(Prefix),
+}
+
+impl Loaded {
+    fn open(path: &Path, bundle: &Bundle, pipeline: &Pipeline) -> Result<Self, ServeError> {
+        let base = &bundle.card().weights_sha256;
+        if Prefix::lies_in(path) {
+            let prefix = Prefix::open(path)?;
+            prefix.check(base)?;
+            return Ok(Self::Prefix(prefix));
+        }
+        let adapter = Adapter::open(path)?;
+        adapter.check(&pipeline.networks(), base)?;
+        Ok(Self::Adapter(adapter))
+    }
+
+    fn used(&self, scale: f32) -> AdapterUse {
+        let (name, sha256) = match self {
+            Self::Adapter(adapter) => (adapter.name(), adapter.sha256()),
+            Self::Prefix(prefix) => (prefix.card().name.as_str(), prefix.sha256()),
+        };
+        AdapterUse { name: name.to_owned(), sha256: sha256.to_owned(), scale }
+    }
+}
+
+/// Puts the request's adapters and prefixes on the model, in place of the last request's. Names them.
 fn adapt(
     bundle: &Bundle,
-    pipeline: &Pipeline,
+    pipeline: &mut Pipeline,
     request: &GenerateRequest,
 ) -> Result<Vec<AdapterUse>, ServeError> {
     let mut loaded = Vec::new();
     for wanted in &request.adapters {
-        let adapter = Adapter::open(&wanted.path)?;
-        adapter.check(&pipeline.networks(), &bundle.card().weights_sha256)?;
-        loaded.push((adapter, wanted.scale));
+        loaded.push((Loaded::open(&wanted.path, bundle, pipeline)?, wanted.scale));
     }
-    let on: Vec<(&Adapter, f32)> =
-        loaded.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
+    let (mut on, mut before) = (Vec::new(), Vec::new());
+    for (one, scale) in &loaded {
+        match one {
+            Loaded::Adapter(adapter) => on.push((adapter, *scale)),
+            Loaded::Prefix(prefix) => before.push((prefix, *scale)),
+        }
+    }
+    pipeline.put_before(&before)?;
     pipeline.adapt(&on, false)?;
-    let used = loaded.iter().map(|(adapter, scale)| AdapterUse {
-        name: adapter.name().to_owned(),
-        sha256: adapter.sha256().to_owned(),
-        scale: *scale,
-    });
-    Ok(used.collect())
+    Ok(loaded.iter().map(|(one, scale)| one.used(*scale)).collect())
 }
 
 /// Teaches the model the request's words, in place of the last request's. Names them.
 fn learn(
+    bundle: &Bundle,
     pipeline: &mut Pipeline,
     request: &GenerateRequest,
 ) -> Result<Vec<EmbeddingUse>, ServeError> {
     let loaded = open_embeddings(request)?;
+    for embedding in &loaded {
+        embedding.check(&bundle.card().weights_sha256)?;
+    }
     pipeline.learn(&loaded.iter().collect::<Vec<_>>())?;
     let used = loaded.iter().map(|embedding| EmbeddingUse {
         token: embedding.token().to_owned(),

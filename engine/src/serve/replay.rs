@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::ServeError;
 use super::request::{AdapterRef, EmbeddingRef, GenerateRequest};
-use crate::adapter::{Adapter, Embedding};
+use crate::adapter::{Embedding, weights_sha256};
 use crate::dicom::{ControlUse, EmbeddingUse, Frame, InputUse, SyntheticDescription};
 use crate::model::ModelCard;
 use crate::noise::SchedulerConfig;
@@ -63,7 +63,7 @@ pub fn replay(
     for used in &made.adapters {
         let mut found = None;
         for path in &given.adapters {
-            if Adapter::open(path)?.sha256() == used.sha256 {
+            if weights_sha256(path)? == used.sha256 {
                 found = Some(AdapterRef { path: path.clone(), scale: used.scale });
             }
         }

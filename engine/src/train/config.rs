@@ -5,6 +5,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
+use super::fine_tune::FineTuneConfig;
+use super::lora::LoraConfig;
+use super::prefix::PrefixConfig;
+use super::prior::PriorConfig;
+use super::search::SearchConfig;
+use super::textual_inversion::TextualInversionConfig;
 use crate::model::{ModelCard, UnetConfig, VaeConfig};
 use crate::noise::ScheduleConfig;
 
@@ -14,10 +20,14 @@ use crate::noise::ScheduleConfig;
 pub enum Task {
     /// The autoencoder between image and latent.
     Vae,
-    /// UNet and text encoder from the start.
+    /// UNet and text encoder from the start, or on from a whole model (`fine_tune`).
     Base,
-    /// A low-rank adapter of a frozen model.
+    /// An adapter of a frozen model's layers: LoRA, DoRA, LoHa or LoKr.
     Lora,
+    /// Vectors before the text that a frozen model is told.
+    Prefix,
+    /// A word that a frozen model lacks.
+    TextualInversion,
 }
 
 /// How the learning rate goes on after the warm-up.
@@ -56,7 +66,8 @@ pub struct TrainConfig {
     /// Name of what comes out.
     #[serde(default)]
     pub name: String,
-    /// The bundle to start from: for `base` one with an autoencoder, for `lora` a whole one.
+    /// The bundle to start from: for `base` one with an autoencoder, for all that start from a model a whole
+    /// one.
     #[serde(default)]
     pub model: PathBuf,
     /// Folder of the data set.
@@ -137,6 +148,24 @@ pub struct TrainConfig {
     /// The card of the model that `base` makes.
     #[serde(default)]
     pub card: Option<ModelCard>,
+    /// What the adapter of `lora` is made of, beside rank, α and targets.
+    #[serde(default)]
+    pub lora: Option<LoraConfig>,
+    /// The size of the prefix that `prefix` trains.
+    #[serde(default)]
+    pub prefix: Option<PrefixConfig>,
+    /// The word that `textual_inversion` learns.
+    #[serde(default)]
+    pub textual_inversion: Option<TextualInversionConfig>,
+    /// That `base` starts from a whole model.
+    #[serde(default)]
+    pub fine_tune: Option<FineTuneConfig>,
+    /// What the model should still make of a class, for all that start from a whole model.
+    #[serde(default)]
+    pub prior: Option<PriorConfig>,
+    /// How `search lora` finds layers and ranks.
+    #[serde(default)]
+    pub search: Option<SearchConfig>,
 }
 
 mod defaults {
@@ -220,6 +249,12 @@ impl TrainConfig {
             text: None,
             schedule: ScheduleConfig::default(),
             card: None,
+            lora: None,
+            prefix: None,
+            textual_inversion: None,
+            fine_tune: None,
+            prior: None,
+            search: None,
         }
     }
 
@@ -268,6 +303,15 @@ impl TrainConfig {
         check(self.validation_samples > 0, "validation_samples", "must lie above 0")?;
         check(self.checkpoint_every > 0, "checkpoint_every", "must lie above 0")?;
         check(self.keep_checkpoints > 0, "keep_checkpoints", "must lie above 0")?;
+        if let Some(prior) = &self.prior {
+            let whole = match self.task {
+                Task::Vae => false,
+                Task::Base => self.fine_tune.is_some(),
+                Task::Lora | Task::Prefix | Task::TextualInversion => true,
+            };
+            check(whole, "prior", "needs a whole model to start from, whose images it keeps")?;
+            prior.validate()?;
+        }
         match self.task {
             Task::Vae => {
                 check(self.vae.is_some(), "vae", "the sizes of the autoencoder are missing")?;
@@ -277,6 +321,7 @@ impl TrainConfig {
                     "must lie between 16 and 2048",
                 )?;
             }
+            Task::Base if self.fine_tune.is_some() => {}
             Task::Base => {
                 check(self.unet.is_some(), "unet", "the sizes of the UNet are missing")?;
                 check(self.text.is_some(), "text", "the sizes of the text encoder are missing")?;
@@ -293,6 +338,13 @@ impl TrainConfig {
                     "must lie above 0 and at most at 1024",
                 )?;
                 check(!self.targets.is_empty(), "targets", "no layer is named")?;
+                self.lora.as_ref().map_or(Ok(()), LoraConfig::validate)?;
+            }
+            Task::Prefix => self.prefix.as_ref().map_or(Ok(()), PrefixConfig::validate)?,
+            Task::TextualInversion => {
+                let own = self.textual_inversion.as_ref();
+                check(own.is_some(), "textual_inversion", "the word to learn is missing")?;
+                own.map_or(Ok(()), TextualInversionConfig::validate)?;
             }
         }
         Ok(())

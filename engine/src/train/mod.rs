@@ -10,10 +10,16 @@ mod diffusion;
 mod draw;
 mod error;
 mod event;
+mod fine_tune;
 mod lora;
+mod prefix;
+mod prior;
 mod run;
+mod search;
+mod textual_inversion;
 mod trainee;
 mod vae;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -21,4 +27,10 @@ mod tests;
 pub use config::{RateSchedule, Task, TextSizes, TrainConfig};
 pub use error::TrainError;
 pub use event::{TrainEvent, TrainSummary};
+pub use fine_tune::FineTuneConfig;
+pub use lora::{LoraConfig, Targets};
+pub use prefix::PrefixConfig;
+pub use prior::PriorConfig;
 pub use run::{has_checkpoint, run};
+pub use search::{AdapterCost, FoundLayer, HeldOut, Measure, SearchConfig, SearchReport, search};
+pub use textual_inversion::TextualInversionConfig;
