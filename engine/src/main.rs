@@ -45,6 +45,8 @@ enum Command {
     Generate(Box<commands::generate::Arguments>),
     /// Train a part of a model, or an adapter.
     Train(commands::train::Arguments),
+    /// Search for what to train, within a budget.
+    Search(commands::search::Arguments),
     /// Write down a spoken request, and what it asks for.
     Transcribe(commands::transcribe::Arguments),
     /// Time the engine's work on this machine, and see where the time goes.
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Model(command) => commands::model::run(command, &output),
         Command::Generate(arguments) => done(commands::generate::run(&arguments, device, &output)),
         Command::Train(arguments) => done(commands::train::run(&arguments, device, &output)),
+        Command::Search(arguments) => done(commands::search::run(&arguments, device, &output)),
         Command::Transcribe(arguments) => {
             done(commands::transcribe::run(&arguments, device, &output))
         }

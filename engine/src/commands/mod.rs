@@ -8,6 +8,7 @@ pub(crate) mod dicom;
 pub(crate) mod generate;
 pub(crate) mod model;
 mod output;
+pub(crate) mod search;
 pub(crate) mod train;
 pub(crate) mod transcribe;
 
