@@ -216,8 +216,14 @@ impl Adapter {
             if !same {
                 return Err(fault(format!("{name} is of another kind or rank in the adapter")));
             }
-            for (to, from) in to.into_iter().zip(from) {
-                let value = from.reshape(to.shape())?.to_dtype(to.dtype())?;
+            // What stands first is a factor of every product: with it the change is as strong as it was, whatever
+            // α and rank the other was scaled by.
+            let ratio = other.scale() / change.scale();
+            for (index, (to, from)) in to.into_iter().zip(from).enumerate() {
+                let mut value = from.reshape(to.shape())?.to_dtype(to.dtype())?;
+                if index == 0 && ratio.to_bits() != 1f64.to_bits() {
+                    value = (value * ratio)?;
+                }
                 moves.push((Var::from_tensor(to)?, value.to_device(to.device())?));
             }
         }

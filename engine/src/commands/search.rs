@@ -80,13 +80,9 @@ pub(crate) fn run(
         report.held_out.supernet,
         report.held_out.kept,
     );
-    for (loss, what) in
-        [(report.held_out.trained, "trained on"), (report.held_out.uniform, "one rank everywhere")]
-    {
-        if let Some(loss) = loss {
-            words.push_str(&format!(", {loss:.5} {what}"));
-        }
-    }
-    words.push_str(&format!("\n{}", report.config.display()));
+    let more = [(report.held_out.trained, "trained on"), (report.held_out.uniform, "one rank")];
+    let more = more.into_iter().filter_map(|(loss, what)| Some(format!(", {:.5} {what}", loss?)));
+    words.extend(more);
+    words.extend(["\n".to_owned(), report.config.display().to_string()]);
     output.result("report", &report, &words)
 }

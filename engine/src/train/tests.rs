@@ -69,7 +69,7 @@ impl Desk {
             textual_inversion: Some(TextualInversionConfig {
                 token: "<shade>".into(),
                 vectors: 2,
-                initial: "pneumonia".into(),
+                initial: "chest radiograph".into(),
                 template: "{token} {caption}".into(),
             }),
             ..TrainConfig::new(task, self.dataset.clone(), self.at(out), 6)
