@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use skiagraph_engine::adapter::{Adapter, Component, Embedding, Form, Networks, attach};
+use skiagraph_engine::adapter::{
+    Adapter, AdapterCard, AdapterConfig, Component, Embedding, Form, Method, Networks, Patterns,
+    attach, attach_trainable,
+};
 use skiagraph_engine::model::{Bundle, Part, TextEncoder, Unet};
 use skiagraph_engine::nn::{Conv2d, Linear, Weights, to_planes};
 use skiagraph_engine::sample::{Pipeline, Request, Seeded, render};
@@ -115,6 +118,75 @@ fn folders_of_peft_and_files_of_lycoris_act_as_in_peft() {
     ];
     for (name, golden) in cases {
         model.check(golden, &[(&Adapter::open(&file(name)).unwrap(), 1.0)]);
+    }
+}
+
+/// In training every kind acts beside the base, its factors asked anew in every step.
+#[test]
+fn what_is_trained_acts_as_in_peft() {
+    let model = Model::open();
+    for name in ["peft", "peft_dora", "loha", "loha_flat", "lokr", "lokr_flat"] {
+        let adapter = Adapter::open(&file(name)).unwrap();
+        attach_trainable(&model.networks(), &adapter).unwrap();
+        model.golden.check("trained", &format!("{name}.unet"), &model.unet(), TOLERANCE);
+    }
+}
+
+/// A fresh adapter has the keys and shapes that peft gives one of the same configuration, the maker's.
+#[test]
+fn a_fresh_adapter_has_pefts_shapes() {
+    let model = Model::open();
+    let with = |more: &[&'static str]| [&["to_q", "to_k", "to_v", "to_out.0"], more].concat();
+    let pairs = |pairs: &[(&str, usize)]| {
+        Patterns(pairs.iter().map(|(pattern, rank)| ((*pattern).to_owned(), *rank)).collect())
+    };
+    let convolutions = ["to_q", "to_v", "conv1", "proj_in", "conv_shortcut", "to_out.0"];
+    let cases = [
+        (
+            "peft",
+            AdapterConfig {
+                rank_stabilised: true,
+                rank_pattern: pairs(&[("attn2.to_k", 2), ("up_blocks.*.conv1", 3)]),
+                ..AdapterConfig::lora(4, 6.0, &with(&["conv1", "proj_out"]))
+            },
+        ),
+        (
+            "peft_dora",
+            AdapterConfig {
+                method: Method::Dora,
+                ..AdapterConfig::lora(3, 2.0, &with(&["conv1", "proj_in"]))
+            },
+        ),
+        (
+            "loha_flat",
+            AdapterConfig {
+                method: Method::Loha,
+                ..AdapterConfig::lora(3, 2.0, &["conv1", "to_k"])
+            },
+        ),
+        (
+            "lokr_flat",
+            AdapterConfig { method: Method::Lokr, ..AdapterConfig::lora(2, 3.0, &convolutions) },
+        ),
+    ];
+    for (name, config) in cases {
+        let (fresh, _) = config.fresh(&model.networks(), 1, &Device::Cpu).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        fresh.save_trained(folder.path(), &AdapterCard::default()).unwrap();
+        let shapes = |folder: &Path| {
+            let path = folder.join("adapter_model.safetensors");
+            let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+            let mut shapes: Vec<_> =
+                tensors.into_iter().map(|(key, value)| (key, value.dims().to_vec())).collect();
+            shapes.sort();
+            shapes
+        };
+        let (ours, theirs) = (shapes(folder.path()), shapes(&file(name)));
+        assert!(!theirs.is_empty());
+        for (our, their) in ours.iter().zip(&theirs) {
+            assert_eq!(our, their, "{name}");
+        }
+        assert_eq!(ours.len(), theirs.len(), "{name}");
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use candle_core::{DType, Result, Tensor};
 
 use super::change::{Change, Factors};
-use super::config::ends_in;
 use super::error::AdapterError;
 use super::names::{Component, bare};
 use super::read::{Adapter, list};
@@ -31,7 +30,7 @@ impl<'a> Networks<'a> {
         Self { unet, text_encoder: None, text_encoder_2: None }
     }
 
-    fn get(&self, component: Component) -> Option<&'a Weights> {
+    pub(super) fn get(&self, component: Component) -> Option<&'a Weights> {
         match component {
             Component::Unet => Some(self.unet),
             Component::TextEncoder => self.text_encoder,
@@ -40,7 +39,7 @@ impl<'a> Networks<'a> {
     }
 
     /// The slots of a network by their paths; none where the model has no such network.
-    fn slots(&self, component: Component) -> BTreeMap<String, DeltaSlot> {
+    pub(super) fn slots(&self, component: Component) -> BTreeMap<String, DeltaSlot> {
         let slots = self.get(component).map(Weights::slots).unwrap_or_default();
         slots.into_iter().map(|(path, slot)| (bare(&path).to_owned(), slot)).collect()
     }
@@ -56,7 +55,7 @@ fn layers_per_block(slots: &BTreeMap<String, DeltaSlot>) -> usize {
 }
 
 /// Changes of one network's layers, by their paths in it.
-type Fitted<'a> = BTreeMap<String, &'a Change>;
+pub(super) type Fitted<'a> = BTreeMap<String, &'a Change>;
 
 impl Adapter {
     /// Whether the adapter is one of this model: by the hash of the base where its card names one, and
@@ -69,13 +68,8 @@ impl Adapter {
         networks: &Networks,
         base_sha256: &str,
     ) -> std::result::Result<(), AdapterError> {
-        if let Some(card) = &self.card
-            && !card.base_sha256.is_empty()
-            && card.base_sha256 != base_sha256
-        {
-            let model = &card.base_model;
-            let cause = format!("was trained on {model} with other weights than this model's");
-            return Err(AdapterError::WrongBase { path: self.path.clone(), cause });
+        if let Some(card) = &self.card {
+            card.check_base(&self.path, base_sha256)?;
         }
         for component in Component::ALL {
             self.fit(component, &networks.slots(component))?;
@@ -83,7 +77,7 @@ impl Adapter {
         Ok(())
     }
 
-    fn fit(
+    pub(super) fn fit(
         &self,
         component: Component,
         slots: &BTreeMap<String, DeltaSlot>,
@@ -217,7 +211,8 @@ impl Plan {
     }
 }
 
-fn low_rank(base: &Base, change: &Change, scale: f64) -> Result<Option<Arc<dyn Delta>>> {
+/// The delta of a change of plain low rank; `None` for any other.
+pub(super) fn low_rank(base: &Base, change: &Change, scale: f64) -> Result<Option<Arc<dyn Delta>>> {
     let Some((down, up)) = change.low_rank(base.weight.dims())? else {
         return Ok(None);
     };
@@ -244,7 +239,7 @@ struct LinearDelta {
 
 impl Delta for LinearDelta {
     /// `[…, in]` to `[…, out]`: scale · x downᵀ upᵀ.
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, _y: &Tensor) -> Result<Tensor> {
         let (down, up) = (self.down.to_dtype(x.dtype())?, self.up.to_dtype(x.dtype())?);
         kernel::linear(&(kernel::linear(x, &down, None)? * self.scale)?, &up, None)
     }
@@ -261,22 +256,9 @@ struct ConvolutionDelta {
 
 impl Delta for ConvolutionDelta {
     /// `[batch, h, w, in]` to `[batch, h', w', out]`.
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, _y: &Tensor) -> Result<Tensor> {
         let (down, up) = (self.down.to_dtype(x.dtype())?, self.up.to_dtype(x.dtype())?);
         let y = (kernel::conv2d(x, &down, None, self.convolution)? * self.scale)?;
         kernel::conv2d(&y, &up, None, Convolution { stride: 1, padding: 0 })
     }
-}
-
-/// The linear layers of a network whose paths end in one of `targets`, with their weights' shapes
-/// `[out, in]`.
-pub(super) fn linear_layers(network: &Weights, targets: &[String]) -> Vec<(String, usize, usize)> {
-    let slots = network.slots().into_iter();
-    slots
-        .filter(|(path, _)| targets.iter().any(|target| ends_in(path, target)))
-        .filter_map(|(path, slot)| {
-            let [output, input] = *slot.base().weight.dims() else { return None };
-            Some((path, output, input))
-        })
-        .collect()
 }

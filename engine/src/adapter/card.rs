@@ -1,15 +1,18 @@
 //! The card of an adapter: without one it does not load.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use super::error::AdapterError;
 
 /// What an adapter is and which model it fits (`card.json` beside its weights).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AdapterCard {
     /// The adapter's name, as people choose it.
     pub name: String,
-    /// `lora` or `concept`.
+    /// `lora`, `dora`, `loha`, `lokr`, `prefix`, `textual_inversion` or `concept`.
     pub method: String,
     /// Name of the model that it was trained on.
     pub base_model: String,
@@ -30,4 +33,20 @@ pub struct AdapterCard {
     /// Measured figures, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub figures: BTreeMap<String, f64>,
+}
+
+impl AdapterCard {
+    /// Whether what lies at `path` was trained on the model whose weights have the hash `base_sha256`; a card
+    /// without a hash fits every model.
+    ///
+    /// # Errors
+    /// [`AdapterError::WrongBase`] where it was not.
+    pub(super) fn check_base(&self, path: &Path, base_sha256: &str) -> Result<(), AdapterError> {
+        if self.base_sha256.is_empty() || self.base_sha256 == base_sha256 {
+            return Ok(());
+        }
+        let cause =
+            format!("was trained on {} with other weights than this model's", self.base_model);
+        Err(AdapterError::WrongBase { path: path.to_owned(), cause })
+    }
 }

@@ -232,7 +232,7 @@ impl Change {
 
 impl Matrix {
     /// `[out, in]` or `[out, in, …]`, in single precision.
-    fn dense(&self) -> Result<Tensor> {
+    pub(super) fn dense(&self) -> Result<Tensor> {
         match self {
             Self::Whole(whole) => single(whole),
             Self::Product(a, b) => single(a)?.matmul(&single(b)?),

@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::error::AdapterError;
 
-/// Values by patterns of paths, in the order in which they stand: the first that matches counts.
+/// Values by patterns of paths, in the order in which they stand: the first that matches counts. A pattern
+/// is a path or its end from some step on, with `.*` for any letters, `^` for the path's beginning.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Patterns<T>(pub(super) Vec<(String, T)>);
+pub struct Patterns<T>(pub Vec<(String, T)>);
 
 impl<T> Default for Patterns<T> {
     fn default() -> Self {
@@ -25,8 +26,17 @@ impl<T> Patterns<T> {
 }
 
 impl<T: Copy> Patterns<T> {
-    fn get(&self, path: &str) -> Option<T> {
+    pub(super) fn get(&self, path: &str) -> Option<T> {
         self.0.iter().find(|(pattern, _)| matches(pattern, path)).map(|(_, value)| *value)
+    }
+
+    /// The first pattern that matches none of `paths`.
+    pub(super) fn unmatched<'a, P: Iterator<Item = &'a str>>(
+        &self,
+        paths: impl Fn() -> P,
+    ) -> Option<&str> {
+        let idle = |pattern: &str| !paths().any(|path| matches(pattern, path));
+        self.0.iter().map(|(pattern, _)| pattern.as_str()).find(|pattern| idle(pattern))
     }
 }
 

@@ -1,14 +1,15 @@
 //! Words with embeddings of their own: textual inversion (Gal et al., arXiv 2208.01618).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Tensor};
 
+use super::card::AdapterCard;
 use super::error::AdapterError;
 use super::names::Component;
-use super::read::{factor, only_safetensors, stem};
-use crate::model::{ModelError, TextEncoder, sha256_file};
+use super::read::{CARD, card_path, factor, only_safetensors, stem};
+use crate::model::{ModelError, TextEncoder, read_json, save_weights, sha256_file, write_json};
 
 /// Vectors of one word, at most: it must fit between start and end of CLIP's window.
 const MOST_VECTORS: usize = 75;
@@ -22,9 +23,14 @@ pub struct Embedding {
     /// `[vectors, width]`
     vectors_by_encoder: BTreeMap<Component, Tensor>,
     sha256: String,
+    /// Its file, and the card beside it, which foreign embeddings lack.
+    card: Option<(PathBuf, AdapterCard)>,
 }
 
 impl Embedding {
+    /// Its name on cards.
+    pub const METHOD: &str = "textual_inversion";
+
     /// Reads a `.safetensors` file of diffusers (one tensor, under the word), of AUTOMATIC1111
     /// (`emb_params`; the word is the file's name), or one for SDXL (`clip_l` and `clip_g`), or a folder
     /// with `learned_embeds.safetensors`. `token` is the word in place of the file's.
@@ -80,7 +86,37 @@ impl Embedding {
         {
             return Err(fault(&"its word must not be empty, nor hold a space").into());
         }
-        Ok(Self { token, vectors_by_encoder, sha256: sha256_file(&file_path)? })
+        let card = match card_path(path).filter(|card| card.is_file()) {
+            Some(card) => Some((file_path.clone(), read_json(&card)?)),
+            None => None,
+        };
+        Ok(Self { token, vectors_by_encoder, sha256: sha256_file(&file_path)?, card })
+    }
+
+    /// Writes a word's `vectors` `[vectors, width]` and its card into the folder `folder`, as diffusers writes
+    /// them and AUTOMATIC1111's web interface reads them.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn save(
+        folder: &Path,
+        token: &str,
+        vectors: &Tensor,
+        card: &AdapterCard,
+    ) -> Result<(), AdapterError> {
+        let tensors = [(token.to_owned(), vectors.detach())].into();
+        save_weights(&folder.join(FILE), &tensors, DType::F32)?;
+        // The card comes last: a folder that was left half-written has none.
+        Ok(write_json(&folder.join(CARD), card)?)
+    }
+
+    /// Whether the word was learned by the model whose weights have the hash `base_sha256`; one without a card
+    /// may be any model's.
+    ///
+    /// # Errors
+    /// [`AdapterError::WrongBase`] where it was another's.
+    pub fn check(&self, base_sha256: &str) -> Result<(), AdapterError> {
+        self.card.as_ref().map_or(Ok(()), |(path, card)| card.check_base(path, base_sha256))
     }
 
     /// The word.

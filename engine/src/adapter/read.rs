@@ -11,10 +11,12 @@ use super::card::AdapterCard;
 use super::change::{Change, Factors, Parts};
 use super::concept::Concept;
 use super::config::PeftConfig;
+use super::embedding::FILE as EMBEDDING;
 use super::error::AdapterError;
 use super::header::metadata;
 use super::ip::is_part;
 use super::names::{Component, Form, Parameter, Place, bare, parse};
+use super::prefix::{Prefix, hash_in};
 use crate::kernel::{Fault, map_weights};
 use crate::model::{ModelError, read_json, sha256_file};
 
@@ -102,14 +104,17 @@ impl Adapter {
     }
 }
 
-/// SHA-256 of the weights of the adapter or concept at `path`, as [`Adapter::sha256`] gives it, without reading
-/// it.
+/// SHA-256 of the weights of the adapter, prefix or concept at `path`, as [`Adapter::sha256`] and
+/// [`Prefix::sha256`] give it, without reading it.
 ///
 /// # Errors
 /// Where no adapter lies there.
 pub fn weights_sha256(path: &Path) -> Result<String, AdapterError> {
     if Concept::lies_in(path) {
         return Ok(sha256_file(&Concept::weights_file(path))?);
+    }
+    if Prefix::lies_in(path) {
+        return hash_in(path);
     }
     hash(&sources(path)?)
 }
@@ -137,7 +142,7 @@ pub(super) fn card_path(path: &Path) -> Option<PathBuf> {
     }
     let name = path.file_name()?.to_str()?;
     Some(match name {
-        PEFT_WEIGHTS | DIFFUSERS_WEIGHTS => path.with_file_name(CARD),
+        PEFT_WEIGHTS | DIFFUSERS_WEIGHTS | EMBEDDING => path.with_file_name(CARD),
         _ => path.with_extension(CARD),
     })
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::change::{Change, Factors};
 use super::config::{Patterns, PeftConfig};
 use super::error::AdapterError;
-use super::lora::PREFIX;
+use super::fresh::PREFIX;
 use super::names::{Component, Form, Place, bare};
 use super::read::{
     Adapter, CARD, DIFFUSERS_WEIGHTS, METADATA, PEFT_CONFIG, PEFT_WEIGHTS, card_path,
@@ -64,26 +64,12 @@ impl Adapter {
             }
             (Form::Diffusers, false) => {
                 let (tensors, metadata) = self.diffusers()?;
-                self.save_folder(out, |folder| {
-                    write_tensors(&folder.join(DIFFUSERS_WEIGHTS), &tensors, Some(&metadata))
+                Self::save_folder(out, |folder| {
+                    write_tensors(&folder.join(DIFFUSERS_WEIGHTS), &tensors, Some(&metadata))?;
+                    self.write_card(folder)
                 })
             }
-            (Form::Peft, false) => {
-                let parts = self.peft()?;
-                self.save_folder(out, |folder| {
-                    for (component, (tensors, config)) in &parts {
-                        let inner = match component {
-                            Some(component) => folder.join(component.folder()),
-                            None => folder.to_owned(),
-                        };
-                        std::fs::create_dir_all(&inner)
-                            .map_err(|cause| ModelError::file(&inner, cause))?;
-                        write_tensors(&inner.join(PEFT_WEIGHTS), tensors, None)?;
-                        write_json(&inner.join(PEFT_CONFIG), config)?;
-                    }
-                    Ok(())
-                })
-            }
+            (Form::Peft, false) => Self::save_folder(out, |folder| self.write_peft(folder)),
         }
     }
 
@@ -101,16 +87,34 @@ impl Adapter {
     }
 
     fn save_folder(
-        &self,
         out: &Path,
         write: impl FnOnce(&Path) -> Result<(), AdapterError>,
     ) -> Result<(), AdapterError> {
         let pending = PendingFolder::beside(out).map_err(|cause| ModelError::file(out, cause))?;
         write(pending.path())?;
-        if let Some(card) = &self.card {
-            write_json(&pending.path().join(CARD), card)?;
-        }
         Ok(pending.publish().map_err(|cause| ModelError::file(out, cause))?)
+    }
+
+    fn write_card(&self, folder: &Path) -> Result<(), AdapterError> {
+        match &self.card {
+            Some(card) => Ok(write_json(&folder.join(CARD), card)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes PEFT's files, and the card, into the folder `folder`.
+    pub(super) fn write_peft(&self, folder: &Path) -> Result<(), AdapterError> {
+        for (component, (tensors, config)) in &self.peft()? {
+            let inner = match component {
+                Some(component) => folder.join(component.folder()),
+                None => folder.to_owned(),
+            };
+            std::fs::create_dir_all(&inner).map_err(|cause| ModelError::file(&inner, cause))?;
+            write_tensors(&inner.join(PEFT_WEIGHTS), tensors, None)?;
+            write_json(&inner.join(PEFT_CONFIG), config)?;
+        }
+        // The card comes last: a folder that was left half-written has none.
+        self.write_card(folder)
     }
 
     fn components(&self) -> BTreeSet<Component> {

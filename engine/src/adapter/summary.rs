@@ -10,6 +10,7 @@ use super::embedding::{Embedding, FILE};
 use super::error::AdapterError;
 use super::ip::{ImagePrompts, describe};
 use super::names::Form;
+use super::prefix::Prefix;
 use super::read::{Adapter, stem, weights_sha256};
 use crate::model::sha256_file;
 
@@ -19,14 +20,15 @@ pub struct Summary {
     /// Its name.
     pub name: String,
     /// `lora`, `loha`, `lokr`, each with `+dora` where layers have magnitudes, several with commas; or
-    /// `textual_inversion`; or `concept`; or `ip_adapter`, `ip_adapter_plus`, `ip_adapter_full`, `ip_adapter_faceid`.
+    /// `textual_inversion`; or `prefix`; or `concept`; or `ip_adapter`, `ip_adapter_plus`, `ip_adapter_full`,
+    /// `ip_adapter_faceid`.
     pub kind: String,
     /// The form on disk; none for embeddings and IP-Adapters.
     pub form: Option<Form>,
     /// The smallest and the largest rank, where layers have one.
     pub ranks: Option<(usize, usize)>,
-    /// Layers by network; for embeddings, the width of the vectors by network; for concepts, its tokens and their
-    /// width.
+    /// Layers by network; for embeddings and prefixes, the width of the vectors by network; for concepts, its tokens
+    /// and their width.
     pub layers: BTreeMap<&'static str, usize>,
     /// Of an IP-Adapter: for what it makes which tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +74,7 @@ impl Adapter {
     }
 }
 
-/// What lies at `path`: an adapter, a concept, an embedding, or an IP-Adapter.
+/// What lies at `path`: an adapter, a prefix, a concept, an embedding, or an IP-Adapter.
 ///
 /// # Errors
 /// What [`Adapter::open`] says where it is none of them.
@@ -89,6 +91,21 @@ pub fn summarise(path: &Path) -> Result<Summary, AdapterError> {
             base_model: Some(card.base_model),
             base_sha256: Some(card.base_sha256),
             weights_sha256: weights_sha256(path)?,
+        });
+    }
+    if Prefix::lies_in(path) {
+        let prefix = Prefix::open(path)?;
+        let card = prefix.card();
+        return Ok(Summary {
+            name: card.name.clone(),
+            kind: Prefix::METHOD.into(),
+            form: None,
+            ranks: None,
+            layers: [("text_encoder", prefix.width())].into(),
+            image_prompts: None,
+            base_model: Some(card.base_model.clone()),
+            base_sha256: Some(card.base_sha256.clone()),
+            weights_sha256: prefix.sha256().to_owned(),
         });
     }
     let error = match Adapter::open(path) {

@@ -2,16 +2,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod files;
-
-use std::collections::BTreeMap;
+mod fresh;
 
 use candle_core::{DType, Device, Tensor};
 
 use super::*;
 use crate::nn::{Linear, Weights};
 
-fn config(r: usize) -> LoraConfig {
-    LoraConfig { peft_type: "LORA".into(), r, lora_alpha: 3.0, target_modules: vec!["to_q".into()] }
+fn config(rank: usize) -> AdapterConfig {
+    AdapterConfig::lora(rank, 3.0, &["to_q"])
 }
 
 fn random(shape: (usize, usize)) -> Tensor {
@@ -28,16 +27,8 @@ fn difference(a: &Tensor, b: &Tensor) -> f32 {
     (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
 }
 
-/// Writes weights, configuration and card of a trained adapter.
-fn save(
-    folder: &std::path::Path,
-    config: &LoraConfig,
-    variables: &BTreeMap<String, candle_core::Var>,
-) {
-    let values: BTreeMap<_, _> =
-        variables.iter().map(|(name, value)| (name.clone(), value.as_tensor().clone())).collect();
-    let card = AdapterCard { base_sha256: "abc".into(), ..AdapterCard::default() };
-    config.save(folder, &values, &card).unwrap();
+fn card() -> AdapterCard {
+    AdapterCard { base_sha256: "abc".into(), ..AdapterCard::default() }
 }
 
 #[test]
@@ -47,7 +38,7 @@ fn a_lora_adds_its_scaled_product() {
     let networks = Networks::unet(&weights);
     let x = random((5, 6));
     let base = layer.forward(&x).unwrap();
-    let (lora, variables) = config(2).fresh(&weights, 2, &Device::Cpu).unwrap();
+    let (lora, variables) = config(2).fresh(&Networks::unet(&weights), 2, &Device::Cpu).unwrap();
     for merged in [false, true] {
         attach(&networks, &[(&lora, 1.0)], merged).unwrap();
         assert!(same(&layer.forward(&x).unwrap(), &base), "a fresh adapter changes nothing");
@@ -69,7 +60,7 @@ fn a_lora_adds_its_scaled_product() {
     }
 
     let folder = tempfile::tempdir().unwrap();
-    save(folder.path(), &config(2), &variables);
+    lora.save_trained(folder.path(), &card()).unwrap();
     let read = Adapter::open(folder.path()).unwrap();
     read.check(&networks, "abc").unwrap();
     attach(&networks, &[(&read, 0.5)], false).unwrap();
@@ -82,18 +73,19 @@ fn a_lora_adds_its_scaled_product() {
 fn what_cannot_be_adapted_is_refused() {
     let weights = Weights::from_seed(1, DType::F32, &Device::Cpu);
     Linear::new(6, 4, &weights.pp("block.to_q")).unwrap();
-    let error = config(5).fresh(&weights, 2, &Device::Cpu).err().unwrap();
+    let error = config(5).fresh(&Networks::unet(&weights), 2, &Device::Cpu).err().unwrap();
     assert!(error.to_string().contains("rank"));
-    let none = LoraConfig { target_modules: vec!["to_x".into()], ..config(2) };
-    let error = none.fresh(&weights, 2, &Device::Cpu).err().unwrap();
-    assert!(error.to_string().contains("to_x"));
+    let none = AdapterConfig::lora(2, 3.0, &["to_q", "to_x"]);
+    let error = none.fresh(&Networks::unet(&weights), 2, &Device::Cpu).err().unwrap();
+    let words = error.to_string();
+    assert!(words.contains("ends in to_x; they end in to_q"), "{words}");
 }
 
 #[test]
 fn an_adapter_in_f32_learns_beside_a_base_in_half_precision() {
     let weights = Weights::from_seed(1, DType::F16, &Device::Cpu);
     let layer = Linear::new(6, 4, &weights.pp("block.to_q")).unwrap();
-    let (lora, variables) = config(2).fresh(&weights, 2, &Device::Cpu).unwrap();
+    let (lora, variables) = config(2).fresh(&Networks::unet(&weights), 2, &Device::Cpu).unwrap();
     attach(&Networks::unet(&weights), &[(&lora, 1.0)], false).unwrap();
     let x = random((5, 6)).to_dtype(DType::F16).unwrap();
     let answer = || layer.forward(&x).unwrap().to_dtype(DType::F32).unwrap();

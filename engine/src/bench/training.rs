@@ -10,7 +10,7 @@ use super::inputs::Inputs;
 use super::networks::{Latents, Question, load_unet};
 use super::report::GRADIENT;
 use super::{Answer, Work, answer};
-use crate::adapter::{LoraConfig, Networks, attach};
+use crate::adapter::{AdapterConfig, Networks, attach};
 use crate::kernel::{AdamW, AdamWStep};
 use crate::model::{Bundle, Unet};
 
@@ -39,19 +39,15 @@ pub(super) fn lora(
     inputs: &Inputs,
 ) -> Result<Work, BenchError> {
     let (network, weights) = load_unet(bundle, false, precision)?;
-    let config = LoraConfig {
-        peft_type: "LORA".into(),
-        r: RANK,
-        lora_alpha: RANK as f64,
-        target_modules: TARGETS.map(str::to_owned).into(),
-    };
-    let (adapter, variables) = config.fresh(&weights, 0, &Device::Cpu)?;
+    let config = AdapterConfig::lora(RANK, RANK as f64, &TARGETS);
+    let networks = Networks::unet(&weights);
+    let (adapter, variables) = config.fresh(&networks, 0, &Device::Cpu)?;
     for (name, variable) in &variables {
         if inputs.holds(name) {
             variable.set(&inputs.get(name, variable.shape())?)?;
         }
     }
-    attach(&Networks::unet(&weights), &[(&adapter, 1.0)], false)?;
+    attach(&networks, &[(&adapter, 1.0)], false)?;
     learn(network, variables, latents, precision, inputs)
 }
 

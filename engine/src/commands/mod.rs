@@ -9,6 +9,7 @@ pub(crate) mod evaluate;
 pub(crate) mod generate;
 pub(crate) mod model;
 mod output;
+pub(crate) mod search;
 pub(crate) mod train;
 pub(crate) mod transcribe;
 

@@ -15,9 +15,9 @@ use super::Output;
 pub(crate) enum TaskName {
     /// The autoencoder between image and latent.
     Vae,
-    /// UNet and text encoder, on a trained autoencoder.
+    /// UNet and text encoder, on a trained autoencoder, or on from a whole model.
     Base,
-    /// A low-rank adapter of a whole model.
+    /// An adapter of a whole model: LoRA, DoRA, LoHa or LoKr.
     Lora,
     /// A classifier of findings, or a segmenter of lungs.
     Judge,
@@ -27,6 +27,10 @@ pub(crate) enum TaskName {
     Clip,
     /// A new concept, seen by a whole model beside the text.
     Concept,
+    /// Vectors before the text that a whole model is told.
+    Prefix,
+    /// A word that a whole model lacks.
+    TextualInversion,
 }
 
 impl From<TaskName> for Task {
@@ -39,14 +43,15 @@ impl From<TaskName> for Task {
             TaskName::Controlnet => Self::Controlnet,
             TaskName::Clip => Self::Clip,
             TaskName::Concept => Self::Concept,
+            TaskName::Prefix => Self::Prefix,
+            TaskName::TextualInversion => Self::TextualInversion,
         }
     }
 }
 
+/// Where a configuration comes from, and what stands in for its values.
 #[derive(clap::Args)]
-pub(crate) struct Arguments {
-    /// What is trained.
-    task: TaskName,
+pub(super) struct Source {
     /// The run's configuration, in TOML.
     #[arg(long)]
     config: PathBuf,
@@ -64,7 +69,15 @@ pub(crate) struct Arguments {
     steps: Option<u64>,
     /// Go on from the last checkpoint.
     #[arg(long)]
-    resume: bool,
+    pub(super) resume: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// What is trained.
+    task: TaskName,
+    #[command(flatten)]
+    source: Source,
 }
 
 pub(crate) fn run(
@@ -72,7 +85,7 @@ pub(crate) fn run(
     device: DeviceChoice,
     output: &Output,
 ) -> anyhow::Result<()> {
-    let config = read(arguments)?;
+    let config = arguments.source.read(arguments.task.into())?;
     let device = device.open()?;
     let bar = bar(output, config.steps);
     let mut written = Ok(());
@@ -99,7 +112,7 @@ pub(crate) fn run(
         }
     };
     let summary =
-        train::run(&config, arguments.resume, &device, &mut on_event, &CancelToken::new())?;
+        train::run(&config, arguments.source.resume, &device, &mut on_event, &CancelToken::new())?;
     written?;
     bar.finish_and_clear();
     let words = format!(
@@ -112,31 +125,34 @@ pub(crate) fn run(
     output.result("summary", &summary, &words)
 }
 
-fn read(arguments: &Arguments) -> anyhow::Result<TrainConfig> {
-    let path = &arguments.config;
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let mut table: toml::Table =
-        toml::from_str(&text).with_context(|| path.display().to_string())?;
-    // What the command line says stands in for what the file may leave out.
-    for (key, value) in
-        [("dataset", &arguments.dataset), ("model", &arguments.model), ("out", &arguments.out)]
-    {
-        if let Some(value) = value {
-            table.insert(key.to_owned(), value.display().to_string().into());
+impl Source {
+    /// # Errors
+    /// Where it cannot be read, or is for another task than `task`.
+    pub(super) fn read(&self, task: Task) -> anyhow::Result<TrainConfig> {
+        let path = &self.config;
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let mut table: toml::Table =
+            toml::from_str(&text).with_context(|| path.display().to_string())?;
+        // What the command line says stands in for what the file may leave out.
+        for (key, value) in [("dataset", &self.dataset), ("model", &self.model), ("out", &self.out)]
+        {
+            if let Some(value) = value {
+                table.insert(key.to_owned(), value.display().to_string().into());
+            }
         }
+        if let Some(steps) = self.steps {
+            let steps = i64::try_from(steps).context("--steps: is too large")?;
+            table.insert("steps".to_owned(), steps.into());
+        }
+        let config: TrainConfig = table.try_into().with_context(|| path.display().to_string())?;
+        if config.task != task {
+            bail!("{}: task: is another one than the command names", path.display());
+        }
+        Ok(config)
     }
-    if let Some(steps) = arguments.steps {
-        let steps = i64::try_from(steps).context("--steps: is too large")?;
-        table.insert("steps".to_owned(), steps.into());
-    }
-    let config: TrainConfig = table.try_into().with_context(|| path.display().to_string())?;
-    if config.task != arguments.task.into() {
-        bail!("{}: task: is another one than the command names", path.display());
-    }
-    Ok(config)
 }
 
-fn bar(output: &Output, steps: u64) -> ProgressBar {
+pub(super) fn bar(output: &Output, steps: u64) -> ProgressBar {
     if output.is_json() {
         return ProgressBar::hidden();
     }

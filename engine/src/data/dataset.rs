@@ -65,6 +65,15 @@ impl Dataset {
         &self.card
     }
 
+    /// The same data set with every caption as `word` puts it.
+    #[must_use]
+    pub fn worded(mut self, word: impl Fn(&str) -> String) -> Self {
+        for sample in &mut self.samples {
+            sample.caption = word(&sample.caption);
+        }
+        self
+    }
+
     /// The samples of a split, in the order of the manifest.
     pub fn samples(&self, split: Split) -> Vec<&Sample> {
         self.samples.iter().filter(|sample| sample.split == split).collect()

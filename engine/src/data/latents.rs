@@ -4,12 +4,14 @@ use candle_core::{DType, Device, Tensor};
 
 use super::{DataError, Dataset, Images, Split};
 use crate::device::CancelToken;
+use crate::dicom::Frame;
 use crate::model::Vae;
 
 /// Images that are encoded at once.
 const BATCH: usize = 16;
 
 /// The scaled latents of a split.
+#[derive(Clone)]
 pub struct Latents {
     /// `[images, channels, h, w]`, of unit variance about.
     values: Tensor,
@@ -36,6 +38,26 @@ impl Latents {
                 return Err(DataError::Cancelled);
             }
             let (mean, _) = vae.encode(&images.tensor(indices, device)?)?;
+            parts.push((mean * vae.config().scaling_factor)?.to_dtype(DType::F32)?);
+        }
+        Ok(Self { values: Tensor::cat(&parts, 0)? })
+    }
+
+    /// Encodes `frames`, one at least, at the autoencoder's own size.
+    ///
+    /// # Errors
+    /// Where the autoencoder fails.
+    pub fn of_frames(frames: &[Frame], vae: &Vae, device: &Device) -> candle_core::Result<Self> {
+        let (side, channels) = (vae.config().sample_size, vae.config().in_channels);
+        let mut parts = Vec::new();
+        for frames in frames.chunks(BATCH) {
+            let pixels: Vec<f32> = frames
+                .iter()
+                .flat_map(|frame| frame.resized(side as u32, side as u32).pixels)
+                .map(|value| value * 2.0 - 1.0)
+                .collect();
+            let grey = Tensor::from_vec(pixels, (frames.len(), 1, side, side), device)?;
+            let (mean, _) = vae.encode(&Tensor::cat(&vec![grey; channels], 1)?)?;
             parts.push((mean * vae.config().scaling_factor)?.to_dtype(DType::F32)?);
         }
         Ok(Self { values: Tensor::cat(&parts, 0)? })

@@ -85,7 +85,8 @@ pub(super) fn times_turned<E: Element>(
                             let first = channels.start + block * ROWS;
                             let length = ROWS.min(channels.end - first);
                             for (column, row) in side.rows.clone().enumerate() {
-                                let sums = tile[..length].iter().map(|sums| E::from_single(sums[column]));
+                                let sums =
+                                    tile[..length].iter().map(|sums| E::from_single(sums[column]));
                                 out.put(row * input + first, sums);
                             }
                         }

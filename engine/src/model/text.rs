@@ -194,6 +194,14 @@ impl TextEncoder {
         Ok(())
     }
 
+    /// The vectors that the vocabulary has for `tokens`, `[tokens, width]`.
+    ///
+    /// # Errors
+    /// Where a token is none of the vocabulary.
+    pub fn vectors(&self, tokens: &[u32]) -> Result<Tensor> {
+        self.token_embedding.index_select(&Tensor::new(tokens, self.device())?, 0)?.contiguous()
+    }
+
     /// Tokens `[n]` to their vectors `[n, width]`.
     fn embed(&self, tokens: &Tensor) -> Result<Tensor> {
         let Some((first, learned)) = &self.learned else {

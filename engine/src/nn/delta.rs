@@ -8,8 +8,8 @@ use crate::kernel::{Convolution, Weight};
 
 /// Something that adds to what a layer computes.
 pub trait Delta: Send + Sync {
-    /// What is added to the layer's answer for the layer's input `x`.
-    fn forward(&self, x: &Tensor) -> Result<Tensor>;
+    /// What is added to the layer's answer `y` for the layer's input `x`.
+    fn forward(&self, x: &Tensor, y: &Tensor) -> Result<Tensor>;
 }
 
 /// What a layer does with its weight.
@@ -87,7 +87,7 @@ impl DeltaSlot {
             Change::Beside(deltas) => {
                 let mut y = layer(&self.base.weight, self.base.bias.as_ref())?;
                 for delta in deltas {
-                    y = (y + delta.forward(x)?)?;
+                    y = (&y + delta.forward(x, &y)?)?;
                 }
                 Ok(y)
             }

@@ -236,7 +236,7 @@ fn time_is_sines_and_cosines_of_falling_frequencies() {
 struct Multiple(f64);
 
 impl Delta for Multiple {
-    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+    fn forward(&self, x: &Tensor, _y: &Tensor) -> candle_core::Result<Tensor> {
         x * self.0
     }
 }

@@ -11,7 +11,9 @@ use super::image_prompt::ImageReader;
 use super::options::SamplingOptions;
 use super::request::{LONGEST_SIDE, Request};
 use super::text::{Said, TextReader, Texts};
-use crate::adapter::{Adapter, AdapterError, Concept, Embedding, Networks, attach};
+use crate::adapter::{
+    Adapter, AdapterError, Concept, Embedding, Networks, Prefix, attach, before_text,
+};
 use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, Part, PartCard, Unet, Vae};
 use crate::nn::{ImageContext, Weights, timestep_embedding};
@@ -43,6 +45,8 @@ pub struct Pipeline {
     base_sha256: String,
     image_reader: Option<ImageReader>,
     concepts: Concepts,
+    /// `[n, width]`, before the text of every prompt.
+    before: Option<Tensor>,
     scheduler: SchedulerConfig,
     image_size: usize,
     device: Device,
@@ -64,6 +68,7 @@ impl Pipeline {
             base_sha256: bundle.card().weights_sha256.clone(),
             image_reader: None,
             concepts: Concepts::default(),
+            before: None,
             scheduler: bundle.scheduler()?,
             image_size: bundle.card().image_size,
             device: device.clone(),
@@ -291,6 +296,25 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Puts the vectors of `prefixes`, each times its scale, before the text of every prompt and of what it leads
+    /// away from, in place of those before; one at a scale of 0 is left out.
+    ///
+    /// # Errors
+    /// [`AdapterError::WrongBase`] where a prefix is of another width.
+    pub fn put_before(
+        &mut self,
+        prefixes: &[(&Prefix, f32)],
+    ) -> std::result::Result<(), AdapterError> {
+        let width = self.unet.config().context_width();
+        let mut all = Vec::new();
+        for (prefix, scale) in prefixes.iter().filter(|(_, scale)| *scale != 0.0) {
+            prefix.check_width(width)?;
+            all.push((prefix.vectors() * f64::from(*scale))?.to_device(&self.device)?);
+        }
+        self.before = if all.is_empty() { None } else { Some(Tensor::cat(&all, 0)?) };
+        Ok(())
+    }
+
     /// Teaches the model the words of `embeddings` (textual inversion), in place of those before; the base
     /// stays loaded.
     ///
@@ -334,7 +358,10 @@ impl Pipeline {
     ) -> std::result::Result<Told, SampleError> {
         let images = self.concepts.beside(self.images(request, twice)?, twice)?;
         let guidance = self.taught(request.guidance_scale)?;
-        let Said { context, pooled } = self.texts.said(request, twice, &self.device)?;
+        let Said { mut context, pooled } = self.texts.said(request, twice, &self.device)?;
+        if let Some(vectors) = &self.before {
+            context = before_text(vectors, &context)?;
+        }
         let added = match pooled {
             Some(pooled) => {
                 let SamplingOptions { sizes, negative_sizes, .. } = &request.options;

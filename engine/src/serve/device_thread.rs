@@ -1,11 +1,12 @@
 //! The thread that owns the device: requests take turns, the model stays loaded.
 
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::error::ServeError;
 use super::replay::{inputs, options_json, strength};
-use super::request::{AdapterRef, GenerateRequest, GeneratedImage, Progress, open_embeddings};
-use crate::adapter::{Adapter, Concept};
+use super::request::{GenerateRequest, GeneratedImage, Progress, open_embeddings};
+use crate::adapter::{Adapter, Concept, Prefix};
 use crate::device::CancelToken;
 use crate::dicom::{
     AdapterUse, EmbeddingUse, Frame, Provenance, SyntheticDescription, png_with_provenance,
@@ -52,8 +53,10 @@ fn answer(
     cancel: &CancelToken,
 ) -> Result<Vec<GeneratedImage>, ServeError> {
     let prompt = request.checked_sentence()?;
-    let used =
-        Used { adapters: adapt(bundle, pipeline, request)?, embeddings: learn(pipeline, request)? };
+    let used = Used {
+        adapters: adapt(bundle, pipeline, request)?,
+        embeddings: learn(bundle, pipeline, request)?,
+    };
     (0..request.count)
         .map(|image| {
             let order = Request {
@@ -92,48 +95,78 @@ struct Used {
     embeddings: Vec<EmbeddingUse>,
 }
 
-/// Puts the request's adapters on the model and shows it its concepts, in place of the last request's. Names
-/// them.
+/// What changes the model, read and held against it.
+enum Loaded {
+    Adapter(Adapter),
+    Prefix(Prefix),
+    Concept(Concept),
+}
+
+impl Loaded {
+    fn open(path: &Path, bundle: &Bundle, pipeline: &Pipeline) -> Result<Self, ServeError> {
+        let base = &bundle.card().weights_sha256;
+        if Concept::lies_in(path) {
+            return Ok(Self::Concept(pipeline.concept(path)?));
+        }
+        if Prefix::lies_in(path) {
+            let prefix = Prefix::open(path)?;
+            prefix.check(base)?;
+            return Ok(Self::Prefix(prefix));
+        }
+        let adapter = Adapter::open(path)?;
+        adapter.check(&pipeline.networks(), base)?;
+        Ok(Self::Adapter(adapter))
+    }
+
+    fn used(&self, scale: f32) -> AdapterUse {
+        let (name, sha256) = match self {
+            Self::Adapter(adapter) => (adapter.name(), adapter.sha256()),
+            Self::Prefix(prefix) => (prefix.card().name.as_str(), prefix.sha256()),
+            Self::Concept(concept) => (concept.name(), concept.sha256()),
+        };
+        AdapterUse { name: name.to_owned(), sha256: sha256.to_owned(), scale }
+    }
+}
+
+/// Puts the request's adapters and prefixes on the model and shows it its concepts, in place of the last request's.
+/// Names them.
 fn adapt(
     bundle: &Bundle,
     pipeline: &mut Pipeline,
     request: &GenerateRequest,
 ) -> Result<Vec<AdapterUse>, ServeError> {
-    let (mut adapters, mut concepts, mut used) = (Vec::new(), Vec::new(), Vec::new());
-    for AdapterRef { path, scale } in &request.adapters {
-        let (name, sha256) = if Concept::lies_in(path) {
-            let concept = pipeline.concept(path)?;
-            let names = (concept.name().to_owned(), concept.sha256().to_owned());
-            concepts.push((concept, *scale));
-            names
-        } else {
-            let adapter = Adapter::open(path)?;
-            adapter.check(&pipeline.networks(), &bundle.card().weights_sha256)?;
-            let names = (adapter.name().to_owned(), adapter.sha256().to_owned());
-            adapters.push((adapter, *scale));
-            names
-        };
-        used.push(AdapterUse { name, sha256, scale: *scale });
+    let mut loaded = Vec::new();
+    for wanted in &request.adapters {
+        loaded.push((Loaded::open(&wanted.path, bundle, pipeline)?, wanted.scale));
     }
-    if request.concept_image.is_some() && concepts.is_empty() {
+    let (mut on, mut before, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+    for (one, scale) in &loaded {
+        match one {
+            Loaded::Adapter(adapter) => on.push((adapter, *scale)),
+            Loaded::Prefix(prefix) => before.push((prefix, *scale)),
+            Loaded::Concept(concept) => shown.push((concept, *scale)),
+        }
+    }
+    if request.concept_image.is_some() && shown.is_empty() {
         let cause = "needs a concept among the adapters, which it shows".into();
         return Err(ServeError::Invalid { field: "concept_image", cause });
     }
-    let on: Vec<(&Adapter, f32)> =
-        adapters.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
-    let shown: Vec<(&Concept, f32)> =
-        concepts.iter().map(|(concept, scale)| (concept, *scale)).collect();
+    pipeline.put_before(&before)?;
     pipeline.adapt(&on, false)?;
     pipeline.show(&shown, request.concept_image.as_ref())?;
-    Ok(used)
+    Ok(loaded.iter().map(|(one, scale)| one.used(*scale)).collect())
 }
 
 /// Teaches the model the request's words, in place of the last request's. Names them.
 fn learn(
+    bundle: &Bundle,
     pipeline: &mut Pipeline,
     request: &GenerateRequest,
 ) -> Result<Vec<EmbeddingUse>, ServeError> {
     let loaded = open_embeddings(request)?;
+    for embedding in &loaded {
+        embedding.check(&bundle.card().weights_sha256)?;
+    }
     pipeline.learn(&loaded.iter().collect::<Vec<_>>())?;
     let used = loaded.iter().map(|embedding| EmbeddingUse {
         token: embedding.token().to_owned(),

@@ -9,10 +9,10 @@ use candle_core::{Device, Tensor};
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::adapter::{AdapterCard, AdapterError, LoraConfig};
+use crate::adapter::{AdapterCard, AdapterConfig, AdapterError, Networks};
 use crate::device::CancelToken;
 use crate::dicom::{self, AgeGroup, Frame, Provenance, Sex, SyntheticDescription};
-use crate::model::{Bundle, values, write_tiny};
+use crate::model::{Bundle, write_tiny};
 use crate::prompt::StructuredPrompt;
 
 fn service() -> (tempfile::TempDir, Service) {
@@ -58,26 +58,20 @@ fn the_same_request_gives_the_same_image_whatever_is_made_beside_it() {
 fn adapter(folder: &Path, name: &str) -> AdapterRef {
     let bundle = Bundle::open(&folder.join("model")).unwrap();
     let (_, network) = bundle.unet(false, &Device::Cpu).unwrap();
-    let config = LoraConfig {
-        peft_type: "LORA".into(),
-        r: 2,
-        lora_alpha: 8.0,
-        target_modules: vec!["to_q".into(), "to_v".into(), "to_out.0".into()],
-    };
-    let (_, variables) = config.fresh(&network, 1, &Device::Cpu).unwrap();
+    let config = AdapterConfig::lora(2, 8.0, &["to_q", "to_v", "to_out.0"]);
+    let (adapter, variables) = config.fresh(&Networks::unet(&network), 1, &Device::Cpu).unwrap();
     // Another name, other weights.
     let factor = 0.6 + f32::from(name.as_bytes()[0]) / 1000.0;
-    let factors = values(&variables)
-        .into_iter()
-        .map(|(name, value)| (name, Tensor::full(factor, value.shape(), &Device::Cpu).unwrap()))
-        .collect();
+    for variable in variables.values() {
+        variable.set(&Tensor::full(factor, variable.shape(), &Device::Cpu).unwrap()).unwrap();
+    }
     let card = AdapterCard {
         name: name.into(),
         base_sha256: bundle.card().weights_sha256.clone(),
         ..AdapterCard::default()
     };
     let path = folder.join(name);
-    config.save(&path, &factors, &card).unwrap();
+    adapter.save_trained(&path, &card).unwrap();
     AdapterRef { path, scale: 1.0 }
 }
 

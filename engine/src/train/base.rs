@@ -18,8 +18,10 @@ use crate::model::{
 use crate::nn::Weights;
 use crate::noise::Schedule;
 
-const UNET: &str = "unet.";
-const TEXT: &str = "text_encoder.";
+/// Before the names of the UNet's weights in checkpoints.
+pub(super) const UNET: &str = "unet.";
+/// Before those of the text encoder.
+pub(super) const TEXT: &str = "text_encoder.";
 
 /// A whole model but for its autoencoder.
 pub(super) struct BaseTask {
@@ -144,8 +146,26 @@ pub(super) fn text_config(sizes: &TextSizes, tokenizer: &Tokenizer) -> TextConfi
     }
 }
 
+/// Copies a part's files to `out`, as they are.
+pub(super) fn copy_part(bundle: &Bundle, part: Part, out: &Path) -> Result<(), TrainError> {
+    let target = out.join(part.folder());
+    std::fs::create_dir_all(&target).map_err(|cause| ModelError::file(&target, cause))?;
+    let folder = bundle.part_folder(part);
+    let mut files = part.weight_files(&folder)?;
+    files.push(folder.join("config.json"));
+    if files.len() > 2 {
+        // Pieces are found by their index.
+        files.push(folder.join(format!("{}.index.json", part.weights_file())));
+    }
+    for from in files {
+        let to = target.join(from.file_name().unwrap_or_default());
+        std::fs::copy(&from, to).map_err(|cause| ModelError::file(&from, cause))?;
+    }
+    Ok(())
+}
+
 /// The weights under `prefix`, by the names that they have in their own file.
-fn part(weights: &BTreeMap<String, Tensor>, prefix: &str) -> BTreeMap<String, Tensor> {
+pub(super) fn part(weights: &BTreeMap<String, Tensor>, prefix: &str) -> BTreeMap<String, Tensor> {
     weights
         .iter()
         .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value.clone())))
@@ -178,19 +198,7 @@ impl Trainee for BaseTask {
         Bundle::write_part(out, Part::Unet, self.unet.config(), &part(weights, UNET))?;
         Bundle::write_part(out, Part::TextEncoder, self.text.config(), &part(weights, TEXT))?;
         self.tokenizer.save(&out.join("tokenizer"), self.text.config().max_position_embeddings)?;
-        let target = out.join(Part::Vae.folder());
-        std::fs::create_dir_all(&target).map_err(|cause| ModelError::file(&target, cause))?;
-        let folder = self.bundle.part_folder(Part::Vae);
-        let mut files = Part::Vae.weight_files(&folder)?;
-        files.push(folder.join("config.json"));
-        if files.len() > 2 {
-            // Pieces are found by their index.
-            files.push(folder.join(format!("{}.index.json", Part::Vae.weights_file())));
-        }
-        for from in files {
-            let to = target.join(from.file_name().unwrap_or_default());
-            std::fs::copy(&from, to).map_err(|cause| ModelError::file(&from, cause))?;
-        }
+        copy_part(&self.bundle, Part::Vae, out)?;
         let mut card = self.card.clone();
         let before = self.bundle.card();
         card.figures.extend(before.figures.clone());

@@ -8,7 +8,13 @@ use super::clip::ClipConfig;
 use super::concept::ConceptConfig;
 use super::controlnet::ControlnetConfig;
 use super::error::TrainError;
+use super::fine_tune::FineTuneConfig;
 use super::judge::JudgeConfig;
+use super::lora::LoraConfig;
+use super::prefix::PrefixConfig;
+use super::prior::PriorConfig;
+use super::search::SearchConfig;
+use super::textual_inversion::TextualInversionConfig;
 use super::vae::VaeLossConfig;
 use crate::model::{ModelCard, UnetConfig, VaeConfig};
 use crate::noise::ScheduleConfig;
@@ -19,9 +25,9 @@ use crate::noise::ScheduleConfig;
 pub enum Task {
     /// The autoencoder between image and latent.
     Vae,
-    /// UNet and text encoder from the start.
+    /// UNet and text encoder from the start, or on from a whole model (`fine_tune`).
     Base,
-    /// A low-rank adapter of a frozen model.
+    /// An adapter of a frozen model's layers: LoRA, DoRA, LoHa or LoKr.
     Lora,
     /// A classifier of findings, or a segmenter of lungs.
     Judge,
@@ -31,6 +37,10 @@ pub enum Task {
     Clip,
     /// A new concept, seen by a frozen model beside the text.
     Concept,
+    /// Vectors before the text that a frozen model is told.
+    Prefix,
+    /// A word that a frozen model lacks.
+    TextualInversion,
 }
 
 /// How the learning rate goes on after the warm-up.
@@ -69,8 +79,8 @@ pub struct TrainConfig {
     /// Name of what comes out.
     #[serde(default)]
     pub name: String,
-    /// The bundle to start from: for `base` one with an autoencoder, for what is trained
-    /// beside or inside a frozen model a whole one.
+    /// The bundle to start from: for `base` one with an autoencoder, for all that start from a model, or train
+    /// beside or inside a frozen one, a whole one.
     #[serde(default)]
     pub model: PathBuf,
     /// Folder of the data set.
@@ -166,6 +176,24 @@ pub struct TrainConfig {
     /// How `concept` learns.
     #[serde(default)]
     pub concept: Option<ConceptConfig>,
+    /// What the adapter of `lora` is made of, beside rank, α and targets.
+    #[serde(default)]
+    pub lora: Option<LoraConfig>,
+    /// The size of the prefix that `prefix` trains.
+    #[serde(default)]
+    pub prefix: Option<PrefixConfig>,
+    /// The word that `textual_inversion` learns.
+    #[serde(default)]
+    pub textual_inversion: Option<TextualInversionConfig>,
+    /// That `base` starts from a whole model.
+    #[serde(default)]
+    pub fine_tune: Option<FineTuneConfig>,
+    /// What the model should still make of a class, for all that start from a whole model.
+    #[serde(default)]
+    pub prior: Option<PriorConfig>,
+    /// How `search lora` finds layers and ranks.
+    #[serde(default)]
+    pub search: Option<SearchConfig>,
 }
 
 mod defaults {
@@ -254,6 +282,12 @@ impl TrainConfig {
             controlnet: None,
             clip: None,
             concept: None,
+            lora: None,
+            prefix: None,
+            textual_inversion: None,
+            fine_tune: None,
+            prior: None,
+            search: None,
         }
     }
 
@@ -302,6 +336,16 @@ impl TrainConfig {
         check(self.validation_samples > 0, "validation_samples", "must lie above 0")?;
         check(self.checkpoint_every > 0, "checkpoint_every", "must lie above 0")?;
         check(self.keep_checkpoints > 0, "keep_checkpoints", "must lie above 0")?;
+        if let Some(prior) = &self.prior {
+            let whole = match self.task {
+                // What is trained beside a frozen model leaves it what it makes; a concept has its replay.
+                Task::Vae | Task::Judge | Task::Clip | Task::Controlnet | Task::Concept => false,
+                Task::Base => self.fine_tune.is_some(),
+                Task::Lora | Task::Prefix | Task::TextualInversion => true,
+            };
+            check(whole, "prior", "needs a whole model that is changed, whose images it keeps")?;
+            prior.validate()?;
+        }
         match self.task {
             Task::Vae => {
                 check(self.vae.is_some(), "vae", "the sizes of the autoencoder are missing")?;
@@ -318,6 +362,7 @@ impl TrainConfig {
                 Some(judge) => judge.validate()?,
                 None => check(false, "judge", "what the judge is is missing")?,
             },
+            Task::Base if self.fine_tune.is_some() => {}
             Task::Base => {
                 check(self.unet.is_some(), "unet", "the sizes of the UNet are missing")?;
                 check(self.text.is_some(), "text", "the sizes of the text encoder are missing")?;
@@ -334,6 +379,13 @@ impl TrainConfig {
                     "must lie above 0 and at most at 1024",
                 )?;
                 check(!self.targets.is_empty(), "targets", "no layer is named")?;
+                self.lora.as_ref().map_or(Ok(()), LoraConfig::validate)?;
+            }
+            Task::Prefix => self.prefix.as_ref().map_or(Ok(()), PrefixConfig::validate)?,
+            Task::TextualInversion => {
+                let own = self.textual_inversion.as_ref();
+                check(own.is_some(), "textual_inversion", "the word to learn is missing")?;
+                own.map_or(Ok(()), TextualInversionConfig::validate)?;
             }
             Task::Controlnet => {
                 check(

@@ -8,6 +8,7 @@ use rand::Rng;
 use super::config::TrainConfig;
 use super::draw::{Draw, source};
 use super::error::TrainError;
+use crate::adapter::before_text;
 use crate::data::{Dataset, Latents, Split};
 use crate::device::{CancelToken, normal};
 use crate::model::{TextEncoder, Tokenizer, Unet, UnetInput, Vae};
@@ -17,6 +18,7 @@ use crate::noise::Schedule;
 const BATCH: usize = 16;
 
 /// Latents and captions of a data set, and the loss on them.
+#[derive(Clone)]
 pub(super) struct Diffusion {
     schedule: Schedule,
     train: Latents,
@@ -29,6 +31,8 @@ pub(super) struct Diffusion {
     batch_size: usize,
     caption_dropout: f64,
     min_snr_gamma: f64,
+    /// `[n, width]`, before the text of every caption.
+    before: Option<Tensor>,
     device: Device,
 }
 
@@ -100,8 +104,20 @@ impl Diffusion {
             batch_size: config.batch_size,
             caption_dropout: config.caption_dropout,
             min_snr_gamma: config.min_snr_gamma,
+            before: None,
             device: device.clone(),
         })
+    }
+
+    /// The same loss over other latents with captions of their own, each as likely and none left out.
+    pub(super) fn over(&self, train: Latents, train_tokens: Vec<Vec<u32>>, seed: u64) -> Self {
+        let draw = Draw::new(train_tokens.iter().map(|_| String::new()), 0.0, seed);
+        Self { train, train_tokens, draw, seed, caption_dropout: 0.0, ..self.clone() }
+    }
+
+    /// Lets `vectors` `[n, width]` stand before the text of every caption.
+    pub(super) fn put_before(&mut self, vectors: &Tensor) {
+        self.before = Some(vectors.clone());
     }
 
     /// Images to train on and held out.
@@ -130,7 +146,11 @@ impl Diffusion {
         let flat: Vec<u32> = distinct.iter().flat_map(|tokens| tokens.iter().copied()).collect();
         let encoded =
             encoder.forward(&Tensor::from_vec(flat, (distinct.len(), length), &self.device)?)?;
-        encoded.index_select(&Tensor::new(rows, &self.device)?, 0)
+        let encoded = encoded.index_select(&Tensor::new(rows, &self.device)?, 0)?;
+        match &self.before {
+            Some(vectors) => before_text(vectors, &encoded),
+            None => Ok(encoded),
+        }
     }
 
     /// Squared error of each sample, `[batch]`, for the `noise` `[batch, channels, h, w]` at `timesteps`.

@@ -17,6 +17,7 @@ pub(super) fn source(seed: u64, step: u64, purpose: &str) -> ChaCha8Rng {
 }
 
 /// Draws images with replacement, from groups whose share is set by `balance`.
+#[derive(Clone)]
 pub(super) struct Draw {
     groups: Vec<Vec<usize>>,
     /// Running totals of the groups' shares, up to 1.

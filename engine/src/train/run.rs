@@ -13,7 +13,9 @@ use super::config::{Task, TrainConfig};
 use super::error::TrainError;
 use super::event::{TrainEvent, TrainSummary};
 use super::trainee::Trainee;
-use super::{base, clip, concept, controlnet, judge, lora, vae};
+use super::{
+    base, clip, concept, controlnet, fine_tune, judge, lora, prefix, textual_inversion, vae,
+};
 use crate::data::DataError;
 use crate::device::CancelToken;
 use crate::files::{self, PendingFolder};
@@ -38,6 +40,10 @@ pub fn run(
     cancel: &CancelToken,
 ) -> Result<TrainSummary, TrainError> {
     config.validate()?;
+    if config.search.is_some() {
+        let cause = "is of `search lora`, which writes the configuration of a run".to_owned();
+        return Err(TrainError::Config { field: "search", cause });
+    }
     begin(config, resume, || prepare(config, device, cancel), on_event, cancel)
 }
 
@@ -53,7 +59,7 @@ pub(super) fn begin(
     let folder = RunFolder::new(&config.out);
     let last = if resume { checkpoint::newest(&config.out) } else { None };
     if last.is_some() {
-        folder.check_same(config)?;
+        check_same(&folder.config(), config)?;
     } else {
         folder.check_empty(resume)?;
     }
@@ -73,12 +79,19 @@ fn prepare(
 ) -> Result<Box<dyn Trainee>, TrainError> {
     Ok(match config.task {
         Task::Vae => Box::new(vae::VaeTask::new(config, device)?),
+        Task::Base if config.fine_tune.is_some() => {
+            Box::new(fine_tune::FineTuneTask::new(config, device, cancel)?)
+        }
         Task::Base => Box::new(base::BaseTask::new(config, device, cancel)?),
         Task::Lora => Box::new(lora::LoraTask::new(config, device, cancel)?),
         Task::Judge => judge::prepare(config, device)?,
         Task::Controlnet => Box::new(controlnet::ControlnetTask::new(config, device, cancel)?),
         Task::Concept => Box::new(concept::ConceptTask::new(config, device, cancel)?),
         Task::Clip => Box::new(clip::ClipTask::new(config, device)?),
+        Task::Prefix => Box::new(prefix::PrefixTask::new(config, device, cancel)?),
+        Task::TextualInversion => {
+            Box::new(textual_inversion::TextualInversionTask::new(config, device, cancel)?)
+        }
     })
 }
 
@@ -203,6 +216,7 @@ impl Trainer<'_> {
         let norm = gradient_norm(&gradients, self.trainee.variables())?;
         finite("the loss", step, loss)?;
         finite("the gradient's norm", step, norm as f32)?;
+        self.trainee.seen(&gradients)?;
         let learning_rate = self.config.rate_at(step);
         let numbers = AdamWStep {
             step,
@@ -303,6 +317,26 @@ fn gradient_norm(
     Ok(total.sqrt())
 }
 
+/// A run that goes on must be the run that was stopped, whose configuration lies at `path`: only its length
+/// may change.
+pub(super) fn check_same(path: &Path, config: &TrainConfig) -> Result<(), TrainError> {
+    let before: TrainConfig = read_json(path)?;
+    let same = TrainConfig { steps: config.steps, ..before };
+    // Both through JSON's text, which may not give every number back to its last bit.
+    let text = serde_json::to_vec(config)
+        .and_then(|text| serde_json::from_slice::<TrainConfig>(&text))
+        .map_err(|cause| TrainError::file(path, cause))?;
+    if same != text {
+        return Err(TrainError::Config {
+            field: "config",
+            cause: "differs from the one that the run in this folder began with; train into \
+                    another folder"
+                .into(),
+        });
+    }
+    Ok(())
+}
+
 /// The folder of a run.
 struct RunFolder {
     path: PathBuf,
@@ -323,25 +357,6 @@ impl RunFolder {
 
     fn result(&self) -> PathBuf {
         self.path.join("result")
-    }
-
-    /// A run that goes on must be the run that was stopped: only its length may change.
-    fn check_same(&self, config: &TrainConfig) -> Result<(), TrainError> {
-        let before: TrainConfig = read_json(&self.config())?;
-        let same = TrainConfig { steps: config.steps, ..before };
-        // Both through JSON's text, which may not give every number back to its last bit.
-        let text = serde_json::to_vec(config)
-            .and_then(|text| serde_json::from_slice::<TrainConfig>(&text))
-            .map_err(|cause| TrainError::file(self.config(), cause))?;
-        if same != text {
-            return Err(TrainError::Config {
-                field: "config",
-                cause: "differs from the one that the run in this folder began with; train into \
-                        another folder"
-                    .into(),
-            });
-        }
-        Ok(())
     }
 
     /// A new run does not overwrite an old one; one that never reached a checkpoint starts again.

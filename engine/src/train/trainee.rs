@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
 
 use super::error::TrainError;
@@ -17,6 +18,10 @@ pub(super) trait Trainee {
     fn samples(&self) -> (usize, usize);
     /// The loss of a step's batch, a scalar; a function of seed and step.
     fn loss(&self, step: u64) -> Result<Tensor, TrainError>;
+    /// Hears the gradients of a step, before they move anything.
+    fn seen(&self, _gradients: &GradStore) -> Result<(), TrainError> {
+        Ok(())
+    }
     /// The loss on held-out patients with the weights as they are; the same noise at every call.
     fn validation_loss(&self) -> Result<f32, TrainError>;
     /// Figures of the last [`Self::validation_loss`], by name; a task may have none.

@@ -1,6 +1,6 @@
 //! What a file may hold, and what is said of one that may not.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
@@ -328,15 +328,9 @@ fn what_lycoris_alone_knows_follows_its_formulas() {
 #[test]
 fn a_saved_adapter_keeps_its_card_and_its_words() {
     let desk = Desk::new();
-    let config = LoraConfig {
-        peft_type: "LORA".into(),
-        r: 2,
-        lora_alpha: 3.0,
-        target_modules: vec!["proj_in".into()],
-    };
-    let (_, variables) = config.fresh(&desk.weights, 1, &Device::Cpu).unwrap();
-    let values: BTreeMap<_, _> =
-        variables.iter().map(|(name, value)| (name.clone(), value.as_tensor().clone())).collect();
+    let config = AdapterConfig::lora(2, 3.0, &["proj_in"]);
+    let networks = Networks::unet(&desk.weights);
+    let (fresh, _) = config.fresh(&networks, 1, &Device::Cpu).unwrap();
     let card = AdapterCard {
         name: "Effusions".into(),
         base_model: "tiny".into(),
@@ -344,7 +338,7 @@ fn a_saved_adapter_keeps_its_card_and_its_words() {
         ..AdapterCard::default()
     };
     let trained = desk.folder.path().join("trained");
-    config.save(&trained, &values, &card).unwrap();
+    fresh.save_trained(&trained, &card).unwrap();
     let adapter = Adapter::open(&trained).unwrap();
     for (form, name) in [
         (Form::Peft, "p"),

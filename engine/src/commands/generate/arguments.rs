@@ -31,7 +31,8 @@ pub(crate) struct Arguments {
     /// What the images should not show.
     #[arg(long)]
     pub(super) negative: Option<String>,
-    /// An adapter's folder or .safetensors file, with its scale after a colon; may be given again.
+    /// An adapter's folder or .safetensors file, or a prefix's folder, with its scale after a colon; may be
+    /// given again.
     #[arg(long, value_name = "PATH:SCALE")]
     pub(super) lora: Vec<String>,
     /// A concept's folder, with its scale after a colon; may be given again.

@@ -4,7 +4,7 @@ use candle_core::DType;
 
 use super::*;
 use crate::adapter::{Concept, GatedReaders};
-use crate::model::{FeatureConfig, FeatureEncoder};
+use crate::model::{FeatureConfig, FeatureEncoder, values};
 use crate::nn::{Init, Weights};
 
 /// A concept for the model in `folder`, of random weights behind open gates.

@@ -36,7 +36,7 @@ fn the_first_stage_has_the_gradients_of_finite_differences() {
     let task =
         super::super::concept::FeatureTask::new(&config, &sizes, &dataset, &Device::Cpu).unwrap();
     shake(&task);
-    has_gradients_of_finite_differences("features", &task);
+    check_gradients(&task, "features");
 }
 
 #[test]

@@ -1,0 +1,118 @@
+//! Training UNet and text encoder on, from a whole model's weights: what an adapter is compared with.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{Device, Tensor, Var};
+use serde::{Deserialize, Serialize};
+
+use super::base::{TEXT, UNET, copy_part, part};
+use super::config::TrainConfig;
+use super::error::TrainError;
+use super::event::TrainSummary;
+use super::trainee::Trainee;
+use super::whole::{Moving, Objective, Whole};
+use crate::data::Split;
+use crate::device::CancelToken;
+use crate::model::{Bundle, ModelCard, Part};
+
+/// That `base` starts from the weights of `model`, and what of them moves beside the UNet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FineTuneConfig {
+    /// Whether the text encoder moves as well.
+    pub text_encoder: bool,
+}
+
+/// UNet, and perhaps text encoder, of a whole model.
+pub(super) struct FineTuneTask {
+    config: TrainConfig,
+    pub(super) whole: Whole,
+    moving: Moving,
+    variables: BTreeMap<String, Var>,
+    objective: Objective,
+}
+
+impl FineTuneTask {
+    pub(super) fn new(
+        config: &TrainConfig,
+        device: &Device,
+        cancel: &CancelToken,
+    ) -> Result<Self, TrainError> {
+        let text = config.fine_tune.as_ref().is_some_and(|own| own.text_encoder);
+        let moving = Moving { unet: true, text };
+        let whole = Whole::open(config, moving, device)?;
+        let mut variables = BTreeMap::new();
+        for (prefix, weights) in [(UNET, &whole.unet_weights), (TEXT, &whole.text_weights)] {
+            let named = weights.variables().into_iter();
+            variables.extend(named.map(|(name, variable)| (format!("{prefix}{name}"), variable)));
+        }
+        let objective = whole.objective(config, &str::to_owned, device, cancel)?;
+        Ok(Self { config: config.clone(), whole, moving, variables, objective })
+    }
+
+    /// The base's card, with what was learnt and whom that is owed to.
+    fn card(&self, summary: &TrainSummary) -> ModelCard {
+        let (before, learnt) = (self.whole.bundle.card(), self.whole.dataset.card());
+        let mut card = before.clone();
+        if !self.config.name.is_empty() {
+            card.name.clone_from(&self.config.name);
+        }
+        if !card.attribution.contains(&learnt.attribution) {
+            card.attribution.push(learnt.attribution.clone());
+        }
+        if card.licence.is_empty() {
+            card.licence.clone_from(&learnt.licence);
+        } else if card.licence != learnt.licence {
+            card.licence = format!("{}; {}", card.licence, learnt.licence);
+        }
+        for sample in self.whole.dataset.samples(Split::Train) {
+            card.findings.extend(sample.findings.iter().cloned());
+        }
+        card.findings.sort();
+        card.findings.dedup();
+        card.figures.insert("validation_loss".into(), f64::from(summary.validation_loss_after));
+        let moved = if self.moving.text { "UNet and text encoder" } else { "UNet" };
+        card.training = format!(
+            "{}; {moved}, trained on from {}: {} steps of {} images of {}",
+            before.training, before.name, summary.steps, self.config.batch_size, learnt.name
+        );
+        card
+    }
+}
+
+impl Trainee for FineTuneTask {
+    fn variables(&self) -> &BTreeMap<String, Var> {
+        &self.variables
+    }
+
+    fn samples(&self) -> (usize, usize) {
+        self.objective.samples()
+    }
+
+    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
+        self.objective.loss(step, &self.whole.unet, &self.whole.text)
+    }
+
+    fn validation_loss(&self) -> Result<f32, TrainError> {
+        self.objective.validation_loss(&self.whole.unet, &self.whole.text)
+    }
+
+    fn save(
+        &self,
+        weights: &BTreeMap<String, Tensor>,
+        summary: &TrainSummary,
+        out: &Path,
+    ) -> Result<(), TrainError> {
+        let Whole { bundle, unet, text, tokenizer, .. } = &self.whole;
+        Bundle::write_part(out, Part::Unet, unet.config(), &part(weights, UNET))?;
+        if self.moving.text {
+            Bundle::write_part(out, Part::TextEncoder, text.config(), &part(weights, TEXT))?;
+        } else {
+            copy_part(bundle, Part::TextEncoder, out)?;
+        }
+        tokenizer.save(&out.join("tokenizer"), text.config().max_position_embeddings)?;
+        copy_part(bundle, Part::Vae, out)?;
+        Ok(Bundle::write_index(out, &bundle.schedule()?, &self.card(summary))?)
+    }
+}

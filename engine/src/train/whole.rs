@@ -1,0 +1,177 @@
+//! A whole model under training: its networks, its words, and the loss that all tasks on it share.
+
+use candle_core::{Device, Tensor};
+
+use super::config::TrainConfig;
+use super::diffusion::{Captions, Diffusion};
+use super::error::TrainError;
+use super::event::TrainSummary;
+use super::prior::Prior;
+use crate::adapter::{AdapterCard, Networks};
+use crate::data::{Dataset, Latents, Split};
+use crate::device::CancelToken;
+use crate::model::{Bundle, Part, TextEncoder, Tokenizer, Unet};
+use crate::nn::Weights;
+use crate::noise::Schedule;
+
+/// What of a model moves.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Moving {
+    pub(super) unet: bool,
+    pub(super) text: bool,
+}
+
+/// A model that was loaded whole but for its autoencoder, and the data set that it learns from.
+pub(super) struct Whole {
+    pub(super) bundle: Bundle,
+    pub(super) dataset: Dataset,
+    pub(super) tokenizer: Tokenizer,
+    pub(super) unet: Unet,
+    pub(super) unet_weights: Weights,
+    pub(super) text: TextEncoder,
+    pub(super) text_weights: Weights,
+}
+
+impl Whole {
+    /// # Errors
+    /// Where model or data set do not load, the model is of a kind that is not trained here, or no image
+    /// has a caption.
+    pub(super) fn open(
+        config: &TrainConfig,
+        moving: Moving,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let bundle = Bundle::open(&config.model)?;
+        let dataset = Dataset::open(&config.dataset)?;
+        let refused = |field, cause: &str| Err(TrainError::Config { field, cause: cause.into() });
+        if bundle.has(Part::TextEncoder2) {
+            return refused("model", "has two text encoders; models of one are trained here");
+        }
+        let captioned =
+            |split| dataset.samples(split).iter().any(|sample| !sample.caption.trim().is_empty());
+        if !dataset.samples(Split::Train).is_empty() && !captioned(Split::Train) {
+            return refused(
+                "dataset",
+                "no image has a caption, and there is nothing to learn from",
+            );
+        }
+        let (unet, unet_weights) = bundle.unet(moving.unet, device)?;
+        let latent = bundle.vae_config()?.latent_channels;
+        if unet.config().in_channels != latent {
+            return refused("model", "its UNet takes more than the autoencoder's latent");
+        }
+        let (text, text_weights) = bundle.text_encoder(Part::TextEncoder, moving.text, device)?;
+        let tokenizer = bundle.tokenizer(Part::TextEncoder)?;
+        Ok(Self { bundle, dataset, tokenizer, unet, unet_weights, text, text_weights })
+    }
+
+    /// The networks that adapters change.
+    pub(super) fn networks(&self) -> Networks<'_> {
+        Networks {
+            unet: &self.unet_weights,
+            text_encoder: Some(&self.text_weights),
+            text_encoder_2: None,
+        }
+    }
+
+    /// Encodes images and captions, and makes the images of the prior where there is one; `told` is what the
+    /// model is told for a prompt of the prior.
+    pub(super) fn objective(
+        &self,
+        config: &TrainConfig,
+        told: &dyn Fn(&str) -> String,
+        device: &Device,
+        cancel: &CancelToken,
+    ) -> Result<Objective, TrainError> {
+        let vae = self.bundle.vae(device)?;
+        let schedule = Schedule::new(self.bundle.schedule()?);
+        let diffusion =
+            Diffusion::new(config, &self.dataset, &vae, self.captions(), schedule, device, cancel)?;
+        let prior = match &config.prior {
+            Some(wanted) => {
+                let images = wanted.images(config, &self.bundle, device, cancel)?;
+                let latents = Latents::of_frames(&images, &vae, device)?;
+                let Captions { tokenizer, length } = self.captions();
+                let tokens = (0..images.len())
+                    .map(|index| Ok(tokenizer.encode(&told(wanted.prompt(index)), length)?.tokens))
+                    .collect::<Result<Vec<_>, TrainError>>()?;
+                Some(Prior::new(wanted, diffusion.over(latents, tokens, Prior::seed(config))))
+            }
+            None => None,
+        };
+        Ok(Objective { diffusion, prior })
+    }
+
+    fn captions(&self) -> Captions<'_> {
+        let length = self.text.config().max_position_embeddings;
+        Captions { tokenizer: &self.tokenizer, length }
+    }
+
+    /// The card of an adapter of this model, of which training has yet to say how it went.
+    pub(super) fn adapter_card(&self, config: &TrainConfig, method: &str) -> AdapterCard {
+        AdapterCard {
+            name: config.name.clone(),
+            method: method.into(),
+            base_model: self.bundle.card().name.clone(),
+            base_sha256: self.bundle.card().weights_sha256.clone(),
+            dataset: self.dataset.card().name.clone(),
+            licence: self.dataset.card().licence.clone(),
+            attribution: self.dataset.card().attribution.clone(),
+            ..AdapterCard::default()
+        }
+    }
+}
+
+/// `card`, with what training came to.
+pub(super) fn finished(card: &AdapterCard, summary: &TrainSummary) -> AdapterCard {
+    AdapterCard {
+        steps: summary.steps,
+        validation_loss_before: summary.validation_loss_before,
+        validation_loss_after: summary.validation_loss_after,
+        ..card.clone()
+    }
+}
+
+/// The loss on a data set, and that on the prior's images.
+pub(super) struct Objective {
+    diffusion: Diffusion,
+    prior: Option<Prior>,
+}
+
+impl Objective {
+    /// Lets `vectors` `[n, width]` stand before the text of every caption and class prompt.
+    pub(super) fn put_before(&mut self, vectors: &Tensor) {
+        self.diffusion.put_before(vectors);
+        if let Some(prior) = &mut self.prior {
+            prior.put_before(vectors);
+        }
+    }
+
+    /// Images to train on and held out.
+    pub(super) fn samples(&self) -> (usize, usize) {
+        self.diffusion.samples()
+    }
+
+    /// The loss of a step, a scalar.
+    pub(super) fn loss(
+        &self,
+        step: u64,
+        unet: &Unet,
+        text: &TextEncoder,
+    ) -> Result<Tensor, TrainError> {
+        let loss = self.diffusion.loss(step, unet, text)?;
+        Ok(match &self.prior {
+            Some(prior) => (loss + prior.loss(step, unet, text)?)?,
+            None => loss,
+        })
+    }
+
+    /// The loss on held-out patients.
+    pub(super) fn validation_loss(
+        &self,
+        unet: &Unet,
+        text: &TextEncoder,
+    ) -> Result<f32, TrainError> {
+        Ok(self.diffusion.validation_loss(unet, text)?)
+    }
+}
