@@ -1,6 +1,8 @@
 //! Networks against golden values.
 #![allow(clippy::unwrap_used)]
 
+mod kept;
+mod networks;
 mod number_types;
 
 use super::Tokenizer;

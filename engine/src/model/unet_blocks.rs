@@ -6,8 +6,8 @@ use super::class_embedding::ClassEmbedding;
 use super::transformer::{Context, Transformer};
 use super::unet_config::UnetConfig;
 use crate::nn::{
-    Conv2d, ImageContext, Linear, ResnetBlock, TimestepEmbedding, Weights, add, timestep_embedding,
-    to_map,
+    Conv2d, ImageContext, Kept, Linear, ResnetBlock, TimestepEmbedding, Weights, add,
+    timestep_embedding, to_map,
 };
 
 /// The pooled text and the sizes that Stable Diffusion XL is told (Podell et al., arXiv 2307.01952).
@@ -94,6 +94,9 @@ pub struct UnetInput<'a> {
     /// What image prompts show, for each cross-attention in the order of
     /// [`Unet::cross_attentions`](super::Unet::cross_attentions).
     pub images: Option<&'a [Vec<ImageContext>]>,
+    /// What layers made of `context` when they were asked before, such as keys and values; what is of another
+    /// tensor takes no part.
+    pub kept: Option<&'a Kept>,
 }
 
 impl<'a> UnetInput<'a> {
@@ -109,12 +112,13 @@ impl<'a> UnetInput<'a> {
             residuals: None,
             features: None,
             images: None,
+            kept: None,
         }
     }
 
     /// What the cross-attentions see.
     pub(super) fn seen(&self) -> Context<'a> {
-        Context { text: self.context, images: self.images.unwrap_or_default() }
+        Context { text: self.context, images: self.images.unwrap_or_default(), kept: self.kept }
     }
 }
 
@@ -161,6 +165,7 @@ impl Converted {
             guidance: self.guidance.as_ref(),
             residuals: self.residuals.as_ref(),
             features: self.features.as_deref(),
+            kept: input.kept.filter(|kept| kept.is_of(input.context)),
             ..*input
         }
     }
@@ -357,7 +362,7 @@ impl WayDown {
     ) -> Result<Bottom> {
         let time = self.time(config, input)?;
         let text = match &self.encoder_hid_proj {
-            Some(project) => project.forward(input.context)?,
+            Some(project) => project.forward_once(input.context, input.kept)?,
             None => input.context.clone(),
         };
         let seen = Context { text: &text, ..input.seen() };
