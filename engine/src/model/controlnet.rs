@@ -8,7 +8,7 @@ use super::error::ModelError;
 use super::unet_blocks::{Bottom, Converted, Residuals, UnetInput, WayDown};
 use super::unet_config::UnetConfig;
 use crate::kernel::silu;
-use crate::nn::{Conv2d, Weights, to_map};
+use crate::nn::{Conv2d, Tape, Weights, to_map};
 
 /// `controlnet/config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -159,6 +159,20 @@ impl ControlNet {
     /// # Errors
     /// Where the condition has not the size of the image that is made.
     pub fn forward(&self, input: &UnetInput, condition: &Tensor) -> Result<Residuals> {
+        self.forward_on(input, condition, None)
+    }
+
+    /// As [`Self::forward`], with every block a piece of the `tape` where there is one, as in
+    /// [`Unet::predict_on`](super::Unet::predict_on).
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_on<'a>(
+        &'a self,
+        input: &UnetInput,
+        condition: &Tensor,
+        tape: Option<&Tape<'a>>,
+    ) -> Result<Residuals> {
         let condition = match self.config.controlnet_conditioning_channel_order.as_str() {
             "bgr" => {
                 let order: Vec<u32> = (0..condition.dim(1)? as u32).rev().collect();
@@ -167,12 +181,15 @@ impl ControlNet {
             }
             _ => condition.clone(),
         };
-        let hint = self.controlnet_cond_embedding.forward(&condition.to_dtype(self.dtype)?)?;
+        let embedding = &self.controlnet_cond_embedding;
+        let hint = Tape::run(tape, &[&condition.to_dtype(self.dtype)?], move |condition| {
+            embedding.forward(&condition[0])
+        })?;
         let asked = UnetInput { residuals: None, features: None, images: None, ..*input };
         let converted = Converted::new(&asked, self.dtype)?;
         let asked = converted.of(&asked);
         let Bottom { x, skips, .. } =
-            self.down.forward(&self.config.network, &asked, Some(&hint))?;
+            self.down.forward(&self.config.network, &asked, Some(&hint), tape)?;
         let pool = |x: Tensor| {
             if self.config.global_pool_conditions { x.mean_keepdim((1, 2)) } else { Ok(x) }
         };

@@ -4,6 +4,7 @@
 mod kept;
 mod networks;
 mod number_types;
+mod tape;
 
 use super::Tokenizer;
 

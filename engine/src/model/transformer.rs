@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::nn::{
-    Attention, Conv2d, GroupNorm, ImageContext, Kept, LayerNorm, Linear, Weights, add, geglu,
+    Attention, Conv2d, GroupNorm, ImageContext, Kept, LayerNorm, Linear, Tape, Weights, add, geglu,
 };
 
 /// Sizes of a transformer.
@@ -136,8 +136,24 @@ impl Transformer {
         }
     }
 
+    /// As [`Self::forward`], a piece of the `tape`.
+    pub(super) fn forward_on<'a>(
+        &'a self,
+        x: &Tensor,
+        context: Context,
+        tape: Option<&Tape<'a>>,
+    ) -> Result<Tensor> {
+        let Some(tape) = tape else { return self.forward(x, context) };
+        let images = context.images.to_vec();
+        Tape::run(Some(tape), &[x, context.text], move |inputs| {
+            // What is kept belongs to texts and weights that stay, and these are trained.
+            let seen = Context { text: &inputs[1], images: &images, kept: None };
+            self.forward(&inputs[0], seen)
+        })
+    }
+
     /// `x` `[batch, h, w, channels]`, same shape.
-    pub(super) fn forward(&self, x: &Tensor, context: Context) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, context: Context) -> Result<Tensor> {
         let (batch, height, width, _) = x.dims4()?;
         let to_sequence = |y: &Tensor| y.reshape((batch, height * width, ()));
         let to_map = |y: &Tensor| y.reshape((batch, height, width, ()));

@@ -16,6 +16,7 @@ mod map;
 mod norm;
 mod resnet;
 mod stored;
+mod tape;
 mod time;
 mod weights;
 
@@ -33,5 +34,6 @@ pub use map::{to_map, to_planes};
 pub use norm::{GroupNorm, LayerNorm};
 pub use resnet::{ResnetBlock, TimeShift};
 pub use stored::{Cut, Place, Stored};
+pub use tape::Tape;
 pub use time::{TimestepEmbedding, timestep_embedding};
 pub use weights::{Init, Weights};

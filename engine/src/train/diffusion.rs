@@ -10,7 +10,8 @@ use super::draw::{Draw, source};
 use super::error::TrainError;
 use crate::data::{Dataset, Latents, Split};
 use crate::device::{CancelToken, normal};
-use crate::model::{TextEncoder, Tokenizer, Unet, Vae};
+use crate::model::{TextEncoder, Tokenizer, Unet, UnetInput, Vae};
+use crate::nn::Tape;
 use crate::noise::Schedule;
 
 /// Held-out images that are compared at once.
@@ -117,27 +118,29 @@ impl Diffusion {
     }
 
     /// Squared error of each sample, `[batch]`.
-    fn errors(
+    fn errors<'a>(
         &self,
-        unet: &Unet,
+        unet: &'a Unet,
         clean: &Tensor,
         noise: &Tensor,
         timesteps: &[usize],
         context: &Tensor,
+        tape: Option<&Tape<'a>>,
     ) -> candle_core::Result<Tensor> {
         let noisy = self.schedule.add_noise(clean, noise, timesteps)?;
         let target = self.schedule.target(clean, noise, timesteps)?;
         let times: Vec<f64> = timesteps.iter().map(|timestep| *timestep as f64).collect();
-        let prediction = unet.forward(&noisy, &times, context)?;
+        let prediction = unet.predict_on(&UnetInput::new(&noisy, &times, context), tape)?;
         (prediction - target)?.sqr()?.flatten_from(1)?.mean(1)
     }
 
-    /// The loss of a step's batch, weighted by Min-SNR.
-    pub(super) fn loss(
+    /// The loss of a step's batch, weighted by Min-SNR; the network's blocks are pieces of the `tape`.
+    pub(super) fn loss<'a>(
         &self,
         step: u64,
-        unet: &Unet,
+        unet: &'a Unet,
         encoder: &TextEncoder,
+        tape: Option<&Tape<'a>>,
     ) -> candle_core::Result<Tensor> {
         let indices = self.draw.batch(step, self.batch_size);
         let clean = self.train.batch(&indices)?;
@@ -159,7 +162,7 @@ impl Diffusion {
             })
             .collect();
         let context = self.context(encoder, &tokens)?;
-        let errors = self.errors(unet, &clean, &noise, &timesteps, &context)?;
+        let errors = self.errors(unet, &clean, &noise, &timesteps, &context, tape)?;
         let weights: Vec<f32> = timesteps
             .iter()
             .map(|timestep| self.schedule.min_snr_weight(*timestep, self.min_snr_gamma) as f32)
@@ -186,7 +189,7 @@ impl Diffusion {
             let tokens: Vec<&Vec<u32>> =
                 indices.iter().map(|index| &self.validation_tokens[*index]).collect();
             let context = self.context(encoder, &tokens)?;
-            let errors = self.errors(unet, &clean, &noise, &timesteps, &context)?;
+            let errors = self.errors(unet, &clean, &noise, &timesteps, &context, None)?;
             total += f64::from(errors.sum_all()?.to_scalar::<f32>()?);
             count += indices.len() as f64;
         }

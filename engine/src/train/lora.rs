@@ -14,6 +14,7 @@ use crate::adapter::{AdapterCard, LoraConfig, Networks, attach};
 use crate::data::Dataset;
 use crate::device::CancelToken;
 use crate::model::{Bundle, Part, TextEncoder, Unet};
+use crate::nn::Tape;
 use crate::noise::Schedule;
 
 /// The adapter alone moves; UNet, text encoder and autoencoder stay.
@@ -80,7 +81,11 @@ impl Trainee for LoraTask {
     }
 
     fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        Ok(self.diffusion.loss(step, &self.unet, &self.text)?)
+        Ok(self.diffusion.loss(step, &self.unet, &self.text, None)?)
+    }
+
+    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
+        Ok(self.diffusion.loss(step, &self.unet, &self.text, Some(tape))?)
     }
 
     fn validation_loss(&self) -> Result<f32, TrainError> {

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
 
 use super::error::TrainError;
 use super::event::TrainSummary;
+use crate::nn::Tape;
 
 /// What is trained, and its loss.
 pub(super) trait Trainee {
@@ -16,6 +18,23 @@ pub(super) trait Trainee {
     fn samples(&self) -> (usize, usize);
     /// The loss of a step's batch, a scalar; a function of seed and step.
     fn loss(&self, step: u64) -> Result<Tensor, TrainError>;
+    /// As [`Self::loss`], with the network's blocks on `tape`. A task whose
+    /// [`Task::checkpoints`](super::Task::checkpoints) is false is not asked.
+    fn loss_on<'a>(&'a self, step: u64, _tape: &Tape<'a>) -> Result<Tensor, TrainError> {
+        self.loss(step)
+    }
+    /// The loss of a step's batch and its gradients; with `checkpointing` for less memory and a forward more.
+    fn gradients(&self, step: u64, checkpointing: bool) -> Result<(Tensor, GradStore), TrainError> {
+        if !checkpointing {
+            let loss = self.loss(step)?;
+            let gradients = loss.backward()?;
+            return Ok((loss, gradients));
+        }
+        let tape = Tape::new();
+        let loss = self.loss_on(step, &tape)?;
+        let gradients = tape.backward(&loss)?;
+        Ok((loss, gradients))
+    }
     /// The loss on held-out patients with the weights as they are; the same noise at every call.
     fn validation_loss(&self) -> Result<f32, TrainError>;
     /// Writes what was trained into the empty folder `out`, from the averaged `weights`, which are
