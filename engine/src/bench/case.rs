@@ -72,6 +72,18 @@ impl Case {
         }
     }
 
+    /// Whether gradients are computed.
+    pub fn learns(self) -> bool {
+        match self {
+            Self::SmallTraining | Self::LoraTraining => true,
+            Self::Unet32
+            | Self::Unet64
+            | Self::VaeDecode
+            | Self::SmallForward
+            | Self::TextToImage => false,
+        }
+    }
+
     /// How often it is done before the clock starts, unless asked for otherwise: buffers and page
     /// cache are warm after one time, and a whole image is too long for it.
     pub fn warm_up(self) -> usize {

@@ -31,6 +31,9 @@ pub struct Order {
     pub warm_up: usize,
     /// How often it is timed.
     pub repeat: usize,
+    /// Whether a case that learns computes the network's blocks once more on the way back, in place of
+    /// keeping what they computed.
+    pub gradient_checkpointing: bool,
     /// Whether one more repetition is looked into.
     pub profile: bool,
 }
@@ -92,6 +95,11 @@ pub fn run(order: &Order) -> Result<Measurement, BenchError> {
 fn prepare(order: &Order) -> Result<Work, BenchError> {
     let inputs = Inputs::open(order.inputs.as_deref())?;
     let precision = order.precision;
+    let checkpointing = order.gradient_checkpointing;
+    if checkpointing && !order.case.learns() {
+        let cause = format!("{} keeps nothing for a gradient", order.case);
+        return Err(BenchError::input("gradient_checkpointing", cause));
+    }
     let guided = |side| Latents { batch: 2, side };
     let small = Latents { batch: 8, side: 32 };
     let bundle = if order.case == Case::TextToImage {
@@ -104,9 +112,10 @@ fn prepare(order: &Order) -> Result<Work, BenchError> {
         Case::Unet64 => networks::unet(&bundle, guided(64), precision, &inputs),
         Case::SmallForward => networks::unet(&bundle, small, precision, &inputs),
         Case::VaeDecode => networks::decode(&bundle, 64, precision, &inputs),
-        Case::SmallTraining => training::whole(&bundle, small, precision, &inputs),
+        Case::SmallTraining => training::whole(&bundle, small, precision, checkpointing, &inputs),
         Case::LoraTraining => {
-            training::lora(&bundle, Latents { batch: 1, side: 32 }, precision, &inputs)
+            let latents = Latents { batch: 1, side: 32 };
+            training::lora(&bundle, latents, precision, checkpointing, &inputs)
         }
         Case::TextToImage => networks::image(&bundle, precision),
     }
@@ -146,7 +155,7 @@ fn shares(entries: &[Entry], whole: f64) -> Vec<Share> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use candle_core::Device;
+    use candle_core::{Device, Tensor};
 
     use super::*;
     use crate::model::{Preset, write_preset};
@@ -174,6 +183,7 @@ mod tests {
             output: Some(desk.path().join("answer.safetensors")),
             warm_up: 0,
             repeat: 2,
+            gradient_checkpointing: false,
             profile: true,
         };
         for case in [Case::SmallTraining, Case::LoraTraining] {
@@ -181,13 +191,25 @@ mod tests {
             let measured = run(&order).unwrap();
             assert_eq!((measured.repeat, measured.each.len()), (2, 2));
             assert_eq!(measured.profile.last().unwrap().operation, "elsewhere");
-            let path = order.output.unwrap();
-            let answer = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+            let path = order.output.clone().unwrap();
+            let answer = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
             let loss = f64::from(answer["loss"].to_scalar::<f32>().unwrap());
             assert!((loss - measured.digest.mean).abs() < 1e-12);
             let gradients = answer.len() - 1;
             assert!(gradients > 20, "{gradients} gradients");
+            // It is the same step, however much of it is kept.
+            run(&Order { gradient_checkpointing: true, ..order }).unwrap();
+            let again = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+            assert_eq!(again.len(), answer.len());
+            for (name, expected) in &answer {
+                let norm = |x: &Tensor| x.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>();
+                let difference = norm(&(&again[name] - expected).unwrap()).unwrap();
+                let size = norm(expected).unwrap();
+                assert!(difference <= 1e-11 * size, "{name}: {difference} of {size}");
+            }
         }
+        let kept = Order { gradient_checkpointing: true, ..order(Case::SmallForward) };
+        assert!(run(&kept).unwrap_err().to_string().contains("gradient_checkpointing"));
         let order = Order { precision: Precision::Bf16, ..order(Case::TextToImage) };
         assert!(run(&order).unwrap_err().unsupported().unwrap().contains("f32"));
     }

@@ -7,8 +7,8 @@ use super::error::BenchError;
 use super::inputs::Inputs;
 use super::{TIMESTEP, TOKENS, Work, answer};
 use crate::device::CancelToken;
-use crate::model::{Bundle, ModelError, Part, Unet, UnetConfig, Vae};
-use crate::nn::Weights;
+use crate::model::{Bundle, ModelError, Part, Unet, UnetConfig, UnetInput, Vae};
+use crate::nn::{Tape, Weights};
 use crate::sample::{Pipeline, Request, generate};
 
 /// The prompt of the whole image; what it says takes no part in what it costs.
@@ -45,8 +45,13 @@ impl Question {
         })
     }
 
-    pub(super) fn ask(&self, network: &Unet) -> candle_core::Result<Tensor> {
-        network.forward(&self.sample, &self.timesteps, &self.context)
+    pub(super) fn ask<'a>(
+        &self,
+        network: &'a Unet,
+        tape: Option<&Tape<'a>>,
+    ) -> candle_core::Result<Tensor> {
+        let asked = UnetInput::new(&self.sample, &self.timesteps, &self.context);
+        network.predict_on(&asked, tape)
     }
 }
 
@@ -78,7 +83,7 @@ pub(super) fn unet(
 ) -> Result<Work, BenchError> {
     let (network, _) = load_unet(bundle, false, precision)?;
     let question = Question::new(network.config(), latents, precision, inputs)?;
-    Ok(Box::new(move |_| Ok(answer("sample", question.ask(&network)?))))
+    Ok(Box::new(move |_| Ok(answer("sample", question.ask(&network, None)?))))
 }
 
 /// The decoder, from one latent.

@@ -13,6 +13,7 @@ use super::{Answer, Work, answer};
 use crate::adapter::{AdapterConfig, Networks, attach};
 use crate::kernel::{AdamW, AdamWStep};
 use crate::model::{Bundle, Unet};
+use crate::nn::Tape;
 
 /// The projections of every attention, to itself and to the text.
 const TARGETS: [&str; 4] = ["to_q", "to_k", "to_v", "to_out.0"];
@@ -24,11 +25,13 @@ pub(super) fn whole(
     bundle: &Bundle,
     latents: Latents,
     precision: Precision,
+    checkpointing: bool,
     inputs: &Inputs,
 ) -> Result<Work, BenchError> {
     // The weights that are moved stay in single precision, whatever the network computes in.
     let (network, weights) = load_unet(bundle, true, Precision::F32)?;
-    learn(network, weights.variables(), latents, precision, inputs)
+    let question = Question::new(network.config(), latents, precision, inputs)?;
+    learn(network, weights.variables(), question, checkpointing, inputs)
 }
 
 /// A training step of an adapter of the frozen network.
@@ -36,6 +39,7 @@ pub(super) fn lora(
     bundle: &Bundle,
     latents: Latents,
     precision: Precision,
+    checkpointing: bool,
     inputs: &Inputs,
 ) -> Result<Work, BenchError> {
     let (network, weights) = load_unet(bundle, false, precision)?;
@@ -48,7 +52,8 @@ pub(super) fn lora(
         }
     }
     attach(&networks, &[(&adapter, 1.0)], false)?;
-    learn(network, variables, latents, precision, inputs)
+    let question = Question::new(network.config(), latents, precision, inputs)?;
+    learn(network, variables, question, checkpointing, inputs)
 }
 
 struct Training {
@@ -57,24 +62,25 @@ struct Training {
     target: Tensor,
     variables: BTreeMap<String, Var>,
     optimisers: BTreeMap<String, AdamW>,
+    checkpointing: bool,
     steps: u64,
 }
 
 fn learn(
     network: Unet,
     variables: BTreeMap<String, Var>,
-    latents: Latents,
-    precision: Precision,
+    question: Question,
+    checkpointing: bool,
     inputs: &Inputs,
 ) -> Result<Work, BenchError> {
-    let question = Question::new(network.config(), latents, precision, inputs)?;
-    let Latents { batch, side } = latents;
-    let target = inputs.get("target", (batch, network.config().out_channels, side, side))?;
+    let (batch, _, height, width) = question.sample.dims4()?;
+    let target = inputs.get("target", (batch, network.config().out_channels, height, width))?;
     let optimisers = variables
         .iter()
         .map(|(name, variable)| Ok((name.clone(), AdamW::new(variable.as_tensor())?)))
         .collect::<Result<_, BenchError>>()?;
-    let mut training = Training { network, question, target, variables, optimisers, steps: 0 };
+    let mut training =
+        Training { network, question, target, variables, optimisers, checkpointing, steps: 0 };
     Ok(Box::new(move |keep| training.step(keep)))
 }
 
@@ -82,9 +88,13 @@ impl Training {
     /// One step. Answers the loss before it, and the gradients where `keep` says so.
     fn step(&mut self, keep: bool) -> Result<Answer, BenchError> {
         self.steps += 1;
-        let prediction = self.question.ask(&self.network)?.to_dtype(DType::F32)?;
+        let tape = self.checkpointing.then(Tape::new);
+        let prediction = self.question.ask(&self.network, tape.as_ref())?.to_dtype(DType::F32)?;
         let loss = (prediction - &self.target)?.sqr()?.mean_all()?;
-        let gradients = loss.backward()?;
+        let gradients = match tape {
+            Some(tape) => tape.backward(&loss)?,
+            None => loss.backward()?,
+        };
         let mut kept = answer("loss", loss.detach());
         // PyTorch's defaults, at the rate of many a fine-tune.
         let numbers = AdamWStep {

@@ -35,6 +35,10 @@ pub(crate) struct Arguments {
     /// not given.
     #[arg(long)]
     warm_up: Option<usize>,
+    /// For cases that learn: compute the network's blocks once more on the way back, in place of keeping
+    /// what they computed.
+    #[arg(long)]
+    gradient_checkpointing: bool,
     /// Do each case once more, and print where its time goes by operation.
     #[arg(long)]
     profile: bool,
@@ -66,6 +70,10 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit
     };
     if arguments.output.is_some() && (cases.len(), dtypes.len()) != (1, 1) {
         bail!("--output: takes one answer; name one --case and one --dtype");
+    }
+    if let Some(case) = cases.iter().find(|case| arguments.gradient_checkpointing && !case.learns())
+    {
+        bail!("--gradient-checkpointing: {case} does not learn; name cases that do");
     }
     if arguments.inside {
         let (Some(case), Some(dtype)) = (cases.first(), dtypes.first()) else {
@@ -105,6 +113,7 @@ fn inside(
         output: arguments.output.clone(),
         warm_up: arguments.warm_up.unwrap_or(case.warm_up()),
         repeat: arguments.repeat.map_or(case.repeat(), NonZeroUsize::get),
+        gradient_checkpointing: arguments.gradient_checkpointing,
         profile: arguments.profile,
     };
     let outcome = match bench::run(&order) {
@@ -138,6 +147,9 @@ fn outside(
     }
     if arguments.profile {
         command.arg("--profile");
+    }
+    if arguments.gradient_checkpointing {
+        command.arg("--gradient-checkpointing");
     }
     for (option, path) in [("--inputs", &arguments.inputs), ("--output", &arguments.output)] {
         if let Some(path) = path {

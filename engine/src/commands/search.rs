@@ -54,6 +54,7 @@ pub(crate) fn run(
                 bar.set_message(format!("{run}  loss {loss:.5}"));
             }
             TrainEvent::Validation { .. }
+            | TrainEvent::Figures { .. }
             | TrainEvent::Checkpoint { .. }
             | TrainEvent::Finished { .. } => {}
         }

@@ -10,7 +10,7 @@ use super::part::Part;
 use super::unet_blocks::{Bottom, Converted, Residuals, UnetInput, WayDown};
 use super::unet_config::UnetConfig;
 use crate::kernel::silu;
-use crate::nn::{Conv2d, Weights, to_map};
+use crate::nn::{Conv2d, Tape, Weights, to_map};
 
 /// `controlnet/config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -232,6 +232,35 @@ impl ControlNet {
     /// The embedding `[batch, h, w, first level's channels]` of `condition` `[batch, channels, H, W]`: the same
     /// at every step of a sampling.
     pub fn hint(&self, condition: &Tensor) -> Result<Tensor> {
+        let condition = self.ordered(condition)?;
+        self.controlnet_cond_embedding.forward(&condition)
+    }
+
+    /// As [`Self::forward`], with every block a piece of the `tape` where there is one, as in
+    /// [`Unet::predict_on`](super::Unet::predict_on).
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_on<'a>(
+        &'a self,
+        input: &UnetInput,
+        condition: &Tensor,
+        tape: Option<&Tape<'a>>,
+    ) -> Result<Residuals> {
+        let embedding = &self.controlnet_cond_embedding;
+        let hint = Tape::run(tape, &[&self.ordered(condition)?], move |condition| {
+            embedding.forward(&condition[0])
+        })?;
+        self.residuals(input, &hint, tape)
+    }
+
+    /// As [`Self::forward`], of a condition's [`Self::hint`].
+    pub fn forward_with(&self, input: &UnetInput, hint: &Tensor) -> Result<Residuals> {
+        self.residuals(input, hint, None)
+    }
+
+    /// The condition in the order of channels and the number type that the network wants.
+    fn ordered(&self, condition: &Tensor) -> Result<Tensor> {
         let condition = match self.config.controlnet_conditioning_channel_order.as_str() {
             "bgr" => {
                 let order: Vec<u32> = (0..condition.dim(1)? as u32).rev().collect();
@@ -240,16 +269,20 @@ impl ControlNet {
             }
             _ => condition.clone(),
         };
-        self.controlnet_cond_embedding.forward(&condition.to_dtype(self.dtype)?)
+        condition.to_dtype(self.dtype)
     }
 
-    /// As [`Self::forward`], of a condition's [`Self::hint`].
-    pub fn forward_with(&self, input: &UnetInput, hint: &Tensor) -> Result<Residuals> {
+    fn residuals<'a>(
+        &'a self,
+        input: &UnetInput,
+        hint: &Tensor,
+        tape: Option<&Tape<'a>>,
+    ) -> Result<Residuals> {
         let asked = UnetInput { residuals: None, features: None, images: None, ..*input };
         let converted = Converted::new(&asked, self.dtype)?;
         let asked = converted.of(&asked);
         let Bottom { x, skips, .. } =
-            self.down.forward(&self.config.network, &asked, Some(hint))?;
+            self.down.forward(&self.config.network, &asked, Some(hint), tape)?;
         let pool = |x: Tensor| {
             if self.config.global_pool_conditions { x.mean_keepdim((1, 2)) } else { Ok(x) }
         };

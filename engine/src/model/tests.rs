@@ -1,7 +1,10 @@
 //! Networks against golden values.
 #![allow(clippy::unwrap_used)]
 
+mod kept;
+mod networks;
 mod number_types;
+mod tape;
 
 use candle_core::{DType, Device, Tensor};
 

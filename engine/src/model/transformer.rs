@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::nn::{
-    Attention, Conv2d, GroupNorm, ImageContext, LayerNorm, Linear, Weights, add, geglu,
+    Attention, Conv2d, GroupNorm, ImageContext, Kept, LayerNorm, Linear, Tape, Weights, add, geglu,
 };
 
 /// Sizes of a transformer.
@@ -28,6 +28,8 @@ pub(super) struct Context<'a> {
     pub(super) text: &'a Tensor,
     /// For each cross-attention in the order of [`Transformer::number`]; none where no image goes along.
     pub(super) images: &'a [Vec<ImageContext>],
+    /// What was made of the text before.
+    pub(super) kept: Option<&'a Kept>,
 }
 
 struct FeedForward {
@@ -72,10 +74,11 @@ impl Block {
 
     fn forward(&self, x: &Tensor, context: Context) -> Result<Tensor> {
         let first = self.only_cross.then_some(context.text);
-        let x = add(&self.attn1.forward(&self.norm1.forward(x)?, first)?, x)?;
+        let y = self.norm1.forward(x)?;
+        let x = add(&self.attn1.forward_with(&y, first, &[], context.kept)?, x)?;
         let images = context.images.get(self.number).map_or(&[][..], Vec::as_slice);
         let y = self.norm2.forward(&x)?;
-        let x = add(&self.attn2.forward_with(&y, Some(context.text), images)?, &x)?;
+        let x = add(&self.attn2.forward_with(&y, Some(context.text), images, context.kept)?, &x)?;
         let y = geglu(&self.ff.project.forward(&self.norm3.forward(&x)?)?)?;
         add(&self.ff.out.forward(&y)?, &x)
     }
@@ -133,8 +136,24 @@ impl Transformer {
         }
     }
 
+    /// As [`Self::forward`], a piece of the `tape`.
+    pub(super) fn forward_on<'a>(
+        &'a self,
+        x: &Tensor,
+        context: Context,
+        tape: Option<&Tape<'a>>,
+    ) -> Result<Tensor> {
+        let Some(tape) = tape else { return self.forward(x, context) };
+        let images = context.images.to_vec();
+        Tape::run(Some(tape), &[x, context.text], move |inputs| {
+            // What is kept belongs to texts and weights that stay, and these are trained.
+            let seen = Context { text: &inputs[1], images: &images, kept: None };
+            self.forward(&inputs[0], seen)
+        })
+    }
+
     /// `x` `[batch, h, w, channels]`, same shape.
-    pub(super) fn forward(&self, x: &Tensor, context: Context) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, context: Context) -> Result<Tensor> {
         let (batch, height, width, _) = x.dims4()?;
         let to_sequence = |y: &Tensor| y.reshape((batch, height * width, ()));
         let to_map = |y: &Tensor| y.reshape((batch, height, width, ()));

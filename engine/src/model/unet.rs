@@ -6,7 +6,7 @@ use candle_core::{DType, Result, Tensor, bail};
 use super::transformer::{Context, Transformer};
 use super::unet_blocks::{Bottom, Converted, Level, UnetInput, WayDown};
 use super::unet_config::UnetConfig;
-use crate::nn::{Conv2d, GroupNorm, Weights, to_planes, upsample_nearest};
+use crate::nn::{Conv2d, GroupNorm, Tape, Weights, to_planes, upsample_nearest};
 
 /// The denoising network.
 pub struct Unet {
@@ -120,11 +120,20 @@ impl Unet {
     /// # Errors
     /// Where something is missing that the network needs, or does not fit it.
     pub fn predict(&self, input: &UnetInput) -> Result<Tensor> {
-        let converted = Converted::new(input, self.dtype)?;
-        self.compute(&converted.of(input))?.to_dtype(input.sample.dtype())
+        self.predict_on(input, None)
     }
 
-    fn compute(&self, input: &UnetInput) -> Result<Tensor> {
+    /// As [`Self::predict`], with every block a piece of the `tape` where there is one: their intermediates are
+    /// let go, and computed once more for the gradient. Nothing that is kept of the text takes part then.
+    ///
+    /// # Errors
+    /// As [`Self::predict`].
+    pub fn predict_on<'a>(&'a self, input: &UnetInput, tape: Option<&Tape<'a>>) -> Result<Tensor> {
+        let converted = Converted::new(input, self.dtype)?;
+        self.compute(&converted.of(input), tape)?.to_dtype(input.sample.dtype())
+    }
+
+    fn compute<'a>(&'a self, input: &UnetInput, tape: Option<&Tape<'a>>) -> Result<Tensor> {
         if let Some(images) = input.images
             && images.len() != self.cross_attentions.len()
         {
@@ -135,7 +144,7 @@ impl Unet {
             );
         }
         let Bottom { mut x, mut skips, time, text } =
-            self.down.forward(&self.config, input, None)?;
+            self.down.forward(&self.config, input, None, tape)?;
         if let Some(residuals) = input.residuals {
             if residuals.down.len() != skips.len() {
                 bail!(
@@ -155,7 +164,7 @@ impl Unet {
                 let Some(skip) = skips.pop() else {
                     bail!("the way up has more layers than the way down");
                 };
-                x = block.layer(layer, &Tensor::cat(&[&x, &skip], 3)?, &time, seen)?;
+                x = block.layer(layer, &[&x, &skip], &time, seen, tape)?;
             }
             if let Some(resize) = &block.resize {
                 // The next skip knows the size: an odd map was rounded up on the way down.
@@ -163,9 +172,13 @@ impl Unet {
                     Some(skip) => (skip.dim(1)?, skip.dim(2)?),
                     None => (2 * x.dim(1)?, 2 * x.dim(2)?),
                 };
-                x = resize.forward(&upsample_nearest(&x, height, width)?)?;
+                x = Tape::run(tape, &[&x], move |x| {
+                    resize.forward(&upsample_nearest(&x[0], height, width)?)
+                })?;
             }
         }
-        to_planes(&self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)?)
+        Tape::run(tape, &[&x], move |x| {
+            to_planes(&self.conv_out.forward(&self.conv_norm_out.forward_silu(&x[0])?)?)
+        })
     }
 }

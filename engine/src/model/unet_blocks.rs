@@ -6,8 +6,8 @@ use super::class_embedding::ClassEmbedding;
 use super::transformer::{Context, Transformer};
 use super::unet_config::UnetConfig;
 use crate::nn::{
-    Conv2d, ImageContext, Linear, ResnetBlock, TimestepEmbedding, Weights, add, timestep_embedding,
-    to_map,
+    Conv2d, ImageContext, Kept, Linear, ResnetBlock, Tape, TimestepEmbedding, Weights, add,
+    timestep_embedding, to_map,
 };
 
 /// The pooled text and the sizes that Stable Diffusion XL is told (Podell et al., arXiv 2307.01952).
@@ -94,6 +94,9 @@ pub struct UnetInput<'a> {
     /// What image prompts show, for each cross-attention in the order of
     /// [`Unet::cross_attentions`](super::Unet::cross_attentions).
     pub images: Option<&'a [Vec<ImageContext>]>,
+    /// What layers made of `context` when they were asked before, such as keys and values; what is of another
+    /// tensor takes no part.
+    pub kept: Option<&'a Kept>,
 }
 
 impl<'a> UnetInput<'a> {
@@ -109,12 +112,13 @@ impl<'a> UnetInput<'a> {
             residuals: None,
             features: None,
             images: None,
+            kept: None,
         }
     }
 
     /// What the cross-attentions see.
     pub(super) fn seen(&self) -> Context<'a> {
-        Context { text: self.context, images: self.images.unwrap_or_default() }
+        Context { text: self.context, images: self.images.unwrap_or_default(), kept: self.kept }
     }
 }
 
@@ -161,6 +165,7 @@ impl Converted {
             guidance: self.guidance.as_ref(),
             residuals: self.residuals.as_ref(),
             features: self.features.as_deref(),
+            kept: input.kept.filter(|kept| kept.is_of(input.context)),
             ..*input
         }
     }
@@ -174,19 +179,35 @@ pub(super) struct Level {
 }
 
 impl Level {
-    pub(super) fn layer(
-        &self,
+    /// `parts` lie beside each other in the channels of what the layer takes.
+    pub(super) fn layer<'a>(
+        &'a self,
         index: usize,
-        x: &Tensor,
+        parts: &[&Tensor],
         time: &Tensor,
         context: Context,
+        tape: Option<&Tape<'a>>,
     ) -> Result<Tensor> {
-        let x = self.resnets[index].forward(x, Some(time))?;
+        let x = resnet(&self.resnets[index], parts, time, tape)?;
         match self.attentions.get(index) {
-            Some(attention) => attention.forward(&x, context),
+            Some(attention) => attention.forward_on(&x, context, tape),
             None => Ok(x),
         }
     }
+}
+
+/// What `block` answers to `parts`, which lie beside each other in its channels; a piece of the tape.
+fn resnet<'a>(
+    block: &'a ResnetBlock,
+    parts: &[&Tensor],
+    time: &Tensor,
+    tape: Option<&Tape<'a>>,
+) -> Result<Tensor> {
+    Tape::run(tape, &[&[time][..], parts].concat(), move |inputs| match inputs {
+        [time, x] => block.forward(x, Some(time)),
+        [time, parts @ ..] => block.forward(&Tensor::cat(parts, 3)?, Some(time)),
+        [] => bail!("a residual block without inputs"),
+    })
 }
 
 struct MidBlock {
@@ -208,11 +229,17 @@ impl MidBlock {
         Ok(Self { first: config.resnet(channels, channels, &weights.pp("resnets.0"))?, rest })
     }
 
-    fn forward(&self, x: &Tensor, time: &Tensor, context: Context) -> Result<Tensor> {
-        let x = self.first.forward(x, Some(time))?;
+    fn forward<'a>(
+        &'a self,
+        x: &Tensor,
+        time: &Tensor,
+        context: Context,
+        tape: Option<&Tape<'a>>,
+    ) -> Result<Tensor> {
+        let x = resnet(&self.first, &[x], time, tape)?;
         match &self.rest {
             Some((attention, second)) => {
-                second.forward(&attention.forward(&x, context)?, Some(time))
+                resnet(second, &[&attention.forward_on(&x, context, tape)?], time, tape)
             }
             None => Ok(x),
         }
@@ -348,16 +375,17 @@ impl WayDown {
         time + add_embedding.forward(&all)?
     }
 
-    /// `hint` `[batch, h, w, first]` is what a ControlNet adds to the latent.
-    pub(super) fn forward(
-        &self,
+    /// `hint` `[batch, h, w, first]` is what a ControlNet adds to the latent. Blocks are pieces of the `tape`.
+    pub(super) fn forward<'a>(
+        &'a self,
         config: &UnetConfig,
         input: &UnetInput,
         hint: Option<&Tensor>,
+        tape: Option<&Tape<'a>>,
     ) -> Result<Bottom> {
         let time = self.time(config, input)?;
         let text = match &self.encoder_hid_proj {
-            Some(project) => project.forward(input.context)?,
+            Some(project) => project.forward_once(input.context, input.kept)?,
             None => input.context.clone(),
         };
         let seen = Context { text: &text, ..input.seen() };
@@ -375,7 +403,7 @@ impl WayDown {
         for block in &self.down_blocks {
             let last = block.resnets.len() - 1;
             for layer in 0..=last {
-                x = block.layer(layer, &x, &time, seen)?;
+                x = block.layer(layer, &[&x], &time, seen, tape)?;
                 // A level that attends takes its feature before it shrinks, one that does not after.
                 if layer == last
                     && !block.attentions.is_empty()
@@ -386,7 +414,7 @@ impl WayDown {
                 skips.push(x.clone());
             }
             if let Some(resize) = &block.resize {
-                x = resize.forward(&x)?;
+                x = Tape::run(tape, &[&x], move |x| resize.forward(&x[0]))?;
                 skips.push(x.clone());
             }
             if block.attentions.is_empty()
@@ -400,7 +428,7 @@ impl WayDown {
             }
         }
         if let Some(mid_block) = &self.mid_block {
-            x = mid_block.forward(&x, &time, seen)?;
+            x = mid_block.forward(&x, &time, seen, tape)?;
             if let Some(feature) = features.next()
                 && feature.dims() == x.dims()
             {

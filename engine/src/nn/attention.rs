@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
+use super::kept::Kept;
 use super::linear::Linear;
 use super::weights::Weights;
 use crate::kernel::attention;
@@ -50,20 +51,24 @@ impl Attention {
 
     /// `x` `[batch, n, width]` attends to `context` `[batch, m, context width]`, or to itself.
     pub fn forward(&self, x: &Tensor, context: Option<&Tensor>) -> Result<Tensor> {
-        self.forward_with(x, context, &[])
+        self.forward_with(x, context, &[], None)
     }
 
-    /// As [`Self::forward`], with `images` beside the context.
+    /// As [`Self::forward`], with `images` beside the context, and with the context's keys and values of an
+    /// earlier call where they are `kept`.
     pub fn forward_with(
         &self,
         x: &Tensor,
         context: Option<&Tensor>,
         images: &[ImageContext],
+        kept: Option<&Kept>,
     ) -> Result<Tensor> {
+        // What is attended to in place of a context is another at every call.
+        let kept = context.and(kept);
         let context = context.unwrap_or(x);
         let q = self.to_q.forward(x)?;
-        let k = self.to_k.forward(context)?;
-        let v = self.to_v.forward(context)?;
+        let k = self.to_k.forward_once(context, kept)?;
+        let v = self.to_v.forward_once(context, kept)?;
         let mut y = attention(&q, &k, &v, self.heads, None)?;
         for ImageContext { keys, values, scale } in images {
             let (keys, values) = (keys.to_dtype(q.dtype())?, values.to_dtype(q.dtype())?);

@@ -73,6 +73,11 @@ impl DeltaSlot {
         Ok(())
     }
 
+    /// Where the layer stands in memory: clones of its slot say the same, other slots that live say another.
+    pub(super) fn address(&self) -> usize {
+        Arc::as_ptr(&self.base).addr()
+    }
+
     fn put(&self, change: Change) {
         *self.change.write().unwrap_or_else(PoisonError::into_inner) = change;
     }

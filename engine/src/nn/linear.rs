@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::delta::{Base, DeltaSlot, Operation};
+use super::kept::Kept;
 use super::weights::{Init, Weights};
 use crate::kernel::{self, Weight};
 
@@ -31,5 +32,14 @@ impl Linear {
     /// `[…, in]` to `[…, out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.slot.forward(x, |weight, bias| kernel::linear(x, weight, bias))
+    }
+
+    /// As [`Self::forward`], or what it answered before where that is `kept`. `x` is, or is made of, the tensor
+    /// that [`Kept`] is of.
+    pub fn forward_once(&self, x: &Tensor, kept: Option<&Kept>) -> Result<Tensor> {
+        match kept {
+            Some(kept) => kept.once(&self.slot, || self.forward(x)),
+            None => self.forward(x),
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Where weights come from, and layers against their formulas; golden numbers live in `tests/golden`.
 #![allow(clippy::unwrap_used)]
 
+mod tape;
+
 use std::collections::HashMap;
 use std::path::Path;
 

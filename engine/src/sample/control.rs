@@ -7,6 +7,7 @@ use super::error::SampleError;
 use super::pipeline::Pipeline;
 use super::request::{Control, Request};
 use crate::model::{Added, ControlNet, Residuals, T2iAdapter, UnetInput};
+use crate::nn::Kept;
 
 /// A network that reads a condition image.
 pub enum ControlNetwork {
@@ -34,23 +35,36 @@ enum Seen<'a> {
 pub(super) struct Controls<'a> {
     acting: Vec<Acting<'a>>,
     guess_mode: bool,
+    /// The prompt's own text, where the batch is of two.
+    prompt: Option<PromptText>,
+}
+
+/// The text of the prompt alone, the same at every step.
+struct PromptText {
+    /// `[1, tokens, width]`
+    context: Tensor,
+    kept: Kept,
+}
+
+/// The second of a batch of two.
+fn second(both: &Tensor) -> Result<Tensor> {
+    both.narrow(0, 1, 1)
 }
 
 /// What the network is asked of the prompt, without what it is led away from: the second of a batch of two.
-struct OfPrompt {
+struct OfPrompt<'a> {
     sample: Tensor,
-    context: Tensor,
+    text: &'a PromptText,
     added: Option<(Tensor, Tensor)>,
 }
 
-impl OfPrompt {
-    fn new(input: &UnetInput) -> Result<Self> {
-        let second = |both: &Tensor| both.narrow(0, 1, 1);
+impl<'t> OfPrompt<'t> {
+    fn new(input: &UnetInput, text: &'t PromptText) -> Result<Self> {
         let added = match &input.added {
             Some(added) => Some((second(added.text_embeds)?, second(added.time_ids)?)),
             None => None,
         };
-        Ok(Self { sample: second(input.sample)?, context: second(input.context)?, added })
+        Ok(Self { sample: second(input.sample)?, text, added })
     }
 
     fn input<'a>(&'a self, both: &UnetInput<'a>) -> UnetInput<'a> {
@@ -58,7 +72,8 @@ impl OfPrompt {
         UnetInput {
             sample: &self.sample,
             timesteps: &both.timesteps[1..],
-            context: &self.context,
+            context: &self.text.context,
+            kept: Some(&self.text.kept),
             added: added.map(|(text_embeds, time_ids)| Added { text_embeds, time_ids }),
             ..*both
         }
@@ -66,10 +81,12 @@ impl OfPrompt {
 }
 
 impl<'a> Controls<'a> {
+    /// `context` `[1 or 2, tokens, width]` is what the network is told.
     pub(super) fn new(
         pipeline: &'a Pipeline,
         request: &'a Request,
         (height, width): (usize, usize),
+        context: &Tensor,
     ) -> std::result::Result<Self, SampleError> {
         let mut acting = Vec::new();
         for control in &request.controls {
@@ -98,7 +115,13 @@ impl<'a> Controls<'a> {
             };
             acting.push(Acting { control, seen });
         }
-        Ok(Self { acting, guess_mode: request.options.guess_mode })
+        let prompt = if context.dim(0)? == 2 {
+            let context = second(context)?;
+            Some(PromptText { kept: Kept::new(&context), context })
+        } else {
+            None
+        };
+        Ok(Self { acting, guess_mode: request.options.guess_mode, prompt })
     }
 
     /// The controls that act at step `index` of `steps`: all that is between their start and end.
@@ -118,7 +141,7 @@ impl<'a> Controls<'a> {
         steps: usize,
     ) -> Result<Option<Residuals>> {
         let batch = input.sample.dim(0)?;
-        let prompts = if batch == 2 { Some(OfPrompt::new(input)?) } else { None };
+        let prompts = self.prompt.as_ref().map(|text| OfPrompt::new(input, text)).transpose()?;
         let mut sum: Option<Residuals> = None;
         for acting in self.at(index, steps) {
             let Seen::Image(network, hint) = &acting.seen else { continue };

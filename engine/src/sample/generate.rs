@@ -85,7 +85,7 @@ pub(super) fn denoise(
     let twice = guidance.asks_twice() && !pipeline.was_taught_guidance();
     let told = pipeline.told(request, twice, size)?;
     let mut sampler = pipeline.sampler(request)?;
-    let controls = Controls::new(pipeline, request, size)?;
+    let controls = Controls::new(pipeline, request, size, &told.context)?;
     let begun = begin(pipeline, request, size, sampler.as_ref(), noise)?;
     let (mut sample, first) = (begun.sample, begun.index);
     let timesteps = sampler.timesteps().to_vec();
@@ -138,7 +138,9 @@ fn predict(
     let timesteps = vec![question.timestep; batch];
     let added = told.added.as_ref().map(|(text_embeds, time_ids)| Added { text_embeds, time_ids });
     let images = told.images.as_deref();
-    let asked = UnetInput { added, images, ..UnetInput::new(&sample, &timesteps, &told.context) };
+    let kept = Some(&told.kept);
+    let asked =
+        UnetInput { added, images, kept, ..UnetInput::new(&sample, &timesteps, &told.context) };
     // ControlNets see the noisy latent alone, whatever the network sees beside it.
     let residuals = controls.residuals(&asked, question.number, question.of)?;
     let features = controls.features(batch, question.number, question.of)?;

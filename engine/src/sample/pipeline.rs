@@ -16,13 +16,15 @@ use crate::adapter::{
 };
 use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, Part, PartCard, Unet, Vae};
-use crate::nn::{ImageContext, Weights, timestep_embedding};
+use crate::nn::{ImageContext, Kept, Weights, timestep_embedding};
 use crate::noise::{NoiseSource, Sampler, SchedulerConfig};
 
 /// What the network is told: of one sample, or of two, the negative first.
 pub(super) struct Told {
     /// `[1 or 2, tokens, width]`
     pub(super) context: Tensor,
+    /// What networks make of the context, over all steps.
+    pub(super) kept: Kept,
     /// The pooled text `[1 or 2, width]` and the sizes `[1 or 2, 6]`, for Stable Diffusion XL.
     pub(super) added: Option<(Tensor, Tensor)>,
     /// What the cross-attentions see of image prompts and concepts.
@@ -375,7 +377,8 @@ impl Pipeline {
             }
             None => None,
         };
-        Ok(Told { context, added, images, guidance })
+        let kept = Kept::new(&context);
+        Ok(Told { context, kept, added, images, guidance })
     }
 
     /// Sides of the square image that the model makes unless asked for another, in pixels.

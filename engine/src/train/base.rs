@@ -15,7 +15,7 @@ use crate::device::CancelToken;
 use crate::model::{
     Bundle, ModelCard, ModelError, Part, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig,
 };
-use crate::nn::Weights;
+use crate::nn::{Tape, Weights};
 use crate::noise::Schedule;
 
 /// Before the names of the UNet's weights in checkpoints.
@@ -182,7 +182,11 @@ impl Trainee for BaseTask {
     }
 
     fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        Ok(self.diffusion.loss(step, &self.unet, &self.text)?)
+        Ok(self.diffusion.loss(step, &self.unet, &self.text, None)?)
+    }
+
+    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
+        Ok(self.diffusion.loss(step, &self.unet, &self.text, Some(tape))?)
     }
 
     fn validation_loss(&self) -> Result<f32, TrainError> {

@@ -43,6 +43,16 @@ pub enum Task {
     TextualInversion,
 }
 
+impl Task {
+    /// Whether its network's blocks can be computed once more on the way back, in place of being kept.
+    pub fn checkpoints(self) -> bool {
+        match self {
+            Self::Base | Self::Lora | Self::Prefix | Self::TextualInversion => true,
+            Self::Vae | Self::Judge | Self::Controlnet | Self::Clip | Self::Concept => false,
+        }
+    }
+}
+
 /// How the learning rate goes on after the warm-up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -113,6 +123,10 @@ pub struct TrainConfig {
     /// Seed of everything random.
     #[serde(default)]
     pub seed: u64,
+    /// Computes the network's blocks once more on the way back in place of keeping what they computed: less
+    /// memory for about a third more time (gradient checkpointing; Chen et al., arXiv 1604.06174).
+    #[serde(default)]
+    pub gradient_checkpointing: bool,
     /// Sides of the square image, in pixels, for `vae` and `clip`.
     #[serde(default = "defaults::image_size")]
     pub image_size: usize,
@@ -261,6 +275,7 @@ impl TrainConfig {
             clip_norm: defaults::clip_norm(),
             average_decay: defaults::average_decay(),
             seed: 0,
+            gradient_checkpointing: false,
             image_size: defaults::image_size(),
             caption_dropout: defaults::caption_dropout(),
             min_snr_gamma: defaults::min_snr_gamma(),
@@ -346,6 +361,11 @@ impl TrainConfig {
             check(whole, "prior", "needs a whole model that is changed, whose images it keeps")?;
             prior.validate()?;
         }
+        check(
+            !self.gradient_checkpointing || self.task.checkpoints(),
+            "gradient_checkpointing",
+            "must be false: this task's network keeps all that it computes",
+        )?;
         match self.task {
             Task::Vae => {
                 check(self.vae.is_some(), "vae", "the sizes of the autoencoder are missing")?;

@@ -12,6 +12,7 @@ use crate::adapter::before_text;
 use crate::data::{Dataset, Latents, Split};
 use crate::device::{CancelToken, normal};
 use crate::model::{TextEncoder, Tokenizer, Unet, UnetInput, Vae};
+use crate::nn::Tape;
 use crate::noise::Schedule;
 
 /// Held-out images that are compared at once.
@@ -169,14 +170,15 @@ impl Diffusion {
         (prediction - target)?.sqr()?.flatten_from(1)?.mean(1)
     }
 
-    /// The loss of a step's batch, weighted by Min-SNR.
-    pub(super) fn loss(
+    /// The loss of a step's batch, weighted by Min-SNR; the network's blocks are pieces of the `tape`.
+    pub(super) fn loss<'a>(
         &self,
         step: u64,
-        unet: &Unet,
+        unet: &'a Unet,
         encoder: &TextEncoder,
+        tape: Option<&Tape<'a>>,
     ) -> candle_core::Result<Tensor> {
-        self.loss_of(step, encoder, &|asked| unet.predict(&asked.input))
+        self.loss_of(step, encoder, &|asked| unet.predict_on(&asked.input, tape))
     }
 
     /// As [`Self::loss`], of what `predict` says.

@@ -15,6 +15,7 @@ use super::whole::{Moving, Objective, Whole};
 use crate::data::Split;
 use crate::device::CancelToken;
 use crate::model::{Bundle, ModelCard, Part};
+use crate::nn::Tape;
 
 /// That `base` starts from the weights of `model`, and what of them moves beside the UNet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +92,11 @@ impl Trainee for FineTuneTask {
     }
 
     fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        self.objective.loss(step, &self.whole.unet, &self.whole.text)
+        self.objective.loss(step, &self.whole.unet, &self.whole.text, None)
+    }
+
+    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
+        self.objective.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
     }
 
     fn validation_loss(&self) -> Result<f32, TrainError> {

@@ -15,6 +15,7 @@ use crate::adapter::{
     Adapter, AdapterCard, AdapterConfig, Component, Method, Patterns, attach_trainable,
 };
 use crate::device::CancelToken;
+use crate::nn::Tape;
 
 /// What an adapter is made of, beside its `rank`, `alpha` and `targets`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -132,7 +133,11 @@ impl Trainee for LoraTask {
     }
 
     fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        self.objective.loss(step, &self.whole.unet, &self.whole.text)
+        self.objective.loss(step, &self.whole.unet, &self.whole.text, None)
+    }
+
+    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
+        self.objective.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
     }
 
     fn validation_loss(&self) -> Result<f32, TrainError> {

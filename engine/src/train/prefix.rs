@@ -14,7 +14,7 @@ use super::trainee::Trainee;
 use super::whole::{Moving, Objective, Whole, finished};
 use crate::adapter::{AdapterCard, Prefix};
 use crate::device::CancelToken;
-use crate::nn::{Init, Weights};
+use crate::nn::{Init, Tape, Weights};
 
 /// The weight's name in checkpoints.
 const NAME: &str = "prefix";
@@ -89,7 +89,11 @@ impl Trainee for PrefixTask {
     }
 
     fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        self.objective.loss(step, &self.whole.unet, &self.whole.text)
+        self.objective.loss(step, &self.whole.unet, &self.whole.text, None)
+    }
+
+    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
+        self.objective.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
     }
 
     fn validation_loss(&self) -> Result<f32, TrainError> {

@@ -14,6 +14,7 @@ use crate::device::CancelToken;
 use crate::dicom::{Frame, Provenance, SyntheticDescription, png_with_provenance};
 use crate::files;
 use crate::model::{Bundle, TextEncoder, Unet, read_json, write_json};
+use crate::nn::Tape;
 use crate::sample::{Pipeline, RANDOM_GENERATOR, Request, SampleError, generate};
 
 /// Keeps the draws of the prior apart from those of the data set.
@@ -221,12 +222,13 @@ impl Prior {
     }
 
     /// The weighted loss of a step, a scalar; a function of seed and step.
-    pub(super) fn loss(
+    pub(super) fn loss<'a>(
         &self,
         step: u64,
-        unet: &Unet,
+        unet: &'a Unet,
         text: &TextEncoder,
+        tape: Option<&Tape<'a>>,
     ) -> Result<Tensor, TrainError> {
-        Ok((self.diffusion.loss(step, unet, text)? * self.weight)?)
+        Ok((self.diffusion.loss(step, unet, text, tape)? * self.weight)?)
     }
 }

@@ -210,8 +210,7 @@ impl Trainer<'_> {
 
     /// One step: loss, gradient, clipping, AdamW. Answers loss, norm and rate.
     fn step(&mut self, step: u64) -> Result<(f32, f32, f64), TrainError> {
-        let loss = self.trainee.loss(step)?;
-        let gradients = loss.backward()?;
+        let (loss, gradients) = self.trainee.gradients(step, self.config.gradient_checkpointing)?;
         let loss = loss.to_scalar::<f32>()?;
         let norm = gradient_norm(&gradients, self.trainee.variables())?;
         finite("the loss", step, loss)?;

@@ -9,6 +9,7 @@ mod controlnet;
 mod edges;
 mod judge;
 mod recipes;
+mod tape;
 mod vae_losses;
 
 use std::collections::BTreeMap;
@@ -357,7 +358,8 @@ fn what_cannot_be_run_is_refused_before_anything_is_written() {
     let text = base.text.clone().map(|text| TextSizes { hidden_size: 32, ..text });
     refused(&TrainConfig { text, ..base }, "cross_attention_dim");
     let vae = desk.config(Task::Vae, "run");
-    refused(&TrainConfig { image_size: 33, ..vae }, "image_size");
+    refused(&TrainConfig { image_size: 33, ..vae.clone() }, "image_size");
+    refused(&TrainConfig { gradient_checkpointing: true, ..vae }, "gradient_checkpointing");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::adapter::{AdapterCard, Embedding};
 use crate::data::Split;
 use crate::device::CancelToken;
 use crate::model::{Tokenizer, Unit};
+use crate::nn::Tape;
 
 /// The weight's name in checkpoints.
 const NAME: &str = "embedding";
@@ -162,7 +163,11 @@ impl Trainee for TextualInversionTask {
     }
 
     fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        self.objective.loss(step, &self.whole.unet, &self.whole.text)
+        self.objective.loss(step, &self.whole.unet, &self.whole.text, None)
+    }
+
+    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
+        self.objective.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
     }
 
     fn validation_loss(&self) -> Result<f32, TrainError> {

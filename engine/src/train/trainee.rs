@@ -9,6 +9,7 @@ use candle_core::{Tensor, Var};
 use super::error::TrainError;
 use super::event::TrainSummary;
 use crate::evaluate::Figures;
+use crate::nn::Tape;
 
 /// What is trained, and its loss.
 pub(super) trait Trainee {
@@ -21,6 +22,23 @@ pub(super) trait Trainee {
     /// Hears the gradients of a step, before they move anything.
     fn seen(&self, _gradients: &GradStore) -> Result<(), TrainError> {
         Ok(())
+    }
+    /// As [`Self::loss`], with the network's blocks on `tape`. A task whose
+    /// [`Task::checkpoints`](super::Task::checkpoints) is false is not asked.
+    fn loss_on<'a>(&'a self, step: u64, _tape: &Tape<'a>) -> Result<Tensor, TrainError> {
+        self.loss(step)
+    }
+    /// The loss of a step's batch and its gradients; with `checkpointing` for less memory and a forward more.
+    fn gradients(&self, step: u64, checkpointing: bool) -> Result<(Tensor, GradStore), TrainError> {
+        if !checkpointing {
+            let loss = self.loss(step)?;
+            let gradients = loss.backward()?;
+            return Ok((loss, gradients));
+        }
+        let tape = Tape::new();
+        let loss = self.loss_on(step, &tape)?;
+        let gradients = tape.backward(&loss)?;
+        Ok((loss, gradients))
     }
     /// The loss on held-out patients with the weights as they are; the same noise at every call.
     fn validation_loss(&self) -> Result<f32, TrainError>;

@@ -11,7 +11,7 @@ use crate::adapter::{AdapterCard, Networks};
 use crate::data::{Dataset, Latents, Split};
 use crate::device::CancelToken;
 use crate::model::{Bundle, Part, TextEncoder, Tokenizer, Unet};
-use crate::nn::Weights;
+use crate::nn::{Tape, Weights};
 use crate::noise::Schedule;
 
 /// What of a model moves.
@@ -152,16 +152,17 @@ impl Objective {
         self.diffusion.samples()
     }
 
-    /// The loss of a step, a scalar.
-    pub(super) fn loss(
+    /// The loss of a step, a scalar; the network's blocks are pieces of the `tape`.
+    pub(super) fn loss<'a>(
         &self,
         step: u64,
-        unet: &Unet,
+        unet: &'a Unet,
         text: &TextEncoder,
+        tape: Option<&Tape<'a>>,
     ) -> Result<Tensor, TrainError> {
-        let loss = self.diffusion.loss(step, unet, text)?;
+        let loss = self.diffusion.loss(step, unet, text, tape)?;
         Ok(match &self.prior {
-            Some(prior) => (loss + prior.loss(step, unet, text)?)?,
+            Some(prior) => (loss + prior.loss(step, unet, text, tape)?)?,
             None => loss,
         })
     }
