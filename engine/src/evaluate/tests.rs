@@ -79,7 +79,7 @@ fn areas_are_over_what_is_known() {
 fn reconstructions_and_masks_are_measured_image_by_image() {
     let image = |f: &dyn Fn(usize) -> f32| -> Vec<f32> { (0..2 * 144).map(f).collect() };
     let tensor = |values: Vec<f32>| Tensor::from_vec(values, (2, 1, 12, 12), &Device::Cpu).unwrap();
-    let original = tensor(image(&|place| ((place % 5) as f32 - 2.0) / 4.0));
+    let original = tensor(image(&|place| (place % 5) as f32 / 4.0 - 0.2));
     // A tenth of the range off everywhere: 20 dB.
     let decoded = (&original + 0.2).unwrap();
     let figures = reconstruction(&original, &decoded).unwrap();
