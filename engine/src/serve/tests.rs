@@ -9,10 +9,10 @@ use candle_core::{Device, Tensor};
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::adapter::{AdapterCard, AdapterConfig, AdapterError, Networks};
+use crate::adapter::{AdapterCard, AdapterConfig, AdapterError, Networks, Prefix, weights_sha256};
 use crate::device::CancelToken;
 use crate::dicom::{self, AgeGroup, Frame, Provenance, Sex, SyntheticDescription};
-use crate::model::{Bundle, write_tiny};
+use crate::model::{Bundle, Part, TextConfig, write_tiny};
 use crate::prompt::StructuredPrompt;
 
 fn service() -> (tempfile::TempDir, Service) {
@@ -73,6 +73,38 @@ fn adapter(folder: &Path, name: &str) -> AdapterRef {
     let path = folder.join(name);
     adapter.save_trained(&path, &card).unwrap();
     AdapterRef { path, scale: 1.0 }
+}
+
+#[test]
+fn a_prefix_stands_before_the_text_of_its_own_model_alone() {
+    let (folder, service) = service();
+    let bundle = Bundle::open(&folder.path().join("model")).unwrap();
+    let text: TextConfig = bundle.config(Part::TextEncoder).unwrap();
+    let vectors = Tensor::full(0.7f32, (2, text.hidden_size), &Device::Cpu).unwrap();
+    let prefix = |name: &str, base: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        let base_sha256 = base.to_owned();
+        let card = AdapterCard { name: name.into(), base_sha256, ..AdapterCard::default() };
+        Prefix::save(&path, &vectors, &card).unwrap();
+        AdapterRef { path, scale: 1.0 }
+    };
+    let own = prefix("style", &bundle.card().weights_sha256);
+    let with = |adapters: &[AdapterRef]| {
+        let wanted = GenerateRequest { adapters: adapters.to_vec(), ..request() };
+        service.generate(&wanted, &mut |_| (), &CancelToken::new())
+    };
+    let base = with(&[]).unwrap().remove(0);
+    let told = with(std::slice::from_ref(&own)).unwrap().remove(0);
+    assert_ne!(told.frame, base.frame);
+    let used = &told.provenance.adapters[0];
+    assert_eq!((used.name.as_str(), &used.sha256), ("style", &weights_sha256(&own.path).unwrap()));
+    let none = with(&[AdapterRef { scale: 0.0, ..own.clone() }]).unwrap().remove(0);
+    assert_eq!(none.frame, base.frame);
+    assert_eq!(with(&[]).unwrap().remove(0).png, base.png, "taken off again");
+    let error = with(&[prefix("foreign", "other")]).unwrap_err().to_string();
+    assert!(error.contains("other weights"), "{error}");
+    assert_eq!(crate::adapter::summarise(&own.path).unwrap().kind, "prefix");
 }
 
 #[test]
