@@ -79,13 +79,13 @@ licences: $(stamps)/npm ## Licences of every crate and npm package against deny.
 
 cargo_cyclonedx := 0.5.9
 
-sbom: $(stamps)/npm ## What the product is made of, as CycloneDX: crates and npm packages, under target/sbom
+sbom: bootstrap ## What the product is made of, as CycloneDX: crates and npm packages, under target/sbom
 	@command -v cargo-cyclonedx >/dev/null || cargo install --locked --version $(cargo_cyclonedx) cargo-cyclonedx
 	@mkdir -p $(CARGO_TARGET_DIR)/sbom
 	cargo cyclonedx --format json --override-filename sbom.cdx --manifest-path backend/Cargo.toml
 	mv backend/sbom.cdx.json $(CARGO_TARGET_DIR)/sbom/skiagraph.cdx.json
 	find . -name sbom.cdx.json -not -path './*/node_modules/*' -delete
-	cd web && npm sbom --sbom-format cyclonedx --omit dev > $(CARGO_TARGET_DIR)/sbom/web.cdx.json
+	cd web && npm sbom --sbom-format cyclonedx --omit dev --package-lock-only > $(CARGO_TARGET_DIR)/sbom/web.cdx.json
 
 # Where they cannot be had, the tests that ask them say that they were skipped.
 standards:
