@@ -17,7 +17,7 @@ stamps := $(CARGO_TARGET_DIR)/stamps
 page_sources := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/tests -prune -o -type f -print)
 program_sources := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find backend engine/Cargo.toml engine/src compliance migrations -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.sql' -o -name '*.html' \))
 
-.PHONY: help run build web test test-rust test-kernels test-web test-browser test-speech test-flows fuzz lint licences check-cuda starter golden explore bench-peers clean bootstrap
+.PHONY: help run build web test test-rust test-kernels test-web test-browser test-speech test-flows fuzz lint licences sbom standards check-cuda starter golden explore bench-peers clean bootstrap
 
 help: ## What can be asked for
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,7 +48,7 @@ $(stamps)/programs: $(stamps)/pages $(program_sources)
 test: ## Install what the tests need and run all of them
 	@scripts/test.sh
 
-test-rust: build ## Rust tests alone: units, golden numbers, walls, API, flows
+test-rust: build standards ## Rust tests alone: units, golden numbers, walls, API, flows
 	cargo test --release --locked --workspace
 
 test-kernels: build ## The CPU's kernels and the networks alone, by the path that SKIAGRAPH_ISA names (portable, avx2, avx512)
@@ -76,6 +76,25 @@ lint: $(stamps)/pages ## Formatting and lints, of Rust and of the pages
 
 licences: $(stamps)/npm ## Licences of every crate and npm package against deny.toml
 	@node scripts/licences.mjs
+
+cargo_cyclonedx := 0.5.9
+
+sbom: bootstrap ## What the product is made of, as CycloneDX: crates and npm packages, under target/sbom
+	@command -v cargo-cyclonedx >/dev/null || cargo install --locked --version $(cargo_cyclonedx) cargo-cyclonedx
+	@mkdir -p $(CARGO_TARGET_DIR)/sbom
+	cargo cyclonedx --format json --override-filename sbom.cdx --manifest-path backend/Cargo.toml
+	mv backend/sbom.cdx.json $(CARGO_TARGET_DIR)/sbom/skiagraph.cdx.json
+	find . -name sbom.cdx.json -not -path './*/node_modules/*' -delete
+	cd web && npm sbom --sbom-format cyclonedx --omit dev --package-lock-only > $(CARGO_TARGET_DIR)/sbom/web.cdx.json
+
+# Where they cannot be had, the tests that ask them say that they were skipped.
+standards:
+	@$(MAKE) --no-print-directory $(CARGO_TARGET_DIR)/standards/installed || echo "The judges of audit exports could not be installed; their test will be skipped and say so."
+
+$(CARGO_TARGET_DIR)/standards/installed: tests/standards/requirements.txt
+	python3 -m venv $(CARGO_TARGET_DIR)/standards
+	$(CARGO_TARGET_DIR)/standards/bin/pip install --quiet --requirement $<
+	touch $@
 
 check-cuda: bootstrap ## Compile and link for NVIDIA's GPUs, kernels included, on any machine (FEATURES, COMPUTE_CAP)
 	scripts/check-cuda.sh

@@ -8,3 +8,4 @@ mod fuzz;
 mod golden;
 mod harness;
 mod layers;
+mod standards;

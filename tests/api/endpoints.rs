@@ -75,6 +75,7 @@ const EXPECTED: &[(&str, &str, Who)] = &[
     ("GET", "/images/{id}/reviews", REVIEW_READERS),
     ("GET", "/audit/events", AUDITOR),
     ("GET", "/audit/export", AUDITOR),
+    ("GET", "/audit/public-key", AUDITOR),
     ("POST", "/audit/verify", AUDITOR),
 ];
 

@@ -184,10 +184,11 @@ test('the auditor finds all of it, verifies the chain and exports the log', asyn
   await page.getByRole('button', { name: 'Clear' }).click();
   await page.getByRole('button', { name: 'Verify chain' }).click();
   await expect(page.getByText(/The chain is intact: [\d,]+ rows checked/)).toBeVisible();
+  await expect(page.getByText(/good signatures; the last one covers/)).toBeVisible();
   await auditor.inspect('audit');
 
   const downloading = page.waitForEvent('download');
-  await page.getByRole('button', { name: 'Export CSV' }).click();
+  await page.getByRole('button', { name: 'Export', exact: true }).click();
   const table = await readFile(await (await downloading).path(), 'utf8');
   const lines = table.trim().split('\n');
   expect(lines[0]).toContain('sequence');

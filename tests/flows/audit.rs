@@ -52,6 +52,34 @@ async fn the_log_is_whole_and_says_who_did_what() {
 }
 
 #[tokio::test]
+async fn an_export_is_verified_by_itself_and_one_letter_of_it_is_found() {
+    let (server, _) = lived_in().await;
+    let (code, pem) = server.command(&["audit", "public-key"]);
+    assert_eq!(code, 0, "{pem}");
+    // What the command says in its log stands around the key.
+    let (begin, end) = ("-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----");
+    let pem = &pem[pem.find(begin).unwrap()..pem.find(end).unwrap() + end.len()];
+    // Far from the data directory: nothing but these two files is asked.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (key, file) = (elsewhere.path().join("key.pem"), elsewhere.path().join("export"));
+    std::fs::write(&key, pem).unwrap();
+    let paths = [file.to_str().unwrap(), key.to_str().unwrap()];
+    for format in ["csv", "jsonl", "atna-xml", "atna-xml-early", "balp"] {
+        let export = ["audit", "export", "--format", format, "--out", paths[0]];
+        let (code, words) = server.command(&export);
+        assert_eq!(code, 0, "{words}");
+        let verify = ["audit", "verify", "--export", paths[0], "--public-key", paths[1]];
+        let (code, words) = server.command(&verify);
+        assert_eq!(code, 0, "{format}: {words}");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replacen("Z", "Y", 1)).unwrap();
+        let (code, words) = server.command(&verify);
+        assert_eq!(code, 1, "{format}: {words}");
+        assert!(words.contains("broken at sequence"), "{format}: {words}");
+    }
+}
+
+#[tokio::test]
 async fn no_patient_is_in_the_log() {
     let (server, auditor) = lived_in().await;
     let engineer = server.user(&["ml_engineer"]).await;

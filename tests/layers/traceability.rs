@@ -38,6 +38,20 @@ fn no_requirement_without_its_test() {
 }
 
 #[test]
+fn no_hazard_without_its_control_and_test() {
+    let root = root();
+    let page = std::fs::read_to_string(root.join("compliance/docs/risks.md")).unwrap();
+    let (risks, controls) = page.split_once("| hazard | cause | control | test |").unwrap();
+    let names = |table: &str| -> Vec<String> {
+        let rows = table.lines().filter(|line| line.starts_with("| R"));
+        rows.filter_map(|row| row.split(' ').nth(1).map(ToOwned::to_owned)).collect()
+    };
+    assert_eq!(names(risks), names(controls));
+    let faults = faults(controls, &root);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
 fn a_test_that_is_not_there_is_found() {
     let root = root();
     let row = "| Something | own | `tests/layers/traceability.rs::no_such_test` |";

@@ -5,7 +5,7 @@ use sea_orm::{
     ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QuerySelect, Set,
 };
 use serde_json::Value;
-use skiagraph_compliance::audit::{Event, hash};
+use skiagraph_compliance::audit::{Action, Event, INTERVAL, Selection, Signer, hash};
 
 use super::{Actor, Entry};
 use crate::entities::{audit_events, audit_head};
@@ -13,21 +13,62 @@ use crate::entities::{audit_events, audit_head};
 /// The head's only row.
 pub(super) const HEAD: i32 = 1;
 
-/// Writes the event into the transaction of what it tells of.
+/// Who writes checkpoints.
+const CHECKPOINT_PART: &str = "checkpoint";
+
+/// Writes the event into the transaction of what it tells of; gives its number. A row whose number is
+/// a multiple of [`INTERVAL`] is a checkpoint, which is written first.
 ///
 /// Appends are serial: the head's row is locked from here to the commit (on SQLite, which has no
 /// row locks, the transaction must have begun as a writing one: [`crate::database::begin`]).
 pub async fn append(
     transaction: &DatabaseTransaction,
+    signer: &Signer,
     actor: &Actor,
     entry: Entry,
-) -> Result<(), DbErr> {
-    let head = audit_head::Entity::find_by_id(HEAD)
+) -> Result<i64, DbErr> {
+    let mut head = locked_head(transaction).await?;
+    if (head.sequence + 1) % INTERVAL == 0 {
+        head = write_checkpoint(transaction, head, signer, None).await?;
+    }
+    let event = event(&head, actor, entry);
+    Ok(write(transaction, head, event).await?.sequence)
+}
+
+/// Signs the log up to here, and the rows of an export; gives the number of the checkpoint.
+pub async fn checkpoint(
+    transaction: &DatabaseTransaction,
+    signer: &Signer,
+    selection: Option<Selection>,
+) -> Result<i64, DbErr> {
+    let head = locked_head(transaction).await?;
+    Ok(write_checkpoint(transaction, head, signer, selection).await?.sequence)
+}
+
+async fn locked_head(transaction: &DatabaseTransaction) -> Result<audit_head::Model, DbErr> {
+    audit_head::Entity::find_by_id(HEAD)
         .lock_exclusive()
         .one(transaction)
         .await?
-        .ok_or_else(|| DbErr::RecordNotFound("the head of the audit log".to_owned()))?;
-    let mut event = Event {
+        .ok_or_else(|| DbErr::RecordNotFound("the head of the audit log".to_owned()))
+}
+
+async fn write_checkpoint(
+    transaction: &DatabaseTransaction,
+    head: audit_head::Model,
+    signer: &Signer,
+    selection: Option<Selection>,
+) -> Result<audit_head::Model, DbErr> {
+    let entry = Entry::new(Action::Checkpoint, "audit_log");
+    let mut event = event(&head, &Actor::system(CHECKPOINT_PART), entry);
+    let detail = signer.detail(head.sequence, &head.hash, &event.recorded_at, selection);
+    event.detail = Value::Object(detail).to_string();
+    write(transaction, head, event).await
+}
+
+/// The event that follows the head, still without its hash.
+fn event(head: &audit_head::Model, actor: &Actor, entry: Entry) -> Event {
+    Event {
         sequence: head.sequence + 1,
         recorded_at: Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true),
         actor_id: actor.id.clone(),
@@ -41,15 +82,22 @@ pub async fn append(
         source_address: actor.source_address.clone(),
         previous_hash: head.hash.clone(),
         hash: String::new(),
-    };
-    event.hash = hash(&event);
+    }
+}
 
+/// Gives the event its hash, moves the head to it and inserts its row.
+async fn write(
+    transaction: &DatabaseTransaction,
+    head: audit_head::Model,
+    mut event: Event,
+) -> Result<audit_head::Model, DbErr> {
+    event.hash = hash(&event);
     let mut moved = head.into_active_model();
     moved.sequence = Set(event.sequence);
     moved.hash = Set(event.hash.clone());
-    moved.update(transaction).await?;
+    let head = moved.update(transaction).await?;
     audit_events::Entity::insert(row(event)).exec_without_returning(transaction).await?;
-    Ok(())
+    Ok(head)
 }
 
 fn row(event: Event) -> audit_events::ActiveModel {

@@ -4,13 +4,15 @@
 
 mod actor;
 mod append;
-mod csv;
 mod entry;
+mod export;
+mod signer;
 mod verify;
 
 pub use actor::Actor;
 pub(crate) use actor::role_words;
-pub use append::append;
-pub use csv::csv;
+pub use append::{append, checkpoint};
 pub use entry::Entry;
+pub use export::{Rows, export, select};
+pub use signer::{public_key_file, signer};
 pub use verify::verify;

@@ -1,15 +1,23 @@
 //! The database, which opens only to who writes into the audit log.
 
+use bytes::Bytes;
+use futures::Stream;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
-use skiagraph_compliance::audit::{Action, Verdict};
+use skiagraph_compliance::audit::{
+    Action, Exporter, Form, PublicKey, Selection, Signer, Source, Verdict,
+};
 
-use crate::audit::{self, Actor, Entry};
+use crate::audit::{self, Actor, Entry, Rows};
 use crate::database;
 use crate::error::ApiError;
+use crate::models::audit::Filter;
 
 /// The database behind the audit log.
 #[derive(Debug, Clone)]
-pub struct Ledger(DatabaseConnection);
+pub struct Ledger {
+    db: DatabaseConnection,
+    signer: Signer,
+}
 
 /// The database, opened for reading after the event of it was written.
 #[derive(Debug)]
@@ -21,18 +29,24 @@ pub struct Records(DatabaseConnection);
 pub struct Change {
     transaction: DatabaseTransaction,
     actor: Actor,
+    signer: Signer,
 }
 
 impl Ledger {
-    /// Shuts the database behind the log.
-    pub fn new(db: DatabaseConnection) -> Self {
-        Self(db)
+    /// Shuts the database behind the log, which this key signs.
+    pub fn new(db: DatabaseConnection, signer: Signer) -> Self {
+        Self { db, signer }
+    }
+
+    /// What the log's signatures are held against.
+    pub fn public_key(&self) -> PublicKey {
+        self.signer.public_key()
     }
 
     /// Writes an event that belongs to no change.
     pub async fn record(&self, actor: &Actor, entry: Entry) -> Result<(), ApiError> {
-        let transaction = database::begin(&self.0).await?;
-        audit::append(&transaction, actor, entry).await?;
+        let transaction = database::begin(&self.db).await?;
+        audit::append(&transaction, &self.signer, actor, entry).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -40,24 +54,62 @@ impl Ledger {
     /// Writes the event, then opens the database for reading.
     pub async fn read(&self, actor: &Actor, entry: Entry) -> Result<Records, ApiError> {
         self.record(actor, entry).await?;
-        Ok(Records(self.0.clone()))
+        Ok(Records(self.db.clone()))
     }
 
     /// Begins a change.
     pub async fn change(&self, actor: Actor) -> Result<Change, ApiError> {
-        Ok(Change { transaction: database::begin(&self.0).await?, actor })
+        let transaction = database::begin(&self.db).await?;
+        Ok(Change { transaction, actor, signer: self.signer.clone() })
     }
 
     /// Whether the database answers.
     pub async fn reach(&self) -> Result<(), ApiError> {
-        Ok(self.0.ping().await?)
+        Ok(self.db.ping().await?)
+    }
+
+    /// Signs the log up to here; gives the number of the checkpoint.
+    pub async fn sign(&self) -> Result<i64, ApiError> {
+        self.checkpoint(None).await
+    }
+
+    async fn checkpoint(&self, selection: Option<Selection>) -> Result<i64, ApiError> {
+        let transaction = database::begin(&self.db).await?;
+        let sequence = audit::checkpoint(&transaction, &self.signer, selection).await?;
+        transaction.commit().await?;
+        Ok(sequence)
+    }
+
+    /// Writes that the log is exported, signs what is, and then gives it piece by piece. Which fields
+    /// narrow the export is written down; what somebody typed into them is not.
+    pub async fn export(
+        &self,
+        actor: &Actor,
+        form: Form,
+        filter: Filter,
+    ) -> Result<impl Stream<Item = Result<Bytes, ApiError>> + use<>, ApiError> {
+        let narrowed_by = filter.narrowed_by();
+        let whole = narrowed_by.is_empty();
+        let entry = Entry::new(Action::AuditLogUsed, "audit_log")
+            .detail("use", "export")
+            .detail("format", form.word())
+            .detail("narrowed_by", narrowed_by);
+        self.record(actor, entry).await?;
+        let rows = if whole {
+            Rows { filter, through: self.sign().await?, checkpoint: None }
+        } else {
+            let (selection, through) = audit::select(&self.db, &filter).await?;
+            Rows { filter, through, checkpoint: Some(self.checkpoint(Some(selection)).await?) }
+        };
+        let exporter = Exporter::new(form, Source::of(&self.public_key()));
+        Ok(audit::export(self.db.clone(), exporter, rows))
     }
 
     /// Walks the whole log, and then writes that it was: a log whose end is broken takes no further
     /// event, and must still be told to be broken.
     pub async fn verify(&self, actor: &Actor) -> Result<Verdict, ApiError> {
-        let snapshot = database::snapshot(&self.0).await?;
-        let verdict = audit::verify(&snapshot).await?;
+        let snapshot = database::snapshot(&self.db).await?;
+        let verdict = audit::verify(&snapshot, self.public_key()).await?;
         drop(snapshot);
         let entry = Entry::new(Action::AuditLogUsed, "audit_log")
             .detail("use", "verify")
@@ -76,7 +128,7 @@ impl Ledger {
 
     /// The database without an event: for finding out who asks, in this room alone.
     pub(super) fn unlogged(&self) -> &DatabaseConnection {
-        &self.0
+        &self.db
     }
 }
 
@@ -100,7 +152,8 @@ impl Change {
 
     /// Writes one of several events of this change.
     pub async fn note(&self, entry: Entry) -> Result<(), ApiError> {
-        Ok(audit::append(&self.transaction, &self.actor, entry).await?)
+        audit::append(&self.transaction, &self.signer, &self.actor, entry).await?;
+        Ok(())
     }
 
     /// Writes the event and makes the change last.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::platform::Platform;
 use super::{user, work};
-use crate::audit::{Actor, Entry};
+use crate::audit::{self, Actor, Entry};
 use crate::auth::{Ledger, Throttle, Tokens};
 use crate::config::{Config, Flags};
 use crate::controllers::domain::Domain;
@@ -75,6 +75,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     first_administrator(&state.ledger, &platform).await?;
     let system = Actor::system("serve");
     state.ledger.record(&system, Entry::new(Action::ApplicationStart, "platform")).await?;
+    state.ledger.sign().await?;
     tracing::info!(%address, "the platform serves");
 
     let worker = tokio::spawn({
@@ -120,7 +121,7 @@ pub(super) fn state(platform: &Platform) -> anyhow::Result<AppState> {
         storage: Storage::open(config.storage_url.as_deref(), &objects)?,
         folders: Folders::new(&config.data_dir),
         readiness: Readiness::default(),
-        ledger: Ledger::new(platform.db.clone()),
+        ledger: Ledger::new(platform.db.clone(), audit::signer(&config.data_dir)?),
         tokens: Tokens::new(&key, config.access_token_seconds),
         throttle: Throttle::new(config.login_burst, config.login_per_minute),
         config,

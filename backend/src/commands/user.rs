@@ -9,7 +9,7 @@ use skiagraph_compliance::audit::Action;
 use skiagraph_compliance::role::Role;
 
 use super::platform::Platform;
-use crate::audit::{Actor, Entry, role_words};
+use crate::audit::{self, Actor, Entry, role_words};
 use crate::auth::{Ledger, hash_password, one_time_password};
 use crate::config::Config;
 use crate::models;
@@ -45,7 +45,7 @@ fn role(word: &str) -> Result<Role, String> {
 
 pub(super) async fn run(config: Config, command: User) -> anyhow::Result<ExitCode> {
     let platform = Platform::open_migrated(config).await?;
-    let ledger = Ledger::new(platform.db);
+    let ledger = Ledger::new(platform.db, audit::signer(&platform.config.data_dir)?);
     match command {
         User::Add { username, display_name, roles } => {
             let display_name = display_name.unwrap_or_else(|| username.clone());

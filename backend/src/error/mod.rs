@@ -208,5 +208,6 @@ internal!(
     crate::storage::StorageError,
     crate::auth::PasswordError,
     crate::auth::TokenError,
-    skiagraph_compliance::audit::CsvError,
+    std::fmt::Error,
+    skiagraph_compliance::audit::KeyError,
 );

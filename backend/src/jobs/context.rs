@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use sea_orm::DatabaseConnection;
+use skiagraph_compliance::audit::Signer;
 use skiagraph_engine::device::Device;
 use skiagraph_engine::serve::Service;
 use tokio_util::sync::CancellationToken;
 
 use super::{Permit, Progress, Queue};
+use crate::audit;
 use crate::storage::{Folders, Storage};
 
 /// What every job needs; cheap to clone.
@@ -19,6 +21,8 @@ pub struct JobContext {
     pub storage: Storage,
     /// The data directory.
     pub folders: Folders,
+    /// Signs the audit log.
+    pub signer: Signer,
     /// The queues.
     pub queue: Queue,
     /// The device's permit.
@@ -47,6 +51,7 @@ impl JobContext {
         shutdown: CancellationToken,
     ) -> Result<Self, JobError> {
         let queue = Queue::open(&folders.queue()).await?;
+        let signer = audit::signer(folders.root())?;
         let (folder, onto) = (model.clone(), device.clone());
         let opened = tokio::task::spawn_blocking(move || Service::open(&folder, &onto)).await;
         let service = match opened {
@@ -61,6 +66,7 @@ impl JobContext {
             db,
             storage,
             folders,
+            signer,
             queue,
             permit: Permit::default(),
             progress: Progress::default(),

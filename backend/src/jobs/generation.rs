@@ -125,7 +125,7 @@ async fn keep(
         .detail("seed", new.seed);
     let transaction = database::begin(&context.db).await?;
     images::insert(&transaction, new).await?;
-    audit::append(&transaction, &Actor::system("worker"), entry).await?;
+    audit::append(&transaction, &context.signer, &Actor::system("worker"), entry).await?;
     transaction.commit().await?;
     Ok(())
 }

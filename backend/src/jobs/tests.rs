@@ -16,6 +16,7 @@ fn context(place: &Place) -> JobContext {
         db: place.db.clone(),
         storage: place.storage.clone(),
         folders: place.folders.clone(),
+        signer: skiagraph_compliance::audit::Signer::new(&[7; 32]),
         queue: place.queue.clone(),
         permit: Permit::default(),
         progress: Progress::default(),

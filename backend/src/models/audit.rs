@@ -28,6 +28,19 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Names of the fields that narrow it; none for the whole log.
+    pub fn narrowed_by(&self) -> Vec<&'static str> {
+        let fields = [
+            ("actor", &self.actor),
+            ("action", &self.action),
+            ("object", &self.object),
+            ("outcome", &self.outcome),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        fields.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect()
+    }
+
     fn condition(&self) -> Condition {
         let either = |one: Column, other: Column, value: &Option<String>| {
             let value = value.clone()?;
@@ -54,6 +67,11 @@ pub async fn list(
     let total = all.clone().count(db).await?;
     let items = all.order_by_desc(Column::Sequence).offset(offset).limit(limit).all(db).await?;
     Ok((items, total))
+}
+
+/// The row of this number.
+pub async fn row(db: &impl ConnectionTrait, sequence: i64) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(sequence).one(db).await
 }
 
 /// The next rows of the whole log after the one of this number.

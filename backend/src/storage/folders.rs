@@ -16,6 +16,11 @@ impl Folders {
         Self { root: root.into() }
     }
 
+    /// The data directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Uploads on their way in.
     pub fn scratch(&self) -> PathBuf {
         self.root.join("scratch")

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use skiagraph_compliance::audit::{Action, Outcome, Verdict};
+use skiagraph_compliance::audit::{Action, Form, Outcome, Signatures, Verdict};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::entities::audit_events;
@@ -82,17 +82,18 @@ fn instant(text: &str, end: bool) -> Option<String> {
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ExportQuery {
-    /// `csv`, and nothing else yet.
+    /// `csv` (when not given), `jsonl`, `atna-xml`, `atna-xml-early` or `balp`.
     pub format: Option<String>,
 }
 
 impl ExportQuery {
-    /// Refuses forms that there are not.
-    pub fn check(&self) -> Result<(), ApiError> {
-        match self.format.as_deref() {
-            None | Some("csv") => Ok(()),
-            Some(_) => Err(ApiError::invalid("format", "must be csv")),
-        }
+    /// The form; refuses those that there are not.
+    pub fn form(&self) -> Result<Form, ApiError> {
+        let Some(word) = self.format.as_deref() else { return Ok(Form::Csv) };
+        Form::parse(word).ok_or_else(|| {
+            let known: Vec<_> = Form::ALL.iter().map(|form| form.word()).collect();
+            ApiError::invalid("format", format!("must be one of {}", known.join(", ")))
+        })
     }
 }
 
@@ -159,6 +160,23 @@ pub struct VerdictView {
     pub checked: u64,
     /// The first broken row.
     pub first_broken: Option<BreakView>,
+    /// The signatures on the way.
+    pub signatures: SignaturesView,
+}
+
+/// The signatures of a log, and how far they reach.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SignaturesView {
+    /// First sixteen hexadecimal digits of the public key's SHA-256.
+    pub key: String,
+    /// Good ones.
+    pub good: u64,
+    /// Those of another key, which were passed over.
+    pub foreign: u64,
+    /// The last row that a good one covers; 0 where there is none.
+    pub through: i64,
+    /// When that one was made (RFC 3339, UTC).
+    pub signed_at: Option<String>,
 }
 
 /// A broken row.
@@ -170,9 +188,12 @@ pub struct BreakView {
     pub cause: &'static str,
 }
 
-impl From<&Verdict> for VerdictView {
-    fn from(verdict: &Verdict) -> Self {
+impl VerdictView {
+    /// A verdict under the key of this fingerprint.
+    pub fn new(verdict: Verdict, key: String) -> Self {
+        let Signatures { good, foreign, through, signed_at } = verdict.signatures.clone();
         Self {
+            signatures: SignaturesView { key, good, foreign, through, signed_at },
             intact: verdict.intact(),
             checked: verdict.checked,
             first_broken: verdict

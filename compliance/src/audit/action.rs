@@ -84,11 +84,13 @@ pub enum Action {
     RestrictedFunction,
     /// A sign of an attack, for example a refresh token that was used twice.
     SecurityAlert,
+    /// The platform signed the log up to here: see [`super::Signer`].
+    Checkpoint,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::ApplicationStart,
         Self::ApplicationStop,
         Self::Login,
@@ -111,6 +113,7 @@ impl Action {
         Self::RolesChanged,
         Self::RestrictedFunction,
         Self::SecurityAlert,
+        Self::Checkpoint,
     ];
 
     /// The word in the database and on the wire.
@@ -138,6 +141,7 @@ impl Action {
             Self::RolesChanged => "roles_changed",
             Self::RestrictedFunction => "restricted_function",
             Self::SecurityAlert => "security_alert",
+            Self::Checkpoint => "checkpoint",
         }
     }
 
@@ -151,7 +155,7 @@ impl Action {
         match self {
             Self::ApplicationStart | Self::ApplicationStop => APPLICATION_ACTIVITY,
             Self::Login | Self::Logout | Self::SessionRenewed => USER_AUTHENTICATION,
-            Self::AuditLogUsed => AUDIT_LOG_USED,
+            Self::AuditLogUsed | Self::Checkpoint => AUDIT_LOG_USED,
             Self::Query => QUERY,
             Self::InstancesAccessed | Self::InstancesCreated => INSTANCES_ACCESSED,
             Self::Import => IMPORT,
@@ -188,7 +192,8 @@ impl Action {
             | Self::OrderChanged
             | Self::ReviewCreated
             | Self::ReviewRead
-            | Self::SecurityAlert => None,
+            | Self::SecurityAlert
+            | Self::Checkpoint => None,
         }
     }
 
@@ -205,7 +210,8 @@ impl Action {
             | Self::OrderRead
             | Self::ReviewRead
             | Self::UserRead
-            | Self::AuditLogUsed => 'R',
+            | Self::AuditLogUsed
+            | Self::Checkpoint => 'R',
             Self::OrderChanged | Self::UserChanged | Self::RolesChanged => 'U',
             Self::ApplicationStart
             | Self::ApplicationStop

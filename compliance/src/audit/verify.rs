@@ -2,10 +2,12 @@
 //!
 //! A row may be wrong in itself (its hash is not that of its columns) or in its link (the hash
 //! before is another). What happened often shows only in the row after, so a suspect waits for it.
+//! Where the key is known, the checkpoints on the way are held against it as well.
 
 use serde::Serialize;
 
 use super::canonical::{GENESIS, hash, hash_as};
+use super::checkpoint::{INTERVAL, PublicKey, Seen};
 use super::event::Event;
 
 /// How far from its place a moved row is looked for.
@@ -23,6 +25,15 @@ pub enum Cause {
     Reordered,
     /// No row was written here.
     Inserted,
+    /// A signature does not fit: this row, or one between it and that signature, was rewritten
+    /// together with the chain.
+    Rewritten,
+    /// No signature covers it, though one was due.
+    Unsigned,
+    /// The row is as it was written, and the codes or fields that an export put around it are not.
+    Misstated,
+    /// There is something in its place that is no row.
+    Unreadable,
 }
 
 impl Cause {
@@ -33,6 +44,12 @@ impl Cause {
             Self::Missing => "the row is missing",
             Self::Reordered => "the row was written at another place of the log",
             Self::Inserted => "the row was not written by the log",
+            Self::Rewritten => {
+                "this row or one after it was rewritten together with the chain: the next signature does not fit"
+            }
+            Self::Unsigned => "no signature covers the row, though one was due",
+            Self::Misstated => "the fields around the row do not say what the row says",
+            Self::Unreadable => "what stands in the row's place cannot be read",
         }
     }
 }
@@ -62,6 +79,21 @@ pub struct Verdict {
     pub checked: u64,
     /// The first broken row, if there is one.
     pub first_broken: Option<Break>,
+    /// The signatures on the way.
+    pub signatures: Signatures,
+}
+
+/// The signatures that were met, and how far they reach.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Signatures {
+    /// Good ones.
+    pub good: u64,
+    /// Those of another key, which were passed over.
+    pub foreign: u64,
+    /// The last row that a good one covers; 0 where there is none.
+    pub through: i64,
+    /// When that one was made.
+    pub signed_at: Option<String>,
 }
 
 impl Verdict {
@@ -80,13 +112,18 @@ pub struct Verifier {
     suspect: Option<Event>,
     first_broken: Option<Break>,
     checked: u64,
+    key: Option<PublicKey>,
+    signatures: Signatures,
 }
 
 impl Verifier {
-    /// Before the first row; `head` is the last row as it was noted beside the log.
-    pub fn new(head: Option<Head>) -> Self {
+    /// Before the first row; `head` is the last row as it was noted beside the log, `key` what the
+    /// checkpoints are held against.
+    pub fn new(head: Option<Head>, key: Option<PublicKey>) -> Self {
         Self {
             head,
+            key,
+            signatures: Signatures::default(),
             next: 1,
             previous_hash: GENESIS.to_owned(),
             suspect: None,
@@ -116,6 +153,11 @@ impl Verifier {
             self.first_broken = Some(Break { sequence, cause: Cause::Inserted });
             return false;
         }
+        if event.sequence != self.next && hash_as(&event, self.next) == event.hash {
+            // It is the row that belongs here, but for its number.
+            self.first_broken = Some(Break { sequence: self.next, cause: Cause::Changed });
+            return false;
+        }
         if event.sequence > self.next {
             self.first_broken = Some(Break { sequence: self.next, cause: Cause::Missing });
             return false;
@@ -125,12 +167,31 @@ impl Verifier {
             return false;
         }
         if event.previous_hash == self.previous_hash && hash(&event) == event.hash {
+            self.first_broken = self.signed(&event);
             self.next += 1;
             self.previous_hash = event.hash;
-        } else {
-            self.suspect = Some(event);
+            return self.first_broken.is_none();
         }
+        self.suspect = Some(event);
         true
+    }
+
+    /// Holds a row of the chain against the key, if it is a checkpoint.
+    fn signed(&mut self, event: &Event) -> Option<Break> {
+        match self.key.as_ref()?.look(event) {
+            Seen::Nothing => return None,
+            Seen::Foreign => self.signatures.foreign += 1,
+            Seen::Good(_) => {
+                self.signatures.good += 1;
+                self.signatures.through = event.sequence - 1;
+                self.signatures.signed_at = Some(event.recorded_at.clone());
+            }
+            Seen::Bad => {
+                let sequence = (self.signatures.through + 1).min(event.sequence);
+                return Some(Break { sequence, cause: Cause::Rewritten });
+            }
+        }
+        None
     }
 
     /// Ends the walk, and compares its end with the head.
@@ -162,7 +223,21 @@ impl Verifier {
                 None
             };
         }
-        Verdict { checked: self.checked, first_broken: self.first_broken }
+        // Whoever removes the last checkpoints and makes the chain anew leaves more rows unsigned
+        // than there can be.
+        let last = self.next - 1;
+        if self.first_broken.is_none()
+            && self.signatures.good > 0
+            && last - self.signatures.through > INTERVAL
+        {
+            let sequence = self.signatures.through + 1;
+            self.first_broken = Some(Break { sequence, cause: Cause::Unsigned });
+        }
+        Verdict {
+            checked: self.checked,
+            first_broken: self.first_broken,
+            signatures: self.signatures,
+        }
     }
 
     fn judge(&self, suspect: &Event, following: Option<&Event>) -> Break {

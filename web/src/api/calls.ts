@@ -74,7 +74,8 @@ export const images = {
 
 export const audit = {
   events: (query: Query) => json<T.Page<T.AuditEvent>>('GET', '/audit/events', { query }),
-  export: (query: Query) => file('/audit/export', { format: 'csv', ...query }),
+  export: (format: T.ExportForm, query: Query) => file('/audit/export', { format, ...query }),
+  publicKey: () => file('/audit/public-key'),
   verify: () => json<T.Verification>('POST', '/audit/verify', { body: {} }),
 };
 

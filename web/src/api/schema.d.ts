@@ -1404,6 +1404,28 @@ export interface components {
          * @enum {string}
          */
         Sex: "female" | "male" | "other";
+        /** @description The signatures of a log, and how far they reach. */
+        SignaturesView: {
+            /**
+             * Format: int64
+             * @description Those of another key, which were passed over.
+             */
+            foreign: number;
+            /**
+             * Format: int64
+             * @description Good ones.
+             */
+            good: number;
+            /** @description First sixteen hexadecimal digits of the public key's SHA-256. */
+            key: string;
+            /** @description When that one was made (RFC 3339, UTC). */
+            signed_at?: string | null;
+            /**
+             * Format: int64
+             * @description The last row that a good one covers; 0 where there is none.
+             */
+            through: number;
+        };
         /**
          * @description Which part of a data set a patient is in.
          * @enum {string}
@@ -1613,6 +1635,8 @@ export interface components {
             first_broken?: components["schemas"]["BreakView"] | null;
             /** @description Whether every row is as it was written, and none is missing. */
             intact: boolean;
+            /** @description The signatures on the way. */
+            signatures: components["schemas"]["SignaturesView"];
         };
     };
     responses: never;

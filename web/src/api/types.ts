@@ -67,3 +67,6 @@ export type NewReview = Schemas['NewReview'];
 
 export type AuditEvent = Answer<'AuditEventView'>;
 export type Verification = Answer<'VerdictView'>;
+/** Forms that the log is exported in, and how the file's name ends. */
+export const EXPORT_FORMS = { csv: 'csv', jsonl: 'jsonl', 'atna-xml': 'xml', 'atna-xml-early': 'xml', balp: 'ndjson' } as const;
+export type ExportForm = keyof typeof EXPORT_FORMS;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod exports;
 mod http;
 mod log;
 mod sessions;
@@ -118,6 +119,6 @@ impl House {
 
     async fn is_intact(&self) -> bool {
         let snapshot = database::snapshot(&self.platform.db).await.unwrap();
-        audit::verify(&snapshot).await.unwrap().intact()
+        audit::verify(&snapshot, self.state.ledger.public_key()).await.unwrap().intact()
     }
 }

@@ -2,23 +2,31 @@
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
 use actix_web::{HttpResponse, get};
-use skiagraph_compliance::audit::Action;
 
-use crate::audit::{Entry, csv};
 use crate::auth::Auditor;
 use crate::controllers::{Query, Refusals};
 use crate::error::ApiError;
 use crate::views::audit::{AuditQuery, ExportQuery};
 
-/// Events as a file of comma-separated values, in the order of the log.
+/// Events as a file, in the order of the log.
 ///
-/// The first line names the columns. A cell that a spreadsheet would take for a formula has an
-/// apostrophe before it.
+/// `csv`: comma-separated values with a line of column names; a cell that a spreadsheet would take for
+/// a formula has an apostrophe before it. `jsonl`: a JSON object a line. `atna-xml`: audit messages of
+/// DICOM PS3.15 A.5 with `csd-code` and `originalText`; `atna-xml-early`: with `code` and
+/// `displayName`, as before 2012. `balp`: FHIR R4 AuditEvents by IHE BALP, one a line.
+///
+/// The last row is a checkpoint that signs the export: `skiagraph audit verify --export` holds any of
+/// the forms against the public key, without the database.
 #[utoipa::path(
     tag = "audit",
     params(ExportQuery, AuditQuery),
     responses(
-        (status = 200, description = "The file", body = String, content_type = "text/csv"),
+        (status = 200, description = "The file", content(
+            (String = "text/csv"),
+            (String = "application/x-ndjson"),
+            (String = "application/xml"),
+            (String = "application/fhir+ndjson"),
+        )),
         Refusals,
     ),
 )]
@@ -28,13 +36,12 @@ pub(super) async fn export(
     form: Query<ExportQuery>,
     query: Query<AuditQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    form.read()?.check()?;
-    let filter = query.read()?.filter()?;
-    let entry = Entry::new(Action::AuditLogUsed, "audit_log").detail("use", "export");
-    let records = access.read(entry).await?;
+    let (form, filter) = (form.read()?.form()?, query.read()?.filter()?);
+    let file = access.state().ledger.export(access.actor(), form, filter).await?;
+    let name = format!("attachment; filename=\"skiagraph-audit.{}\"", form.extension());
     Ok(HttpResponse::Ok()
-        .content_type("text/csv; charset=utf-8; header=present")
-        .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"skiagraph-audit.csv\""))
+        .content_type(form.media_type())
+        .insert_header((CONTENT_DISPOSITION, name))
         .insert_header((CACHE_CONTROL, "no-store"))
-        .streaming(csv(records.db().clone(), filter)))
+        .streaming(file))
 }

@@ -7,7 +7,8 @@ use crate::controllers::Refusals;
 use crate::error::ApiError;
 use crate::views::audit::VerdictView;
 
-/// Walks the whole log and says whether every row is as it was written, or which is not.
+/// Walks the whole log and says whether every row is as it was written, or which is not, and how far
+/// the signatures of its checkpoints reach.
 #[utoipa::path(
     tag = "audit",
     responses((status = 200, description = "The verdict", body = VerdictView), Refusals),
@@ -15,5 +16,6 @@ use crate::views::audit::VerdictView;
 #[post("/audit/verify")]
 pub(super) async fn verify(access: Auditor) -> Result<web::Json<VerdictView>, ApiError> {
     let verdict = access.state().ledger.verify(access.actor()).await?;
-    Ok(web::Json((&verdict).into()))
+    let key = access.state().ledger.public_key().fingerprint();
+    Ok(web::Json(VerdictView::new(verdict, key)))
 }

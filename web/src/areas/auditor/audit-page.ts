@@ -4,7 +4,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import { audit } from '../../api/calls';
 import type { Query } from '../../api/client';
 import type { ApiProblem } from '../../api/problem';
-import type { AuditEvent, Page, Verification } from '../../api/types';
+import { EXPORT_FORMS, type AuditEvent, type ExportForm, type Page, type Verification } from '../../api/types';
 import { selectField, textField } from '../../components/fields';
 import { icon } from '../../components/icon';
 import { empty, facts, loading, pager, problemBox, save, short } from '../../components/parts';
@@ -41,6 +41,7 @@ export class AuditPage extends View {
   @state() private chosen: AuditEvent | undefined;
   @state() private verification: Verification | undefined;
   @state() private busy: 'verify' | 'export' | '' = '';
+  @state() private form: ExportForm = 'csv';
   @state() private exported = false;
   @state() private problem: ApiProblem | undefined;
 
@@ -84,16 +85,13 @@ export class AuditPage extends View {
           <wa-button size="s" appearance="outlined" ?loading=${this.busy === 'verify'} @click=${this.#verify}
             >${icon('link')} ${words.verify}</wa-button
           >
-          <wa-button size="s" appearance="outlined" ?loading=${this.busy === 'export'} @click=${this.#export}
-            >${icon('download')} ${words.export}</wa-button
-          >
         </span>
       </div>
       <div role="status" class="stack">
         ${this.busy === 'verify' ? html`<div class="notice">${words.verifying}</div>` : this.#verdict()}
         ${this.exported ? html`<div class="notice good">${icon('check')}${words.exported}</div>` : nothing}
       </div>
-      ${this.#form()} ${problemBox(this.problem, FIELDS, () => void this.#load())}
+      ${this.#searchForm()} ${this.#exportForm()} ${problemBox(this.problem, FIELDS, () => void this.#load())}
       <div class="audit-columns">
         ${this.page ? this.#list(this.page) : this.problem ? nothing : loading()}
         <aside class="panel">
@@ -110,15 +108,48 @@ export class AuditPage extends View {
     if (!verification) return nothing;
     const broken = verification.first_broken;
     if (verification.intact || !broken) {
-      return html`<div class="notice good">${icon('shield')}${words.intact(number(verification.checked))}</div>`;
+      return html`<div class="notice good">
+        ${icon('shield')}
+        <div>${words.intact(number(verification.checked))}<p>${words.checked}</p>${this.#signatures(verification)}</div>
+      </div>`;
     }
     return html`<div class="notice bad">
       ${icon('circleAlert')}
-      <div><strong>${words.broken(number(broken.sequence))}</strong> ${broken.cause}<p>${words.brokenNext}</p></div>
+      <div><strong>${words.broken(number(broken.sequence))}</strong> ${broken.cause}<p>${words.brokenNext}</p>${this.#signatures(verification)}</div>
     </div>`;
   }
 
-  #form(): TemplateResult {
+  #signatures({ signatures }: Verification): TemplateResult {
+    const words = t().audit;
+    const { good, foreign, through, signed_at } = signatures;
+    return html`<p>
+      ${signed_at ? words.signed(number(good), number(through), time(signed_at, true)) : words.unsigned}
+      ${foreign > 0 ? words.foreign(number(foreign)) : nothing} ${words.key}: <code>${signatures.key}</code>
+    </p>`;
+  }
+
+  /** In which form what the search finds leaves, and what each is for. */
+  #exportForm(): TemplateResult {
+    const words = t().audit;
+    const forms = Object.keys(EXPORT_FORMS) as ExportForm[];
+    return html`<section class="panel audit-export">
+      ${selectField({
+        name: 'format', label: words.form, value: this.form, hint: words.formTexts[this.form],
+        cause: this.problem?.causeOf('format'),
+        options: forms.map((value) => ({ value, label: words.forms[value] })),
+        onChange: (value) => (this.form = value),
+      })}
+      <span class="row">
+        <wa-button size="s" appearance="outlined" ?loading=${this.busy === 'export'} @click=${this.#export}
+          >${icon('download')} ${words.export}</wa-button
+        >
+        <wa-button size="s" appearance="plain" @click=${this.#publicKey}>${words.publicKey}</wa-button>
+      </span>
+      <small>${words.exportSearch}</small>
+    </section>`;
+  }
+
+  #searchForm(): TemplateResult {
     const words = t().audit;
     const text = (name: Field, label: string, type: 'search' | 'datetime-local' = 'search', placeholder = '') =>
       textField({
@@ -229,10 +260,16 @@ export class AuditPage extends View {
   #export = async () => {
     this.busy = 'export';
     this.exported = false;
-    const blob = await this.attempt(audit.export(this.#search()), (problem) => (this.problem = problem));
+    const blob = await this.attempt(audit.export(this.form, this.#search()), (problem) => (this.problem = problem));
     this.busy = '';
     if (!blob) return;
-    save(blob, `skiagraph-audit-${new Date().toISOString().slice(0, 10)}.csv`);
+    save(blob, `skiagraph-audit-${new Date().toISOString().slice(0, 10)}.${EXPORT_FORMS[this.form]}`);
     this.exported = true;
+  };
+
+  #publicKey = async () => {
+    this.problem = undefined;
+    const blob = await this.attempt(audit.publicKey(), (problem) => (this.problem = problem));
+    if (blob) save(blob, 'skiagraph-audit-public-key.pem');
   };
 }
