@@ -149,10 +149,10 @@ fn any_dropped_row_is_named() {
         let some = some(&whole, |row| row != 3 && row != 6);
         for export in [whole, some] {
             let untouched = lines(form, &export);
-            for place in 0..export.len() - 1 {
+            for (place, event) in export[..export.len() - 1].iter().enumerate() {
                 let mut lines = untouched.clone();
                 lines.remove(frame(form) + place);
-                let expected = (export[place].sequence, Cause::Missing);
+                let expected = (event.sequence, Cause::Missing);
                 assert_eq!(found(&lines), Some(expected), "{form:?}");
             }
         }

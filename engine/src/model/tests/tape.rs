@@ -20,7 +20,8 @@ fn assert_same(variables: &BTreeMap<String, Var>, found: &GradStore, expected: &
         let (found, expected) = (found.get(variable).unwrap(), expected.get(variable).unwrap());
         let (difference, size) = (norm(&(found - expected).unwrap()), norm(expected));
         assert!(size > 0.0, "{name}: the gradient is zero");
-        assert!(difference <= 1e-6 * size, "{name}: {difference} of {size}");
+        // What several blocks read has its gradients added in another order.
+        assert!(difference <= 2e-5 * size, "{name}: {difference} of {size}");
     }
 }
 

@@ -79,8 +79,9 @@ impl Chain {
     /// Pieces one after the other. Each takes what the two before it answered, as skip connections do, and
     /// something computed outside, as every block takes the time; between them something is added outside.
     fn loss<'a>(&'a self, tape: Option<&Tape<'a>>) -> Tensor {
-        let frozen = random(&[4, 4], 20);
-        let start = Tape::run(tape, &[&random(&[3, 4], 21)], move |x| x[0].matmul(&frozen));
+        let frozen = random(&[4, 4], 20).detach();
+        let start =
+            Tape::run(tape, &[&random(&[3, 4], 21).detach()], move |x| x[0].matmul(&frozen));
         let start = start.unwrap();
         assert!(!start.track_op(), "nothing is trained up to here");
         let outside = start.matmul(&self.before).unwrap().tanh().unwrap();

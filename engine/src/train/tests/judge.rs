@@ -132,8 +132,11 @@ fn a_judge_that_cannot_be_trained_is_refused_before_anything_is_written() {
         config.judge.as_mut().unwrap().classifier.as_mut().unwrap().findings = vec!["gout".into()];
     };
     refused(&classifier, "findings");
-    // The small set has no masks.
-    refused(&|config| *config = segmenter_config(&desk, "run"), "lung mask");
+    let (_keep, bare) = small_set();
+    let without_masks = |config: &mut TrainConfig| {
+        *config = TrainConfig { dataset: bare.clone(), ..segmenter_config(&desk, "run") }
+    };
+    refused(&without_masks, "lung mask");
 }
 
 #[test]

@@ -20,7 +20,8 @@ fn gradient_checkpointing_changes_no_loss_and_no_gradient() {
         for (name, variable) in trainee.variables() {
             let (found, expected) = (again.get(variable).unwrap(), kept.get(variable).unwrap());
             let (difference, size) = (norm(&(found - expected).unwrap()), norm(expected));
-            assert!(difference <= 1e-6 * size + 1e-9, "{task:?} {name}: {difference} of {size}");
+            // What several blocks read has its gradients added in another order.
+            assert!(difference <= 2e-5 * size + 1e-9, "{task:?} {name}: {difference} of {size}");
         }
     }
 }
