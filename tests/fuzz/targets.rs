@@ -4,7 +4,9 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
+use skiagraph_compliance::deidentification::{Edition, Policy, ProfileOption, Pseudonyms};
 use skiagraph_engine::check::check;
+use skiagraph_engine::dicom::{Deidentified, Deidentifier, ReadOptions, read_from};
 use skiagraph_engine::kernel::map_weights;
 use skiagraph_engine::model::{Bundle, Part, SingleFile, Wishes, read_json, safetensors_metadata};
 use skiagraph_engine::nn::Stored;
@@ -19,7 +21,7 @@ pub(super) struct Target {
     pub(super) run: fn(&Path, &[u8]),
 }
 
-pub(super) const TARGETS: [Target; 7] = [
+pub(super) const TARGETS: [Target; 8] = [
     Target {
         name: "weights",
         seeds: &["weights.safetensors", "checkpoint.safetensors"],
@@ -49,6 +51,21 @@ pub(super) const TARGETS: [Target; 7] = [
             "../../golden/pipelines/xl/scheduler/scheduler_config.json",
         ],
         run: scheduler,
+    },
+    // A picture of 16 × 12 with twelve bits by pydicom 3.0, then by dcmtk 3.6.7 (dcmcjpls, dcmcjpeg +ee,
+    // dcmcrle, dcmconv +td) and gdcmconv 3.0 (--j2k).
+    Target {
+        name: "dicom",
+        seeds: &[
+            "dicom/plain.dcm",
+            "dicom/deflated.dcm",
+            "dicom/rle.dcm",
+            "dicom/jpeg_extended.dcm",
+            "dicom/jpeg_ls.dcm",
+            "dicom/jpeg_ls_near.dcm",
+            "dicom/j2k.dcm",
+        ],
+        run: dicom,
     },
 ];
 
@@ -123,6 +140,21 @@ fn network(desk: &Path, input: &[u8], part: Part) {
     }
     let error = Bundle::of_parts(desk).unwrap().verify(part).unwrap_err().to_string();
     assert!(error.len() < 100_000, "an error of {} bytes", error.len());
+}
+
+/// What reads also comes out of de-identification, and reads again.
+fn dicom(_: &Path, input: &[u8]) {
+    let first = ReadOptions { frame: Some(1), ..ReadOptions::default() };
+    let readable = read_from(std::io::Cursor::new(input), first).is_ok();
+    let options = [ProfileOption::CleanPixelData, ProfileOption::CleanDescriptors];
+    let policy = Policy::new(Edition::default(), options).unwrap();
+    let deidentifier = Deidentifier::new(policy, Pseudonyms::new(&[7; 32]).unwrap());
+    let done = deidentifier.deidentify(std::io::Cursor::new(input));
+    if let Ok(Deidentified::Clean { bytes, .. }) = done
+        && readable
+    {
+        read_from(std::io::Cursor::new(bytes), first).unwrap();
+    }
 }
 
 fn scheduler(desk: &Path, input: &[u8]) {

@@ -11,6 +11,7 @@ use skiagraph_engine::dicom::{self, Columns, DicomError, Header, ReadOptions, Wr
 use skiagraph_engine::terms::{AgeGroup, Sex};
 
 use super::Output;
+use super::deidentify::{self, DeidentifyArguments};
 
 /// Years written for a child whose age is not known more closely.
 const CHILD_YEARS: u16 = 3;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     },
     /// Turn a folder of images and a label table into DX objects.
     Wrap(Box<WrapArguments>),
+    /// Take out what identifies patients, by the Basic Profile of PS3.15 Annex E and its options.
+    Deidentify(Box<DeidentifyArguments>),
     /// Read objects in full, pixels and all, and say which cannot be used.
     Check {
         /// DICOM files.
@@ -151,6 +154,7 @@ pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
             info(&file, png, ReadOptions { frame, window }, output)
         }
         Command::Wrap(arguments) => wrap(&(*arguments).into(), output),
+        Command::Deidentify(arguments) => deidentify::run(*arguments, output),
         Command::Check { files } => check(&files, output),
     }
 }

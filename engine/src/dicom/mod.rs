@@ -7,6 +7,7 @@ mod attributes;
 mod class;
 mod codec;
 mod deflated;
+mod deidentify;
 mod dx;
 mod error;
 mod find;
@@ -28,6 +29,10 @@ mod wrap;
 mod tests;
 
 pub use crate::terms::{AgeGroup, Sex};
+pub use deidentify::{
+    Change, Deidentified, Deidentifier, DeidentifyFault, DeidentifyOptions, ObjectReport, Region,
+    Summary, deidentify_folder,
+};
 pub use error::DicomError;
 pub use find::dicom_files;
 pub use png::{png_with_provenance, render_png};

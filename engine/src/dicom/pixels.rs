@@ -1,5 +1,7 @@
 //! From the Pixel Data element to stored values.
 
+use dicom_core::value::PrimitiveValue;
+use dicom_core::{DataElement, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 
@@ -22,6 +24,19 @@ pub(super) struct Layout {
     signed: bool,
     /// Absent where pixels are not compressed.
     pub(super) coding: Option<Coding>,
+}
+
+impl Layout {
+    /// The bits of a word that hold the value.
+    pub(super) fn mask(self) -> u16 {
+        ((((1_u32 << self.bits_stored) - 1) << self.shift) & 0xFFFF) as u16
+    }
+
+    /// Has a header say where decoded values lie, where no stream says it any more.
+    pub(super) fn describe(self, set: &mut InMemDicomObject) {
+        let high_bit = (self.shift + self.bits_stored - 1) as u16;
+        set.put(DataElement::new(tags::HIGH_BIT, VR::US, PrimitiveValue::from(high_bit)));
+    }
 }
 
 /// Transfer syntaxes whose pixel data is not compressed.
