@@ -22,9 +22,7 @@ use crate::views::uploads::{UploadForm, UploadView};
 ///
 /// All or nothing: one file that is no radiograph, damaged, synthetic or hostile refuses the whole
 /// upload, and `errors[].field` says which by its position: `files[3]`, `files[0]/entry 12`. Copies
-/// of one file are kept once. What is kept is de-identified first (PS3.15 Annex E, the Basic Profile with
-/// clean pixel data, descriptors and structured content, patient characteristics, and dates that are moved);
-/// what cannot be shown clean refuses the upload.
+/// of one file are kept once.
 #[utoipa::path(
     tag = "uploads",
     request_body(content = UploadForm, content_type = "multipart/form-data"),
