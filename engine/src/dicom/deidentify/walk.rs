@@ -132,7 +132,8 @@ impl<'a> Walk<'a> {
         let uid = uid_of(self.pseudonyms, self.again);
         let whose = matches!(tag, tags::PATIENT_ID | tags::PATIENT_NAME) && path.len() == 1;
         // The pseudonym of an earlier run is no identifier.
-        if !matches!(action, Action::Keep | Action::Uid) && !(whose && self.again) {
+        let stays = matches!(action, Action::Keep | Action::Uid) || (whose && self.again);
+        if !stays {
             self.removed.note(&element);
         }
         if whose && matches!(action, Action::Dummy | Action::Empty) {
