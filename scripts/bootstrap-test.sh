@@ -10,6 +10,8 @@ scripts/bootstrap-run.sh
 has chromium || has chromium-browser || has google-chrome || missing+=(chromium)
 need dcmdump dcmtk
 need dciodvfy dicom3tools
+need gdcmconv libgdcm-tools
+python3 -c 'import pydicom, numpy, PIL' 2>/dev/null || missing+=(python3-pydicom python3-numpy python3-pil)
 need jq jq
 need zip zip
 need unzip unzip

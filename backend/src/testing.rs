@@ -100,10 +100,11 @@ impl Place {
                 ReceivedFile { label: String::new(), path, bytes: bytes.len() as u64 }
             })
             .collect();
-        let checked = intake::check(&files, &scratch, &Limits::default()).unwrap();
+        let deidentifier = intake::deidentifier(&[7; 32]).unwrap();
+        let checked = intake::check(&files, &scratch, &Limits::default(), &deidentifier).unwrap();
         let id = uuid::Uuid::now_v7().to_string();
         let new = NewUpload { id: &id, name: "set", created_by: "u", pseudonym_key: b"key" };
-        let objects = intake::intend(&scratch, &checked).unwrap();
+        let objects = intake::intend(&scratch, &checked, &id).unwrap();
         intake::store(&self.storage, &checked, &objects).await.unwrap();
         intake::insert(&self.db, &checked, &objects, &new).await.unwrap();
         id

@@ -72,7 +72,7 @@ async fn an_export_is_verified_by_itself_and_one_letter_of_it_is_found() {
         let (code, words) = server.command(&verify);
         assert_eq!(code, 0, "{format}: {words}");
         let text = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, text.replacen("Z", "Y", 1)).unwrap();
+        std::fs::write(&file, text.replacen('Z', "Y", 1)).unwrap();
         let (code, words) = server.command(&verify);
         assert_eq!(code, 1, "{format}: {words}");
         assert!(words.contains("broken at sequence"), "{format}: {words}");

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
+use skiagraph_compliance::deidentification::{Edition, Policy, ProfileOption, Pseudonyms};
 use skiagraph_engine::adapter::{AdapterCard, Concept};
 use skiagraph_engine::check::check;
+use skiagraph_engine::dicom::{Deidentified, Deidentifier, ReadOptions, read_from};
 use skiagraph_engine::kernel::map_weights;
 use skiagraph_engine::model::{
     Bundle, Clip, CrossAttention, Part, SingleFile, Wishes, read_json, safetensors_metadata,
@@ -22,7 +24,7 @@ pub(super) struct Target {
     pub(super) run: fn(&Path, &[u8]),
 }
 
-pub(super) const TARGETS: [Target; 9] = [
+pub(super) const TARGETS: [Target; 10] = [
     Target {
         name: "weights",
         seeds: &["weights.safetensors", "checkpoint.safetensors"],
@@ -55,6 +57,21 @@ pub(super) const TARGETS: [Target; 9] = [
     },
     Target { name: "clip", seeds: &["clip.json"], run: clip },
     Target { name: "concept", seeds: &["concept.json"], run: concept },
+    // A picture of 16 × 12 with twelve bits by pydicom 3.0, then by dcmtk 3.6.7 (dcmcjpls, dcmcjpeg +ee,
+    // dcmcrle, dcmconv +td) and gdcmconv 3.0 (--j2k).
+    Target {
+        name: "dicom",
+        seeds: &[
+            "dicom/plain.dcm",
+            "dicom/deflated.dcm",
+            "dicom/rle.dcm",
+            "dicom/jpeg_extended.dcm",
+            "dicom/jpeg_ls.dcm",
+            "dicom/jpeg_ls_near.dcm",
+            "dicom/j2k.dcm",
+        ],
+        run: dicom,
+    },
 ];
 
 impl Target {
@@ -149,6 +166,21 @@ fn seed(desk: &Path, name: &str) {
     if !desk.join(name).exists() {
         let seed = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/weights.safetensors");
         file(desk, name, &std::fs::read(seed).unwrap());
+    }
+}
+
+/// What reads also comes out of de-identification, and reads again.
+fn dicom(_: &Path, input: &[u8]) {
+    let first = ReadOptions { frame: Some(1), ..ReadOptions::default() };
+    let readable = read_from(std::io::Cursor::new(input), first).is_ok();
+    let options = [ProfileOption::CleanPixelData, ProfileOption::CleanDescriptors];
+    let policy = Policy::new(Edition::default(), options).unwrap();
+    let deidentifier = Deidentifier::new(policy, Pseudonyms::new(&[7; 32]).unwrap());
+    let done = deidentifier.deidentify(std::io::Cursor::new(input));
+    if let Ok(Deidentified::Clean { bytes, .. }) = done
+        && readable
+    {
+        read_from(std::io::Cursor::new(bytes), first).unwrap();
     }
 }
 

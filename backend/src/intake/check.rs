@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use skiagraph_engine::dicom::{self, Header};
+use skiagraph_engine::dicom::{self, Deidentified, Deidentifier, Header, ObjectReport};
 
 use super::archive::Walk;
 use super::{Fault, IntakeError, Limits, ReceivedFile, Scratch, archive};
@@ -16,7 +16,7 @@ const MOST_FAULTS: usize = 20;
 /// `DICM` stands behind a preamble of 128 bytes (PS3.10 7.1).
 const DICM_AT: usize = 128;
 
-/// A radiograph that passed.
+/// A radiograph that passed, de-identified.
 #[derive(Debug)]
 pub struct Checked {
     /// Its bytes in the scratch folder.
@@ -27,11 +27,14 @@ pub struct Checked {
     pub sha256: String,
     /// What the header says.
     pub header: Header,
+    /// What was taken out.
+    pub report: ObjectReport,
 }
 
-/// Checks all files of an upload: all of them pass, or none does.
+/// Checks all files of an upload and de-identifies them in the scratch folder: all of them pass, or
+/// none does.
 ///
-/// Blocking: it reads and hashes every byte. Copies of one and the same file inside the upload are
+/// Blocking: it reads and hashes every byte, and looks for text in every picture. Copies of one and the same file inside the upload are
 /// kept once.
 ///
 /// # Errors
@@ -40,8 +43,9 @@ pub fn check(
     files: &[ReceivedFile],
     scratch: &Scratch,
     limits: &Limits,
+    deidentifier: &Deidentifier,
 ) -> Result<Vec<Checked>, IntakeError> {
-    let mut verdict = Verdict::default();
+    let mut verdict = Verdict::new(deidentifier);
     let mut budget = archive::Budget::new(limits, files.len());
     for file in files {
         match kind(&file.path)? {
@@ -98,8 +102,8 @@ fn kind(path: &Path) -> Result<Kind, IntakeError> {
     Ok(if zip { Kind::Zip } else { Kind::Other })
 }
 
-#[derive(Debug, Default)]
-struct Verdict {
+struct Verdict<'a> {
+    deidentifier: &'a Deidentifier,
     checked: Vec<Checked>,
     /// Label by SHA-256.
     contents: HashMap<String, String>,
@@ -108,7 +112,17 @@ struct Verdict {
     faults: Vec<Fault>,
 }
 
-impl Verdict {
+impl<'a> Verdict<'a> {
+    fn new(deidentifier: &'a Deidentifier) -> Self {
+        Self {
+            deidentifier,
+            checked: Vec::new(),
+            contents: HashMap::new(),
+            instances: HashMap::new(),
+            faults: Vec::new(),
+        }
+    }
+
     fn full(&self) -> bool {
         self.faults.len() >= MOST_FAULTS
     }
@@ -139,8 +153,21 @@ impl Verdict {
             return Ok(self.add(Fault::new(label, cause)));
         }
         self.instances.insert(header.sop_instance_uid.clone(), label.clone());
-        self.contents.insert(sha256.clone(), label);
-        self.checked.push(Checked { path, bytes: bytes.len() as u64, sha256, header });
+        self.contents.insert(sha256, label.clone());
+        let (bytes, report) = match self.deidentifier.deidentify(Cursor::new(&bytes)) {
+            Ok(Deidentified::Clean { bytes, report, .. }) => (bytes, report),
+            Ok(Deidentified::Quarantined { reason, .. }) => {
+                return Ok(self.add(Fault::new(label, reason)));
+            }
+            Err(error) => return Ok(self.add(Fault::new(label, error.to_string()))),
+        };
+        let header = match dicom::inspect(&bytes) {
+            Ok(header) => header,
+            Err(error) => return Ok(self.add(Fault::new(label, error.to_string()))),
+        };
+        fs::write(&path, &bytes)?;
+        let sha256 = hex::encode(Sha256::digest(&bytes));
+        self.checked.push(Checked { path, bytes: bytes.len() as u64, sha256, header, report });
         Ok(Walk::On)
     }
 

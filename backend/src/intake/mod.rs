@@ -1,9 +1,11 @@
 //! Upload intake: from an untrusted stream to checked DICOM files in a scratch folder.
 //!
 //! ```text
-//! multipart ─receive→ scratch/<id>/parts ─check→ one verdict over all ─store→ objects, rows
+//! multipart ─receive→ scratch/<id>/parts ─check→ one verdict over all ─store→ objects, report, rows
 //!                                        └ ZIP ─archive→ scratch/<id>/entries ┘
 //! ```
+//!
+//! What is checked is de-identified as well, before it is kept; what cannot be shown clean is a fault.
 //!
 //! Nothing is kept of an upload that has one bad file: the checks run over everything before the
 //! first object is stored, and the scratch folder goes with the request. What a killed process
@@ -15,6 +17,7 @@
 mod archive;
 mod check;
 mod fault;
+mod identity;
 mod limits;
 mod receive;
 mod scratch;
@@ -25,6 +28,7 @@ mod tests;
 
 pub use check::{Checked, check};
 pub use fault::{Fault, IntakeError};
+pub use identity::deidentifier;
 pub use limits::Limits;
 pub use receive::{Received, ReceivedFile, receive};
 pub use scratch::{Abandoned, Scratch};

@@ -12,7 +12,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Set};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Checked, Scratch};
+use super::{Checked, Scratch, identity};
 use crate::entities::{radiographs, uploads};
 use crate::error::ApiError;
 use crate::models;
@@ -52,14 +52,15 @@ impl From<StoreError> for ApiError {
 }
 
 /// Notes in the scratch folder which objects will be stored. Returns their keys, in the order of the
-/// files.
-pub fn intend(scratch: &Scratch, checked: &[Checked]) -> std::io::Result<Vec<String>> {
-    let keys: Vec<String> = checked.iter().map(|file| object_key(&file.sha256)).collect();
+/// files, and at last that of the report on what was taken out of them.
+pub fn intend(scratch: &Scratch, checked: &[Checked], id: &str) -> std::io::Result<Vec<String>> {
+    let files = checked.iter().map(|file| object_key(&file.sha256));
+    let keys: Vec<String> = files.chain([report_key(id)]).collect();
     scratch.intend(&keys)?;
     Ok(keys)
 }
 
-/// Stores the files under their keys.
+/// Stores the files and the report on them under their keys.
 pub async fn store(
     storage: &Storage,
     checked: &[Checked],
@@ -68,6 +69,10 @@ pub async fn store(
     for (file, key) in checked.iter().zip(keys) {
         let bytes = tokio::fs::read(&file.path).await?;
         storage.put(key, Bytes::from(bytes)).await?;
+    }
+    if let Some(key) = keys.get(checked.len()) {
+        let report = identity::report(checked).map_err(std::io::Error::from)?;
+        storage.put(key, Bytes::from(report)).await?;
     }
     Ok(())
 }
@@ -89,6 +94,11 @@ pub async fn insert(
 fn object_key(sha256: &str) -> String {
     // Two letters make folders that a file system can list.
     format!("radiographs/{}/{sha256}.dcm", &sha256[..2])
+}
+
+/// Where the report lies on what was taken out of an upload's radiographs.
+fn report_key(upload_id: &str) -> String {
+    format!("deidentification/{upload_id}.json")
 }
 
 fn row(file: &Checked, key: &str, new: &NewUpload<'_>) -> radiographs::ActiveModel {

@@ -57,7 +57,8 @@ async fn take(parts: &[(&str, &[u8])], limits: &Limits) -> Result<Taken, IntakeE
     let root = tempfile::tempdir().unwrap();
     let scratch = Scratch::new(root.path()).unwrap();
     let received = receive(&mut multipart(parts), &scratch, limits).await?;
-    let checked = check(&received.files, &scratch, limits)?;
+    let deidentifier = deidentifier(&[7; 32]).unwrap();
+    let checked = check(&received.files, &scratch, limits, &deidentifier)?;
     Ok(Taken { _root: root, _scratch: scratch, checked, name: received.name })
 }
 
@@ -95,8 +96,17 @@ async fn files_and_archives_are_taken_together() {
     assert_eq!(taken.name.as_deref(), Some("First set"));
     assert_eq!(taken.checked.len(), 4);
     for (checked, object) in taken.checked.iter().zip(&objects) {
-        assert_eq!(&fs::read(&checked.path).unwrap(), object);
-        assert_eq!(checked.bytes, object.len() as u64);
+        let kept = fs::read(&checked.path).unwrap();
+        assert_eq!(checked.bytes, kept.len() as u64);
+        // The same picture, of somebody who is not named.
+        let before = skiagraph_engine::dicom::read(object).unwrap();
+        let after = skiagraph_engine::dicom::read(&kept).unwrap();
+        assert_eq!(after.frame, before.frame);
+        assert_ne!(after.header.patient_id, before.header.patient_id);
+        assert_ne!(after.header.sop_instance_uid, before.header.sop_instance_uid);
+        assert_eq!(after.header.findings, before.header.findings);
+        assert_eq!(after.header.age_years, before.header.age_years);
+        assert!(!checked.report.changes.is_empty());
         assert_eq!(checked.header.modality, "DX");
     }
 }
@@ -279,5 +289,10 @@ async fn what_a_killed_upload_stored_is_removed_and_what_has_rows_stays() {
     assert_eq!(janitor.sweep(&place.folders.scratch()).await.unwrap(), 1);
     assert!(place.storage.get("radiographs/ff/gone.dcm").await.is_err());
     assert!(place.storage.get(&kept).await.is_ok());
+    let upload = rows[0].upload_id.clone();
+    let report = place.storage.get(&format!("deidentification/{upload}.json")).await.unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report["objects"][0]["sha256"], rows[0].sha256);
+    assert_eq!(report["options"][0], "clean-pixel-data");
     assert!(!dead.exists());
 }

@@ -1,15 +1,17 @@
 //! `skiagraph-engine dicom`.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use skiagraph_engine::dicom::{self, Columns, Header, WrapOptions};
+use skiagraph_engine::dicom::{self, Columns, DicomError, Header, ReadOptions, WrapOptions};
 use skiagraph_engine::terms::{AgeGroup, Sex};
 
 use super::Output;
+use super::deidentify::{self, DeidentifyArguments};
 
 /// Years written for a child whose age is not known more closely.
 const CHILD_YEARS: u16 = 3;
@@ -25,9 +27,18 @@ pub(crate) enum Command {
         /// Also write the calibrated picture as an 8-bit PNG.
         #[arg(long, value_name = "FILE")]
         png: Option<PathBuf>,
+        /// Which frame of several, from 1.
+        #[arg(long)]
+        frame: Option<u32>,
+        /// Which of the object's VOI LUTs and then its windows the picture is shown through, from 1;
+        /// the first without it.
+        #[arg(long, requires = "png")]
+        window: Option<u32>,
     },
     /// Turn a folder of images and a label table into DX objects.
     Wrap(Box<WrapArguments>),
+    /// Take out what identifies patients, by the Basic Profile of PS3.15 Annex E and its options.
+    Deidentify(Box<DeidentifyArguments>),
     /// Read objects in full, pixels and all, and say which cannot be used.
     Check {
         /// DICOM files.
@@ -139,17 +150,30 @@ impl From<WrapArguments> for WrapOptions {
 
 pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
     match command {
-        Command::Info { file, png } => info(&file, png, output),
+        Command::Info { file, png, frame, window } => {
+            info(&file, png, ReadOptions { frame, window }, output)
+        }
         Command::Wrap(arguments) => wrap(&(*arguments).into(), output),
+        Command::Deidentify(arguments) => deidentify::run(*arguments, output),
         Command::Check { files } => check(&files, output),
     }
 }
 
-fn info(file: &PathBuf, png: Option<PathBuf>, output: &Output) -> anyhow::Result<()> {
-    let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
-    let header = dicom::inspect(&bytes).with_context(|| file.display().to_string())?;
+fn info(
+    file: &PathBuf,
+    png: Option<PathBuf>,
+    mut options: ReadOptions,
+    output: &Output,
+) -> anyhow::Result<()> {
+    if png.is_none() {
+        // What is said of the header is the same for every frame.
+        options.frame = options.frame.or(Some(1));
+    }
+    let name = || file.display().to_string();
+    let open = || File::open(file).with_context(name);
+    let header = dicom::inspect_from(open()?, options).with_context(name)?;
     if let Some(png) = png {
-        let radiograph = dicom::read(&bytes).with_context(|| file.display().to_string())?;
+        let radiograph = dicom::read_from(open()?, options).with_context(name)?;
         std::fs::write(&png, dicom::render_png(&radiograph.frame, None)?)
             .with_context(|| png.display().to_string())?;
     }
@@ -170,6 +194,7 @@ fn described(header: &Header) -> String {
         ("Body part", or_unknown(header.body_part.as_deref())),
         ("Findings", header.findings.join(", ")),
         ("Size", format!("{} × {}", header.columns, header.rows)),
+        ("Frames", header.frames.to_string()),
         ("Bits stored", header.bits_stored.to_string()),
         ("Photometric interpretation", header.photometric_interpretation.clone()),
         ("Synthetic", if header.synthetic { "YES" } else { "no" }.to_owned()),
@@ -205,10 +230,20 @@ struct Checked {
     cause: Option<String>,
 }
 
+/// Reads every frame of a file, one at a time.
+fn read_all(file: &Path) -> Result<(), DicomError> {
+    let first = ReadOptions { frame: Some(1), ..ReadOptions::default() };
+    let frames = dicom::read_from(File::open(file)?, first)?.header.frames;
+    for frame in 2..=frames {
+        dicom::read_from(File::open(file)?, ReadOptions { frame: Some(frame), ..first })?;
+    }
+    Ok(())
+}
+
 fn check(files: &[PathBuf], output: &Output) -> anyhow::Result<()> {
     let mut unreadable = 0;
     for file in files {
-        let cause = dicom::read_file(file).err().map(|error| error.to_string());
+        let cause = read_all(file).err().map(|error| error.to_string());
         let words = match &cause {
             None => format!("{}: readable", file.display()),
             Some(cause) => format!("{}: {cause}", file.display()),

@@ -4,6 +4,7 @@ pub(crate) mod adapter;
 pub(crate) mod bench;
 pub(crate) mod bring;
 pub(crate) mod dataset;
+pub(crate) mod deidentify;
 pub(crate) mod dicom;
 pub(crate) mod evaluate;
 pub(crate) mod generate;

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::masks::MaskSource;
 use super::{BuildOptions, DataError};
-use crate::dicom::{self, Frame, Header};
+use crate::dicom::{self, Frame, Header, ReadOptions};
 use crate::prompt::StructuredPrompt;
 use crate::terms::{AgeGroup, finding};
 
@@ -30,7 +30,10 @@ pub(super) fn files(sources: &[PathBuf]) -> Result<Files, DataError> {
         let kind = std::fs::metadata(source)
             .map_err(|error| cause(format!("entry {}: {error}", index + 1)))?;
         if kind.is_dir() {
-            walk(source, &mut files)?;
+            let reading = DataError::io("a folder of sources");
+            let (found, others) = dicom::dicom_files(source).map_err(reading)?;
+            files.dicom.extend(found);
+            files.others += others;
         } else {
             files.dicom.push(source.clone());
         }
@@ -41,36 +44,6 @@ pub(super) fn files(sources: &[PathBuf]) -> Result<Files, DataError> {
         return Err(DataError::Sources { cause: "no DICOM files among the sources".to_owned() });
     }
     Ok(files)
-}
-
-fn walk(folder: &Path, files: &mut Files) -> Result<(), DataError> {
-    let reading = "a folder of sources";
-    for entry in std::fs::read_dir(folder).map_err(DataError::io(reading))? {
-        let entry = entry.map_err(DataError::io(reading))?;
-        let path = entry.path();
-        // A link may lead anywhere, and in a circle.
-        let kind = entry.file_type().map_err(DataError::io(reading))?;
-        if kind.is_dir() {
-            walk(&path, files)?;
-        } else if kind.is_file() && is_dicom(&path).map_err(DataError::io(reading))? {
-            files.dicom.push(path);
-        } else {
-            files.others += 1;
-        }
-    }
-    Ok(())
-}
-
-/// By extension or by prefix: a truncated `.dcm` is a damaged source and not some other file.
-fn is_dicom(path: &Path) -> std::io::Result<bool> {
-    if path.extension().is_some_and(|extension| {
-        extension.eq_ignore_ascii_case("dcm") || extension.eq_ignore_ascii_case("dicom")
-    }) {
-        return Ok(true);
-    }
-    let mut start = Vec::with_capacity(132);
-    File::open(path)?.take(132).read_to_end(&mut start)?;
-    Ok(start.get(128..) == Some(b"DICM"))
 }
 
 /// What one source brings.
@@ -99,12 +72,18 @@ pub(super) fn take(
     options: &BuildOptions,
     masks: Option<&MaskSource>,
 ) -> Result<Taken, DataError> {
-    let bytes = std::fs::read(path).map_err(DataError::io("a source"))?;
-    let radiograph = dicom::read(&bytes).map_err(|source| DataError::Source {
-        number,
-        path: path.to_owned(),
-        source,
-    })?;
+    let reading = || DataError::io("a source");
+    let mut file = File::open(path).map_err(reading())?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer).map_err(reading())? {
+            0 => break,
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+    let radiograph = dicom::read_from(file, ReadOptions::default())
+        .map_err(|source| DataError::Source { number, path: path.to_owned(), source })?;
     let header = radiograph.header;
     let described = describe(&header, options).map_err(|cause| DataError::Unfit {
         number,
@@ -124,7 +103,7 @@ pub(super) fn take(
         None => None,
     };
     Ok(Taken {
-        source_sha256: Sha256::digest(&bytes).into(),
+        source_sha256: hasher.finalize().into(),
         pixels_sha256,
         findings: described.findings,
         age_group: described.age_group,

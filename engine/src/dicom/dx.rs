@@ -260,14 +260,22 @@ impl Dx<'_> {
 
 /// Encodes a data set as a Part 10 file in Explicit VR Little Endian.
 pub(super) fn encode(elements: Elements) -> Result<Vec<u8>, DicomError> {
+    encode_as(elements.0, uids::EXPLICIT_VR_LITTLE_ENDIAN)
+}
+
+/// Encodes a data set as a Part 10 file whose pixels are in the transfer syntax already.
+pub(super) fn encode_as(
+    set: InMemDicomObject,
+    transfer_syntax: &str,
+) -> Result<Vec<u8>, DicomError> {
     let failed = |error: &dyn std::error::Error| DicomError::Write {
         cause: super::pixels::innermost(error),
     };
     let meta = FileMetaTableBuilder::new()
-        .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
+        .transfer_syntax(transfer_syntax)
         .implementation_class_uid(IMPLEMENTATION_CLASS)
         .implementation_version_name(IMPLEMENTATION);
-    let object = elements.0.with_meta(meta).map_err(|error| failed(&error))?;
+    let object = set.with_meta(meta).map_err(|error| failed(&error))?;
     let mut bytes = Vec::new();
     object.write_all(&mut bytes).map_err(|error| failed(&error))?;
     Ok(bytes)

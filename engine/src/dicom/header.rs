@@ -1,12 +1,12 @@
 //! From attributes to [`Header`], and the check that the object is a radiograph we read.
 
 use dicom_core::Tag;
-use dicom_dictionary_std::{tags, uids};
-use dicom_object::{DefaultDicomObject, InMemDicomObject};
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
 
 use super::attributes::{integer, items, text, texts};
 use super::dx::{OWN_SCHEME, own_code};
-use super::{DicomError, Header};
+use super::{DicomError, Header, class};
 use crate::terms::{
     self, Described, Finding, NORMAL, Severity, Sex, finding, finding_by_code, place_of,
 };
@@ -14,31 +14,26 @@ use crate::terms::{
 /// Pixels of the largest radiograph that is read; the largest mammograms have 30 million.
 const MOST_PIXELS: u64 = 64 << 20;
 
-/// Storage classes of plain radiographs.
-const RADIOGRAPHS: [&str; 5] = [
-    uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE,
-    uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
-    uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
-    uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
-    uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
-];
-
-/// Modalities that a Secondary Capture must have to be taken for a radiograph.
-const RADIOGRAPHIC: [&str; 4] = ["CR", "DX", "MG", "RG"];
+/// Frames of an object that are told apart; a cine of fluoroscopy is no radiograph.
+const MOST_FRAMES: i64 = 1_000;
 
 /// Reads the header of an object and refuses what is no radiograph.
-pub(super) fn header(object: &DefaultDicomObject) -> Result<Header, DicomError> {
+pub(super) fn header(
+    object: &InMemDicomObject,
+    transfer_syntax: &str,
+) -> Result<Header, DicomError> {
     let get = |tag: Tag| text(object, tag);
     let sop_class_uid = get(tags::SOP_CLASS_UID)
         .ok_or_else(|| DicomError::attribute("SOPClassUID", "0008,0016", "absent"))?;
     let modality = get(tags::MODALITY)
         .ok_or_else(|| DicomError::attribute("Modality", "0008,0060", "absent"))?;
-    check_class(&sop_class_uid, &modality)?;
-    if let Some(frames) = integer(object, tags::NUMBER_OF_FRAMES).filter(|frames| *frames != 1) {
+    class::check(&sop_class_uid, &modality)?;
+    let frames = integer(object, tags::NUMBER_OF_FRAMES).unwrap_or(1);
+    if !(1..=MOST_FRAMES).contains(&frames) {
         return Err(DicomError::attribute(
             "NumberOfFrames",
             "0028,0008",
-            format!("{frames} frames; a radiograph has one"),
+            format!("{frames} frames; 1 to {MOST_FRAMES} are read"),
         ));
     }
     let (rows, columns) = size(object)?;
@@ -55,7 +50,7 @@ pub(super) fn header(object: &DefaultDicomObject) -> Result<Header, DicomError> 
             .ok_or_else(|| DicomError::attribute("SOPInstanceUID", "0008,0018", "absent"))?,
         study_instance_uid: get(tags::STUDY_INSTANCE_UID).unwrap_or_default(),
         series_instance_uid: get(tags::SERIES_INSTANCE_UID).unwrap_or_default(),
-        transfer_syntax_uid: object.meta().transfer_syntax().trim_end_matches('\0').to_owned(),
+        transfer_syntax_uid: transfer_syntax.to_owned(),
         modality,
         patient_id: get(tags::PATIENT_ID).unwrap_or_default(),
         age_years: age(object),
@@ -67,6 +62,7 @@ pub(super) fn header(object: &DefaultDicomObject) -> Result<Header, DicomError> 
         described: described.iter().map(Described::named).collect(),
         rows,
         columns,
+        frames: frames as u32,
         bits_stored: integer(object, tags::BITS_STORED)
             .and_then(|bits| u16::try_from(bits).ok())
             .ok_or_else(|| DicomError::attribute("BitsStored", "0028,0101", "absent"))?,
@@ -75,27 +71,6 @@ pub(super) fn header(object: &DefaultDicomObject) -> Result<Header, DicomError> 
         })?,
         synthetic: get(tags::SYNTHETIC_DATA).is_some_and(|value| value == "YES"),
     })
-}
-
-fn check_class(sop_class_uid: &str, modality: &str) -> Result<(), DicomError> {
-    if RADIOGRAPHS.contains(&sop_class_uid) {
-        return Ok(());
-    }
-    if sop_class_uid == uids::SECONDARY_CAPTURE_IMAGE_STORAGE {
-        if RADIOGRAPHIC.contains(&modality) {
-            return Ok(());
-        }
-        return Err(DicomError::attribute(
-            "Modality",
-            "0008,0060",
-            "a Secondary Capture is read as a radiograph when its modality is CR, DX, MG or RG",
-        ));
-    }
-    Err(DicomError::attribute(
-        "SOPClassUID",
-        "0008,0016",
-        "not a radiograph; DX, CR, MG and Secondary Capture of a radiograph are read",
-    ))
 }
 
 fn size(object: &InMemDicomObject) -> Result<(u32, u32), DicomError> {

@@ -4,9 +4,13 @@
 //! DX objects, [`write_synthetic`] gives a generated image out, marked as what it is.
 
 mod attributes;
+mod class;
 mod codec;
+mod deflated;
+mod deidentify;
 mod dx;
 mod error;
+mod find;
 mod header;
 mod lookup;
 mod pixels;
@@ -14,8 +18,8 @@ mod png;
 mod provenance;
 mod radiograph;
 mod read;
-mod rle;
 mod scan;
+mod source;
 mod synthetic;
 mod transform;
 mod uid;
@@ -25,13 +29,18 @@ mod wrap;
 mod tests;
 
 pub use crate::terms::{AgeGroup, Sex};
+pub use deidentify::{
+    Change, Deidentified, Deidentifier, DeidentifyFault, DeidentifyOptions, ObjectReport, Region,
+    Summary, deidentify_folder,
+};
 pub use error::DicomError;
+pub use find::dicom_files;
 pub use png::{png_with_provenance, render_png};
 pub use provenance::{
     AdapterUse, ControlUse, EmbeddingUse, InputUse, Provenance, SyntheticDescription,
     read_provenance,
 };
 pub use radiograph::{Frame, Header, Radiograph};
-pub use read::{inspect, read, read_file};
+pub use read::{ReadOptions, inspect, inspect_from, read, read_file, read_from};
 pub use synthetic::write_synthetic;
 pub use wrap::{Columns, WrapError, WrapOptions, WrapSummary, wrap};

@@ -1,112 +1,134 @@
 //! From the Pixel Data element to stored values.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use dicom_core::value::Value;
+use dicom_core::value::PrimitiveValue;
+use dicom_core::{DataElement, VR};
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::{DefaultDicomObject, InMemDicomObject};
-use dicom_pixeldata::PixelDecoder;
+use dicom_object::InMemDicomObject;
 
 use super::attributes::integer;
+use super::codec::{self, Coding};
 use super::lookup::signed;
-use super::{DicomError, Header, codec, rle};
+use super::scan::Located;
+use super::source::Opened;
+use super::{DicomError, Header};
+
+/// Explicit VR Big Endian: retired, and still found in archives.
+pub(super) const BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 
 /// How a stored value lies in its word (PS3.5 8.1.1).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
-    bytes_a_pixel: usize,
+    pub(super) bytes_a_pixel: usize,
     bits_stored: u32,
     shift: u32,
-    pub(super) signed: bool,
+    signed: bool,
+    /// Absent where pixels are not compressed.
+    pub(super) coding: Option<Coding>,
+}
+
+impl Layout {
+    /// The bits of a word that hold the value.
+    pub(super) fn mask(self) -> u16 {
+        ((((1_u32 << self.bits_stored) - 1) << self.shift) & 0xFFFF) as u16
+    }
+
+    /// Has a header say where decoded values lie, where no stream says it any more.
+    pub(super) fn describe(self, set: &mut InMemDicomObject) {
+        let high_bit = (self.shift + self.bits_stored - 1) as u16;
+        set.put(DataElement::new(tags::HIGH_BIT, VR::US, PrimitiveValue::from(high_bit)));
+    }
 }
 
 /// Transfer syntaxes whose pixel data is not compressed.
-const NATIVE: [&str; 3] = [
+const NATIVE: [&str; 4] = [
     uids::IMPLICIT_VR_LITTLE_ENDIAN,
     uids::EXPLICIT_VR_LITTLE_ENDIAN,
-    // Explicit VR Big Endian: retired, and still found in archives.
-    "1.2.840.10008.1.2.2",
+    super::deflated::SYNTAX,
+    BIG_ENDIAN,
 ];
+
+/// One frame's words as they are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// Row by row.
+    pub(super) words: Vec<u16>,
+    layout: Layout,
+}
+
+impl Stored {
+    /// The value that a word holds: its bits from the one that the header names, with their sign.
+    pub(super) fn value(&self, word: u16) -> i32 {
+        let Layout { bits_stored, shift, signed, .. } = self.layout;
+        let value = (u32::from(word) >> shift) & ((1 << bits_stored) - 1);
+        if signed {
+            let unused = 32 - bits_stored;
+            ((value << unused) as i32) >> unused
+        } else {
+            value as i32
+        }
+    }
+
+    /// All values, row by row.
+    pub(super) fn values(&self) -> impl Iterator<Item = i32> {
+        self.words.iter().map(|word| self.value(*word))
+    }
+}
 
 fn unusable(cause: impl Into<String>) -> DicomError {
     DicomError::PixelData { cause: cause.into() }
 }
 
-/// Checks what the header says of the pixels against what there is, without decoding.
-pub(super) fn check(object: &DefaultDicomObject, header: &Header) -> Result<Layout, DicomError> {
-    let layout = layout(object, header)?;
-    let element = object.get(tags::PIXEL_DATA).ok_or_else(|| unusable("absent"))?;
-    let syntax = header.transfer_syntax_uid.as_str();
-    match element.value() {
-        Value::Primitive(value) if NATIVE.contains(&syntax) => {
-            let needed = header.rows as usize * header.columns as usize * layout.bytes_a_pixel;
-            let held = value.to_bytes().len();
-            if held < needed {
+/// Checks what the header says of a frame (from 0) against what there is, without decoding it.
+pub(super) fn check(
+    opened: &mut Opened,
+    header: &Header,
+    frame: u32,
+) -> Result<Layout, DicomError> {
+    let layout = layout(&opened.object, header)?;
+    match (&opened.pixels, layout.coding) {
+        (None, _) => return Err(unusable("absent")),
+        (Some(Located::Native { run, .. }), None) => {
+            let needed = header.frames as u64
+                * u64::from(header.rows)
+                * u64::from(header.columns)
+                * layout.bytes_a_pixel as u64;
+            if u64::from(run.length) < needed {
                 return Err(unusable(format!(
-                    "{} × {} pixels need {needed} bytes, and {held} are there",
-                    header.columns, header.rows
+                    "{} × {} pixels need {needed} bytes, and {} are there",
+                    header.columns, header.rows, run.length
                 )));
             }
         }
-        Value::PixelSequence(sequence) if !NATIVE.contains(&syntax) => {
-            let stream = sequence.fragments().concat();
-            if stream.is_empty() {
-                return Err(unusable("no fragments"));
-            }
-            codec::check(syntax, &stream, header, layout.bytes_a_pixel)?;
+        (Some(Located::Fragments(_)), Some(coding)) => {
+            let stream = opened.stream(frame, header.frames)?;
+            codec::check(coding, &stream, header, layout.bytes_a_pixel)?;
         }
-        _ => return Err(unusable("not encoded as the transfer syntax says")),
+        (Some(_), _) => return Err(unusable("not encoded as the transfer syntax says")),
     }
     Ok(layout)
 }
 
-/// Decodes the stored values, row by row.
+/// The stored values of a frame (from 0).
 pub(super) fn stored(
-    object: &DefaultDicomObject,
+    opened: &mut Opened,
     header: &Header,
     layout: Layout,
-) -> Result<Vec<i32>, DicomError> {
+    frame: u32,
+) -> Result<Stored, DicomError> {
     let count = header.rows as usize * header.columns as usize;
-    let decoded = if header.transfer_syntax_uid == uids::RLE_LOSSLESS {
-        rle::decode(&stream(object), count, layout.bytes_a_pixel)?
-    } else {
-        // Codecs are others' code on anybody's bytes: should one panic on a damaged stream, that is
-        // this object's fault and not the program's.
-        catch_unwind(AssertUnwindSafe(|| {
-            object.decode_pixel_data().map(dicom_pixeldata::DecodedPixelData::into_data)
-        }))
-        .map_err(|_| unusable("the compressed stream is damaged"))?
-        .map_err(|error| unusable(innermost(&error)))?
-    };
-    if decoded.len() < count * layout.bytes_a_pixel {
-        return Err(unusable(format!("{} bytes decoded for {count} pixels", decoded.len())));
-    }
-    let word = |raw: u32| {
-        let value = (raw >> layout.shift) & ((1 << layout.bits_stored) - 1);
-        if layout.signed {
-            let unused = 32 - layout.bits_stored;
-            ((value << unused) as i32) >> unused
-        } else {
-            value as i32
+    let mut words = match layout.coding {
+        None => {
+            let bytes = opened.native(frame, count * layout.bytes_a_pixel)?;
+            codec::words(&bytes, layout.bytes_a_pixel)
+        }
+        Some(coding) => {
+            let stream = opened.stream(frame, header.frames)?;
+            codec::check(coding, &stream, header, layout.bytes_a_pixel)?;
+            codec::decode(coding, &stream, header, layout.bytes_a_pixel)?
         }
     };
-    Ok(match layout.bytes_a_pixel {
-        1 => decoded.iter().take(count).map(|raw| word(u32::from(*raw))).collect(),
-        _ => decoded
-            .chunks_exact(2)
-            .take(count)
-            .map(|raw| word(u32::from(u16::from_le_bytes([raw[0], raw[1]]))))
-            .collect(),
-    })
-}
-
-/// The fragments of the pixel data, joined.
-fn stream(object: &InMemDicomObject) -> Vec<u8> {
-    object
-        .get(tags::PIXEL_DATA)
-        .and_then(|element| element.fragments())
-        .map(<[Vec<u8>]>::concat)
-        .unwrap_or_default()
+    words.truncate(count);
+    Ok(Stored { words, layout })
 }
 
 fn layout(object: &InMemDicomObject, header: &Header) -> Result<Layout, DicomError> {
@@ -150,13 +172,20 @@ fn layout(object: &InMemDicomObject, header: &Header) -> Result<Layout, DicomErr
             "does not fit Bits Stored and Bits Allocated",
         ));
     }
-    let encapsulated = !NATIVE.contains(&header.transfer_syntax_uid.as_str());
+    let transfer_syntax = header.transfer_syntax_uid.as_str();
+    let coding = if NATIVE.contains(&transfer_syntax) {
+        None
+    } else {
+        Some(codec::coding(transfer_syntax)?)
+    };
+    let whole_values = matches!(coding, Some(Coding::Jpeg | Coding::JpegLs | Coding::Jpeg2000));
     Ok(Layout {
         bytes_a_pixel: (bits_allocated / 8) as usize,
         bits_stored,
-        // JPEG codecs give whole values back, wherever the header puts their highest bit.
-        shift: if encapsulated { 0 } else { high_bit + 1 - bits_stored },
+        // Codecs of the JPEG family give whole values back, wherever the header puts their highest bit.
+        shift: if whole_values { 0 } else { high_bit + 1 - bits_stored },
         signed: signed(object),
+        coding,
     })
 }
 

@@ -4,7 +4,7 @@ use dicom_core::Tag;
 use serde::{Deserialize, Serialize};
 
 use super::DicomError;
-use super::read::parse;
+use super::source::open;
 use crate::terms::{AgeGroup, DescribedFinding, Sex};
 
 /// Reserves the block of our private attributes (PS3.5 7.8.1).
@@ -174,7 +174,7 @@ fn from_png(bytes: &[u8]) -> Result<String, DicomError> {
 }
 
 fn from_object(bytes: &[u8]) -> Result<String, DicomError> {
-    let object = parse(bytes)?;
+    let object = open(std::io::Cursor::new(bytes))?.object;
     let absent = || {
         let cause = "absent: the object was not made by Skiagraph";
         DicomError::attribute("SKIAGRAPH provenance", "0071,xx01", cause)

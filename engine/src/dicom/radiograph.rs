@@ -96,12 +96,19 @@ pub struct Header {
     pub rows: u32,
     /// Columns (0028,0011).
     pub columns: u32,
+    /// Number of Frames (0028,0008); 1 where the object does not say.
+    #[serde(default = "one")]
+    pub frames: u32,
     /// Bits Stored (0028,0101).
     pub bits_stored: u16,
     /// Photometric Interpretation (0028,0004).
     pub photometric_interpretation: String,
     /// Synthetic Data (0008,001C) is YES.
     pub synthetic: bool,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// A radiograph read from a DICOM object.

@@ -1,7 +1,10 @@
 //! A walk over the raw bytes before anything is parsed: every length must fit into what is there.
 //!
 //! The parser takes the memory that an element asks for before it reads; a file of a kilobyte may
-//! ask for four gigabytes. Bytes that pass this walk ask for no more than they bring.
+//! ask for four gigabytes. Bytes that pass this walk ask for no more than they bring. On its way it
+//! notes where the pixels lie, so that one frame can be read without the others.
+
+use std::io::{Read, Seek, SeekFrom};
 
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
@@ -19,49 +22,95 @@ struct Encoding {
     big_endian: bool,
 }
 
+/// What the walk has seen.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Scanned {
+    /// Transfer Syntax UID (0002,0010).
+    pub(super) transfer_syntax: String,
+    /// Where the data set begins, behind the file's meta information.
+    pub(super) data_set: u64,
+    /// Where the pixels are, unless the data set has none.
+    pub(super) pixels: Option<Located>,
+}
+
+/// A run of bytes in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) start: u64,
+    pub(super) length: u32,
+}
+
+/// Where the value of Pixel Data (7FE0,0010) lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Located {
+    /// Not compressed; `words` where the representation is OW, or not said.
+    Native { run: Run, words: bool },
+    /// The items of the encapsulated stream (PS3.5 A.4): the first is the Basic Offset Table.
+    Fragments(Vec<Run>),
+}
+
+/// Transfer syntaxes whose objects say where their pixels are, and hold none (PS3.5 A.6, A.7).
+const ELSEWHERE: [&str; 4] = [
+    "1.2.840.10008.1.2.4.94",
+    "1.2.840.10008.1.2.4.95",
+    "1.2.840.10008.1.2.4.204",
+    "1.2.840.10008.1.2.4.205",
+];
+
 /// Walks over a Part 10 file.
 ///
+/// A deflated data set is not walked over: [`super::deflated`] makes a file of its own of it first.
+///
 /// # Errors
-/// [`DicomError::NotDicom`] without preamble, prefix or transfer syntax,
-/// [`DicomError::Truncated`] where a length runs over the end, [`DicomError::Unsupported`] for a
-/// deflated data set.
-pub(super) fn scan(bytes: &[u8]) -> Result<(), DicomError> {
-    if bytes.get(128..132) != Some(b"DICM") {
+/// [`DicomError::NotDicom`] without preamble, prefix or transfer syntax, [`DicomError::Truncated`]
+/// where a length runs over the end, [`DicomError::Unsupported`] for pixels that lie elsewhere.
+pub(super) fn scan<R: Read + Seek>(source: &mut R) -> Result<Scanned, DicomError> {
+    let end = source.seek(SeekFrom::End(0))?;
+    source.seek(SeekFrom::Start(0))?;
+    let mut prefix = [0; 132];
+    if end < 132 || source.read_exact(&mut prefix).is_err() || &prefix[128..] != b"DICM" {
         return Err(DicomError::NotDicom {
             cause: "no DICM prefix after the preamble of 128 bytes",
         });
     }
-    let mut cursor = Cursor { bytes, at: 132 };
+    let mut cursor = Cursor { source, at: 132, end };
     let meta = Encoding { explicit: true, big_endian: false };
     let mut transfer_syntax = None;
-    while cursor.peek_group() == Some(2) {
+    while cursor.peek_group()? == Some(2) {
         let Start { tag, length, .. } = cursor.header(meta)?;
-        let value = cursor.take(tag, length)?;
         if tag == (2, 0x10) {
+            let value = cursor.value(tag, length)?;
             transfer_syntax =
-                Some(String::from_utf8_lossy(value).trim_matches(['\0', ' ']).to_owned());
+                Some(String::from_utf8_lossy(&value).trim_matches(['\0', ' ']).to_owned());
+        } else {
+            cursor.skip(tag, length)?;
         }
     }
     let Some(transfer_syntax) = transfer_syntax else {
         return Err(DicomError::NotDicom { cause: "no Transfer Syntax UID (0002,0010)" });
     };
-    let encoding = match transfer_syntax.as_str() {
-        "1.2.840.10008.1.2" => Encoding { explicit: false, big_endian: false },
-        "1.2.840.10008.1.2.2" => Encoding { explicit: true, big_endian: true },
-        // Deflated Explicit VR Little Endian, and the two JPIP syntaxes that deflate.
-        "1.2.840.10008.1.2.1.99" | "1.2.840.10008.1.2.4.95" | "1.2.840.10008.1.2.4.205" => {
-            return Err(DicomError::Unsupported {
-                cause: "a deflated data set may expand without bound".to_owned(),
-            });
-        }
-        _ => Encoding { explicit: true, big_endian: false },
-    };
-    elements(&mut cursor, Within::DataSet, encoding, 0)
+    if ELSEWHERE.contains(&transfer_syntax.as_str()) {
+        return Err(DicomError::Unsupported {
+            cause: "the pixels lie on a server (JPIP) and not in the object".to_owned(),
+        });
+    }
+    let data_set = cursor.at;
+    let mut pixels = None;
+    if transfer_syntax != super::deflated::SYNTAX {
+        let encoding = match transfer_syntax.as_str() {
+            "1.2.840.10008.1.2" => Encoding { explicit: false, big_endian: false },
+            "1.2.840.10008.1.2.2" => Encoding { explicit: true, big_endian: true },
+            _ => Encoding { explicit: true, big_endian: false },
+        };
+        elements(&mut cursor, Within::DataSet, encoding, 0, &mut pixels)?;
+    }
+    Ok(Scanned { transfer_syntax, data_set, pixels })
 }
 
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
+struct Cursor<'a, R> {
+    source: &'a mut R,
+    at: u64,
+    end: u64,
 }
 
 type RawTag = (u16, u16);
@@ -70,39 +119,63 @@ fn named((group, element): RawTag) -> String {
     format!("{group:04X},{element:04X}")
 }
 
-impl<'a> Cursor<'a> {
+impl<R: Read + Seek> Cursor<'_, R> {
     fn left(&self) -> u64 {
-        (self.bytes.len() - self.at) as u64
+        self.end - self.at
     }
 
-    fn peek_group(&self) -> Option<u16> {
-        let raw = self.bytes.get(self.at..self.at + 2)?;
-        Some(u16::from_le_bytes([raw[0], raw[1]]))
+    fn peek_group(&mut self) -> Result<Option<u16>, DicomError> {
+        if self.left() < 2 {
+            return Ok(None);
+        }
+        let mut raw = [0; 2];
+        self.source.read_exact(&mut raw)?;
+        self.source.seek_relative(-2)?;
+        Ok(Some(u16::from_le_bytes(raw)))
     }
 
-    fn take(&mut self, tag: RawTag, length: u32) -> Result<&'a [u8], DicomError> {
-        let end = self.at.checked_add(length as usize).filter(|end| *end <= self.bytes.len());
-        let Some(end) = end else {
+    /// Counts `length` bytes as walked over.
+    fn pass(&mut self, tag: RawTag, length: u32) -> Result<Run, DicomError> {
+        let length_here = u64::from(length);
+        if length_here > self.left() {
             return Err(DicomError::Truncated {
                 tag: named(tag),
-                length: u64::from(length),
+                length: length_here,
                 left: self.left(),
             });
-        };
-        let value = &self.bytes[self.at..end];
-        self.at = end;
+        }
+        let run = Run { start: self.at, length };
+        self.at += length_here;
+        Ok(run)
+    }
+
+    fn skip(&mut self, tag: RawTag, length: u32) -> Result<Run, DicomError> {
+        let run = self.pass(tag, length)?;
+        self.source.seek_relative(i64::from(length))?;
+        Ok(run)
+    }
+
+    fn value(&mut self, tag: RawTag, length: u32) -> Result<Vec<u8>, DicomError> {
+        self.pass(tag, length)?;
+        let mut value = vec![0; length as usize];
+        self.source.read_exact(&mut value)?;
+        Ok(value)
+    }
+
+    fn bytes<const N: usize>(&mut self, tag: RawTag) -> Result<[u8; N], DicomError> {
+        self.pass(tag, N as u32)?;
+        let mut value = [0; N];
+        self.source.read_exact(&mut value)?;
         Ok(value)
     }
 
     fn short(&mut self, tag: RawTag, encoding: Encoding) -> Result<u16, DicomError> {
-        let raw = self.take(tag, 2)?;
-        let raw = [raw[0], raw[1]];
+        let raw = self.bytes(tag)?;
         Ok(if encoding.big_endian { u16::from_be_bytes(raw) } else { u16::from_le_bytes(raw) })
     }
 
     fn long(&mut self, tag: RawTag, encoding: Encoding) -> Result<u32, DicomError> {
-        let raw = self.take(tag, 4)?;
-        let raw = [raw[0], raw[1], raw[2], raw[3]];
+        let raw = self.bytes(tag)?;
         Ok(if encoding.big_endian { u32::from_be_bytes(raw) } else { u32::from_le_bytes(raw) })
     }
 
@@ -114,8 +187,7 @@ impl<'a> Cursor<'a> {
         if group == 0xFFFE || !encoding.explicit {
             return Ok(Start { tag, representation: *b"  ", length: self.long(tag, encoding)? });
         }
-        let raw = self.take(tag, 2)?;
-        let representation = [raw[0], raw[1]];
+        let representation: [u8; 2] = self.bytes(tag)?;
         if !representation.iter().all(u8::is_ascii_uppercase) {
             return Err(DicomError::Damaged {
                 cause: format!("element ({}) has no value representation", named(tag)),
@@ -138,7 +210,7 @@ impl<'a> Cursor<'a> {
                 | b"UV"
         );
         let length = if long_form {
-            self.take(tag, 2)?;
+            self.bytes::<2>(tag)?;
             self.long(tag, encoding)?
         } else {
             u32::from(self.short(tag, encoding)?)
@@ -163,11 +235,12 @@ enum Within {
 }
 
 /// Everything up to the end of the cursor's bytes, or up to the delimiter of what is open.
-fn elements(
-    cursor: &mut Cursor,
+fn elements<R: Read + Seek>(
+    cursor: &mut Cursor<R>,
     within: Within,
     encoding: Encoding,
     depth: u32,
+    pixels: &mut Option<Located>,
 ) -> Result<(), DicomError> {
     if depth > DEEPEST {
         return Err(damaged(format!("sequences nest deeper than {DEEPEST}")));
@@ -178,22 +251,38 @@ fn elements(
             ((0xFFFE, 0xE00D), Within::Item { open: true })
             | ((0xFFFE, 0xE0DD), Within::Sequence { open: true }) => return Ok(()),
             ((0xFFFE, 0xE000), Within::Sequence { .. }) => {
-                nested(cursor, tag, length, |open| Within::Item { open }, encoding, depth)?;
+                nested(
+                    cursor,
+                    (tag, length),
+                    |open| Within::Item { open },
+                    encoding,
+                    depth,
+                    pixels,
+                )?;
             }
             // The parser would read on where this walk has stopped, or the other way round.
             ((0xFFFE, _), _) | (_, Within::Sequence { .. }) => {
                 return Err(damaged(format!("({}) stands where it may not", named(tag))));
             }
-            ((0x7FE0, 0x0010), _) if length == UNDEFINED => fragments(cursor, encoding)?,
+            ((0x7FE0, 0x0010), _) if length == UNDEFINED => {
+                let runs = fragments(cursor, encoding)?;
+                if depth == 0 {
+                    *pixels = Some(Located::Fragments(runs));
+                }
+            }
             _ if length == UNDEFINED || is_sequence(tag, representation, encoding) => {
                 // A value of unknown representation without length is encoded as implicit (PS3.5
                 // 6.2.2).
                 let explicit = encoding.explicit && &representation != b"UN";
                 let encoding = Encoding { explicit, ..encoding };
-                nested(cursor, tag, length, |open| Within::Sequence { open }, encoding, depth)?;
+                let within = |open| Within::Sequence { open };
+                nested(cursor, (tag, length), within, encoding, depth, pixels)?;
             }
             _ => {
-                cursor.take(tag, length)?;
+                let run = cursor.skip(tag, length)?;
+                if tag == (0x7FE0, 0x0010) && depth == 0 {
+                    *pixels = Some(Located::Native { run, words: &representation != b"OB" });
+                }
             }
         }
     }
@@ -222,30 +311,33 @@ fn is_sequence(tag: RawTag, representation: [u8; 2], encoding: Encoding) -> bool
 
 /// A sequence or an item. One that says its length is walked within its own bytes: nothing in it
 /// may reach beyond.
-fn nested<'a>(
-    cursor: &mut Cursor<'a>,
-    tag: RawTag,
-    length: u32,
+fn nested<R: Read + Seek>(
+    cursor: &mut Cursor<R>,
+    (tag, length): (RawTag, u32),
     within: impl Fn(bool) -> Within,
     encoding: Encoding,
     depth: u32,
+    pixels: &mut Option<Located>,
 ) -> Result<(), DicomError> {
     if length == UNDEFINED {
-        return elements(cursor, within(true), encoding, depth + 1);
+        return elements(cursor, within(true), encoding, depth + 1, pixels);
     }
-    let bytes: &'a [u8] = cursor.take(tag, length)?;
-    elements(&mut Cursor { bytes, at: 0 }, within(false), encoding, depth + 1)
+    let Run { start, .. } = cursor.pass(tag, length)?;
+    let mut inner = Cursor { source: &mut *cursor.source, at: start, end: cursor.at };
+    elements(&mut inner, within(false), encoding, depth + 1, pixels)
 }
 
 /// The fragments of encapsulated pixel data (PS3.5 A.4), which are bytes of a codec.
-fn fragments(cursor: &mut Cursor, encoding: Encoding) -> Result<(), DicomError> {
+fn fragments<R: Read + Seek>(
+    cursor: &mut Cursor<R>,
+    encoding: Encoding,
+) -> Result<Vec<Run>, DicomError> {
+    let mut runs = Vec::new();
     loop {
         let Start { tag, length, .. } = cursor.header(encoding)?;
         match tag {
-            (0xFFFE, 0xE000) => {
-                cursor.take(tag, length)?;
-            }
-            (0xFFFE, 0xE0DD) => return Ok(()),
+            (0xFFFE, 0xE000) => runs.push(cursor.skip(tag, length)?),
+            (0xFFFE, 0xE0DD) => return Ok(runs),
             _ => {
                 return Err(DicomError::PixelData {
                     cause: "a fragment is no item of a sequence".to_owned(),
@@ -259,6 +351,10 @@ fn fragments(cursor: &mut Cursor, encoding: Encoding) -> Result<(), DicomError> 
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    fn scan(bytes: &[u8]) -> Result<Scanned, DicomError> {
+        super::scan(&mut std::io::Cursor::new(bytes))
+    }
 
     fn file_in(transfer_syntax: &str, data_set: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; 128];
@@ -357,11 +453,15 @@ mod tests {
     }
 
     #[test]
-    fn what_expands_is_refused() {
-        for syntax in
-            ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205\0"]
-        {
-            refused(&file_in(syntax, &[]), "expand");
-        }
+    fn the_pixels_are_found_where_they_are() {
+        let value = element(PATIENT_ID, 2, b"7 ");
+        let pixels = element([0xE0, 0x7F, 0x10, 0], 4, &[1, 2, 3, 4]);
+        let bytes = implicit(&[value.clone(), pixels.clone()].concat());
+        let run = Run { start: bytes.len() as u64 - 4, length: 4 };
+        assert_eq!(scan(&bytes).unwrap().pixels, Some(Located::Native { run, words: true }));
+        // Those of an icon are not the image's.
+        let item = element(ITEM, pixels.len() as u32, &pixels);
+        let icon = element(SEQUENCE, item.len() as u32, &item);
+        assert_eq!(scan(&implicit(&icon)).unwrap().pixels, None);
     }
 }

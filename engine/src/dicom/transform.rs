@@ -6,6 +6,7 @@ use dicom_object::InMemDicomObject;
 
 use super::attributes::{integer, items, number, numbers, text};
 use super::lookup::{Lookup, signed};
+use super::pixels::Stored;
 use super::{DicomError, Frame, Header};
 
 /// Part of the pixels that may lie beyond each end of a window taken from the pixels: collimator
@@ -34,35 +35,57 @@ enum Voi {
     Table(Lookup),
 }
 
-/// Calibrates stored values into a frame of square pixels.
+/// Calibrates stored values into a frame of square pixels; `window` chooses among the object's tables
+/// and windows, from 1.
 pub(super) fn calibrate(
     object: &InMemDicomObject,
     header: &Header,
-    stored: &[i32],
+    stored: &Stored,
+    window: Option<u32>,
 ) -> Result<Frame, DicomError> {
     let modality = modality(object)?;
     let padding = padding(object);
     let is_padding = |value: i32| padding.is_some_and(|(low, high)| (low..=high).contains(&value));
-    let voi = match voi(object)? {
+    let voi = match voi(object, window)? {
         Some(voi) => voi,
         None => window_of_pixels(
-            stored.iter().filter(|raw| !is_padding(**raw)).map(|raw| modality.apply(*raw)),
+            stored.values().filter(|raw| !is_padding(*raw)).map(|raw| modality.apply(raw)),
         ),
     };
-    let inverted = header.photometric_interpretation == "MONOCHROME1";
+    let inverted = inverted(object, header)?;
     let pixels = stored
-        .iter()
+        .values()
         .map(|raw| {
-            if is_padding(*raw) {
+            if is_padding(raw) {
                 // Padding is background, and background is black whatever the polarity.
                 return 0.0;
             }
-            let shown = voi.apply(modality.apply(*raw));
+            let shown = voi.apply(modality.apply(raw));
             if inverted { 1.0 - shown } else { shown }
         })
         .collect();
     let frame = Frame { width: header.columns, height: header.rows, pixels };
     square_pixels(object, frame)
+}
+
+/// Whether the lowest value is shown white.
+///
+/// MONOCHROME1 says so of any image (PS3.3 C.7.6.3.1.2), Presentation LUT Shape INVERSE of one that has
+/// it (C.11.6.1.2). The DX image asks for both or neither (C.8.11.3.1); where only one is there, it is
+/// meant.
+fn inverted(object: &InMemDicomObject, header: &Header) -> Result<bool, DicomError> {
+    let shape = match text(object, tags::PRESENTATION_LUT_SHAPE).as_deref() {
+        None | Some("IDENTITY") => false,
+        Some("INVERSE") => true,
+        Some(_) => {
+            return Err(DicomError::attribute(
+                "PresentationLUTShape",
+                "2050,0020",
+                "IDENTITY and INVERSE are read",
+            ));
+        }
+    };
+    Ok(shape || header.photometric_interpretation == "MONOCHROME1")
 }
 
 impl Modality {
@@ -105,17 +128,31 @@ impl Voi {
     }
 }
 
-/// The transformation that the object brings: a VOI LUT before a window, and the first of several.
-fn voi(object: &InMemDicomObject) -> Result<Option<Voi>, DicomError> {
-    if let Some(item) = items(object, tags::VOILUT_SEQUENCE).first() {
-        // Whether its first value is signed follows the output of the modality transformation.
-        let negative =
-            signed(object) || number(object, tags::RESCALE_INTERCEPT).is_some_and(|i| i < 0.0);
+/// The transformation that the object brings: of its VOI LUTs and then its windows the one chosen, or
+/// the first.
+fn voi(object: &InMemDicomObject, choice: Option<u32>) -> Result<Option<Voi>, DicomError> {
+    let tables = items(object, tags::VOILUT_SEQUENCE);
+    let centers = numbers(object, tags::WINDOW_CENTER);
+    let widths = numbers(object, tags::WINDOW_WIDTH);
+    let windows = centers.len().min(widths.len());
+    let index = choice.map_or(0, |choice| choice.wrapping_sub(1) as usize);
+    if choice.is_some() && index >= tables.len() + windows {
+        return Err(DicomError::attribute(
+            "WindowCenter",
+            "0028,1050",
+            format!("{} tables and {windows} windows, which the choice exceeds", tables.len()),
+        ));
+    }
+    if let Some(item) = tables.get(index) {
+        // Whether its first value is signed follows the output of the modality transformation
+        // (PS3.3 C.11.2.1.1); that of a table is never negative.
+        let negative = items(object, tags::MODALITY_LUT_SEQUENCE).is_empty()
+            && (signed(object)
+                || number(object, tags::RESCALE_INTERCEPT).is_some_and(|value| value < 0.0));
         return Lookup::from_item(item, negative).map(|table| Some(Voi::Table(table)));
     }
-    let (Some(center), Some(width)) =
-        (number(object, tags::WINDOW_CENTER), number(object, tags::WINDOW_WIDTH))
-    else {
+    let at = index - tables.len();
+    let (Some(&center), Some(&width)) = (centers.get(at), widths.get(at)) else {
         return Ok(None);
     };
     let function = text(object, tags::VOILUT_FUNCTION);

@@ -54,7 +54,7 @@ pub(super) async fn create(
         created_by: &access.user().id,
         pseudonym_key: &domain.pseudonym_key,
     };
-    let objects = intake::intend(&scratch, &checked)?;
+    let objects = intake::intend(&scratch, &checked, &id)?;
     let stored = store(&access, &domain, &checked, &objects, &new).await;
     if stored.is_err() {
         domain.janitor.discard(&objects).await?;
@@ -82,8 +82,10 @@ async fn take(
     let received = intake::receive(&mut body, &scratch, &domain.limits).await?;
     let name = name(received.name)?;
     let limits = domain.limits.clone();
+    let deidentifier = intake::deidentifier(&domain.pseudonym_key)
+        .map_err(|error| ApiError::Internal(error.to_string()))?;
     let (checked, scratch) = web::block(move || {
-        let checked = intake::check(&received.files, &scratch, &limits);
+        let checked = intake::check(&received.files, &scratch, &limits, &deidentifier);
         (checked, scratch)
     })
     .await?;
@@ -101,8 +103,12 @@ async fn store(
     intake::store(&domain.storage, checked, objects).await?;
     let change = access.change().await?;
     let upload = intake::insert(change.db(), checked, objects, new).await?;
-    let entry = Entry::of(Action::Import, "upload", new.id);
-    change.commit(entry.detail("radiographs", checked.len())).await?;
+    let blanked = checked.iter().filter(|file| !file.report.regions.is_empty()).count();
+    let entry = Entry::of(Action::Import, "upload", new.id)
+        .detail("radiographs", checked.len())
+        .detail("deidentified", checked.len())
+        .detail("pixels_blanked", blanked);
+    change.commit(entry).await?;
     Ok(upload)
 }
 

@@ -18,7 +18,7 @@ fn what_is_no_radiograph_is_refused_with_the_reason() {
     for (changed, begins) in [
         (
             object.clone().text(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE),
-            "SOPClassUID (0008,0016): not a radiograph",
+            "SOPClassUID (0008,0016): not a radiograph but CT Image Storage: DX, CR, MG",
         ),
         (
             object
@@ -29,7 +29,7 @@ fn what_is_no_radiograph_is_refused_with_the_reason() {
         ),
         (
             object.clone().text(tags::NUMBER_OF_FRAMES, VR::IS, "2"),
-            "NumberOfFrames (0028,0008): 2 frames",
+            "NumberOfFrames (0028,0008): 2 frames; which one",
         ),
         (object.clone().short(tags::SAMPLES_PER_PIXEL, 3), "SamplesPerPixel (0028,0002): 3"),
         (
@@ -51,12 +51,22 @@ fn what_is_no_radiograph_is_refused_with_the_reason() {
             "PixelData (7FE0,0010): 2 × 3 pixels need 12 bytes, and 8 are there",
         ),
         (object.clone().syntax("1.2.840.10008.1.2.4.80"), "PixelData (7FE0,0010): not encoded"),
+        (
+            object.clone().text(
+                tags::SOP_CLASS_UID,
+                VR::UI,
+                uids::X_RAY_RADIOFLUOROSCOPIC_IMAGE_STORAGE,
+            ),
+            "SOPClassUID (0008,0016): not a radiograph but X-Ray Radiofluoroscopic Image Storage: \
+             fluoroscopy",
+        ),
+        (object.clone().syntax("1.2.840.10008.1.2.4.94"), "unsupported object: the pixels lie"),
     ] {
         let error = refused(&changed);
         assert!(error.starts_with(begins), "{error:?} does not begin {begins:?}");
     }
     let no_decoder =
-        Object::compressed(2, 2, 8, "1.2.840.10008.1.2.4.80", vec![vec![0xFF, 0xD8, 0, 0]]);
+        Object::compressed(2, 2, 8, "1.2.840.10008.1.2.4.100", vec![vec![0, 0, 1, 0xB3]]);
     assert!(refused(&no_decoder).contains("no decoder"));
     let slope = object.text(tags::RESCALE_SLOPE, VR::DS, "0");
     let error = read(&slope.bytes()).unwrap_err().to_string();
@@ -72,7 +82,7 @@ fn a_stream_of_another_size_is_refused_before_it_is_decoded() {
     let object = Object::compressed(8, 8, 8, uids::JPEG_BASELINE8_BIT, vec![stream.clone()]);
     assert!(refused(&object).contains("holds 64 × 64 pixels of 1 components"));
     let deeper = Object::compressed(64, 64, 12, uids::JPEG_LOSSLESS_SV1, vec![stream]);
-    assert!(refused(&deeper).contains("8 bits a pixel, the header allocates 16"));
+    assert!(refused(&deeper).contains("8 bits a pixel, the header stores 12"));
     let nothing = Object::compressed(8, 8, 8, uids::JPEG2000, vec![vec![1, 2, 3, 4]]);
     assert!(refused(&nothing).contains("no frame header"));
 }

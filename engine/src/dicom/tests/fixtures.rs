@@ -25,6 +25,17 @@ impl Object {
         object
     }
 
+    /// Such an object of eight bits; of several frames where there are more values than one needs.
+    pub(super) fn octets(columns: u16, rows: u16, values: &[u8]) -> Self {
+        let mut object = Self::without_pixels(columns, rows)
+            .short(tags::BITS_ALLOCATED, 8)
+            .short(tags::BITS_STORED, 8)
+            .short(tags::HIGH_BIT, 7);
+        let values = PrimitiveValue::from(values.to_vec());
+        object.set.put(DataElement::new(tags::PIXEL_DATA, VR::OB, values));
+        object
+    }
+
     /// An object of 8-bit pixels in a compressed stream.
     pub(super) fn compressed(
         columns: u16,

@@ -1,9 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::float_cmp)]
 
 mod damaged;
+mod display;
 mod fixtures;
 mod judges;
 mod reading;
 mod real;
+mod syntaxes;
 mod wrapping;
 mod writing;

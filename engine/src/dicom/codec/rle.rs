@@ -2,7 +2,7 @@
 //!
 //! Our own, since that of dicom-rs trusts the offsets and lengths it reads, and panics on others.
 
-use super::DicomError;
+use crate::dicom::DicomError;
 
 /// Decodes a frame of `pixels` values of `bytes_a_pixel` bytes, into little-endian words.
 ///

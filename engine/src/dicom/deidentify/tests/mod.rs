@@ -1,0 +1,7 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::float_cmp)]
+
+mod attributes;
+mod burned;
+mod folder;
+mod planted;
+mod writing;
