@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use super::case::Precision;
 use super::error::BenchError;
 use super::inputs::Inputs;
-use super::networks::{Latents, Question, load_unet};
+use super::networks::{Latents, Question, TRAINED, load_unet, not_in_int8};
 use super::report::GRADIENT;
 use super::{Answer, Work, answer};
 use crate::adapter::{LoraConfig, Networks, attach};
@@ -26,6 +26,9 @@ pub(super) fn whole(
     precision: Precision,
     inputs: &Inputs,
 ) -> Result<Work, BenchError> {
+    if precision == Precision::Int8 {
+        return Err(not_in_int8(TRAINED));
+    }
     // The weights that are moved stay in single precision, whatever the network computes in.
     let (network, weights) = load_unet(bundle, true, Precision::F32)?;
     learn(network, weights.variables(), latents, precision, inputs)
@@ -38,6 +41,9 @@ pub(super) fn lora(
     precision: Precision,
     inputs: &Inputs,
 ) -> Result<Work, BenchError> {
+    if precision == Precision::Int8 {
+        return Err(not_in_int8(TRAINED));
+    }
     let (network, weights) = load_unet(bundle, false, precision)?;
     let config = LoraConfig {
         peft_type: "LORA".into(),

@@ -14,9 +14,7 @@ use super::patches::{Convolution, Geometry, Patches};
 use super::product::Matrix;
 use super::profile::timed;
 use super::tile::Element;
-use super::view::{
-    answer, element, rounded, slice, tensor_like, with_element, with_slice,
-};
+use super::view::{answer, element, rounded, slice, tensor_like, with_element, with_slice};
 use super::weight::{Form, Packed, Weight, backward_panels, forward_panels};
 use super::weight_gradient::weight_gradient;
 use super::winograd::{self, Tiling};

@@ -32,4 +32,4 @@ pub use norm::{GroupNorm, LayerNorm};
 pub use resnet::{ResnetBlock, TimeShift};
 pub use stored::{Cut, Place, Stored};
 pub use time::{TimestepEmbedding, timestep_embedding};
-pub use weights::{Init, Weights};
+pub use weights::{Init, WeightForm, Weights};

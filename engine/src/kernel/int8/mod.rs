@@ -65,7 +65,8 @@ mod tests {
     fn groups_hold_every_number_once_and_are_whole_steps() {
         for numbers in 1..=300 {
             let groups = Groups::of(numbers);
-            let ranges: Vec<_> = (0..groups.count()).map(|group| groups.numbers(group..group + 1)).collect();
+            let ranges: Vec<_> =
+                (0..groups.count()).map(|group| groups.numbers(group..group + 1)).collect();
             assert!(ranges.iter().all(|range| (1..=LONGEST).contains(&range.len())), "{numbers}");
             assert!(ranges.iter().all(|range| range.len().is_multiple_of(4)), "{numbers}");
             let all: Vec<usize> = ranges.into_iter().flatten().collect();

@@ -41,8 +41,7 @@ impl Bytes {
             .zip(scales.par_chunks_mut(TALL * groups.count()))
             .for_each(|((values, steps), scales)| {
                 let rows = values.chunks_exact(numbers).zip(steps.chunks_exact_mut(length));
-                for ((values, steps), scales) in rows.zip(scales.chunks_exact_mut(groups.count()))
-                {
+                for ((values, steps), scales) in rows.zip(scales.chunks_exact_mut(groups.count())) {
                     for (group, scale) in scales.iter_mut().enumerate() {
                         let range = groups.numbers(group..group + 1);
                         let values = &values[range.start..range.end.min(numbers)];
@@ -180,8 +179,9 @@ mod tests {
     fn a_row_is_rounded_group_by_group_to_the_nearest() {
         for form in [Form::Pairs, Form::Quads] {
             for numbers in [1, 2, 3, 16, 63, 64, 65, 70, 131] {
-                let values: Vec<f32> =
-                    (0..3 * numbers).map(|index| ((index * 37 % 101) as f32 - 50.0) * 0.3).collect();
+                let values: Vec<f32> = (0..3 * numbers)
+                    .map(|index| ((index * 37 % 101) as f32 - 50.0) * 0.3)
+                    .collect();
                 let bytes = Bytes::new(&values, numbers, form);
                 assert_eq!(bytes.count, 3);
                 let groups = Groups::of(numbers);
@@ -203,7 +203,9 @@ mod tests {
                     }
                 }
                 let nothing = unpacked(form, bytes.steps(3, &(0..bytes.length)));
-                assert!(nothing.iter().all(|number| *number == 0) && bytes.scales(3, &(0..1)) == [0.0]);
+                assert!(
+                    nothing.iter().all(|number| *number == 0) && bytes.scales(3, &(0..1)) == [0.0]
+                );
             }
         }
     }
@@ -220,7 +222,11 @@ mod tests {
             }
             let bytes = Bytes::new(&[1e-40, -1e-35, 0.0], 3, form);
             assert_eq!(bytes.scales(0, &(0..1)), [0.0]);
-            assert!(unpacked(form, bytes.steps(0, &(0..bytes.length))).iter().all(|number| *number == 0));
+            assert!(
+                unpacked(form, bytes.steps(0, &(0..bytes.length)))
+                    .iter()
+                    .all(|number| *number == 0)
+            );
         }
     }
 }

@@ -137,7 +137,10 @@ fn starts(form: Form, groups: Groups, taps: usize, width: usize, bytes: &[u8]) -
         for group in 0..groups.count() {
             starts.extend((0..width).map(|offset| {
                 let byte = |k: usize| bytes[place(form, tap * groups.run + k, offset, width)];
-                -128 * groups.numbers(group..group + 1).map(|k| i32::from(byte(k) as i8)).sum::<i32>()
+                -128 * groups
+                    .numbers(group..group + 1)
+                    .map(|k| i32::from(byte(k) as i8))
+                    .sum::<i32>()
             }));
         }
     }

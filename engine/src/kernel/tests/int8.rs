@@ -157,7 +157,8 @@ fn sums_at_their_limits_are_exact() {
 
 /// The root of the mean square of the difference, beside that of `theirs`.
 fn relative_error(ours: &Tensor, theirs: &Tensor) -> f64 {
-    let size = |x: &Tensor| f64::from(x.sqr().unwrap().mean_all().unwrap().to_scalar::<f32>().unwrap());
+    let size =
+        |x: &Tensor| f64::from(x.sqr().unwrap().mean_all().unwrap().to_scalar::<f32>().unwrap());
     (size(&(ours - theirs).unwrap()) / size(theirs)).sqrt()
 }
 
@@ -176,7 +177,8 @@ fn normal(shape: &[usize], seed: u64) -> Tensor {
 
 #[test]
 fn layers_come_within_a_hundredth_of_single_precision() {
-    for (rows, input, output) in [(1, 320, 1280), (100, 320, 2560), (77, 768, 320), (64, 1280, 100)] {
+    for (rows, input, output) in [(1, 320, 1280), (100, 320, 2560), (77, 768, 320), (64, 1280, 100)]
+    {
         let (x, w) = (normal(&[rows, input], 1), normal(&[output, input], 2));
         let bias = normal(&[output], 3);
         let of = |weight: Weight| linear(&x, &weight, Some(&bias)).unwrap();
@@ -185,9 +187,12 @@ fn layers_come_within_a_hundredth_of_single_precision() {
         let error = relative_error(&of(int8), &of(Weight::new(w).unwrap()));
         assert!(error < 0.012, "{rows} × {input} × {output}: {error}");
     }
-    for (input, output, size, kernel, stride, padding) in
-        [(320, 100, 16, 3, 1, 1), (64, 64, 17, 3, 2, 1), (96, 200, 9, 1, 1, 0), (32, 32, 4, 3, 1, 1)]
-    {
+    for (input, output, size, kernel, stride, padding) in [
+        (320, 100, 16, 3, 1, 1),
+        (64, 64, 17, 3, 2, 1),
+        (96, 200, 9, 1, 1, 0),
+        (32, 32, 4, 3, 1, 1),
+    ] {
         let (x, w) =
             (normal(&[2, size, size, input], 1), normal(&[output, input, kernel, kernel], 2));
         let convolution = Convolution { stride, padding };
@@ -215,8 +220,7 @@ fn tiles_read_the_numbers_that_bytes_stand_for() {
         let tiling = geometry.tiling().unwrap();
         for (isa, form) in paths() {
             let int8 = Int8::new(&weight, &dims, form);
-            let left: Vec<f32> =
-                int8.tensor().unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            let left: Vec<f32> = int8.tensor().unwrap().flatten_all().unwrap().to_vec1().unwrap();
             let expected = winograd::convolve(&tiling, &map, &forward_panels(&left, &dims), None);
             assert!(winograd::convolve(&tiling, &map, &int8, None) == expected, "{}", isa.name());
         }
@@ -264,6 +268,7 @@ fn only_what_serves_is_held_in_eight_bits() {
     let double = weight.to_dtype(DType::F64).unwrap();
     let found = linear(&x.to_dtype(DType::F64).unwrap(), &double, None).unwrap();
     assert_close(&found.to_dtype(DType::F32).unwrap(), &expected, 1e-6);
-    let half = linear(&x.to_dtype(DType::BF16).unwrap(), &weight.to_dtype(DType::BF16).unwrap(), None);
+    let half =
+        linear(&x.to_dtype(DType::BF16).unwrap(), &weight.to_dtype(DType::BF16).unwrap(), None);
     assert_close(&half.unwrap().to_dtype(DType::F32).unwrap(), &expected, 3e-2);
 }
