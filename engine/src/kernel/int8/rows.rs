@@ -192,7 +192,7 @@ mod tests {
                         let end = range.end.min(numbers);
                         let values = &values[row * numbers..][range.start..end];
                         let largest = values.iter().fold(0f32, |most, value| most.max(value.abs()));
-                        assert_eq!(scale, largest / 127.0);
+                        assert_eq!(scale.to_bits(), (largest / 127.0).to_bits());
                         let found = unpacked(form, bytes.steps(row, &steps(form, &range)));
                         assert_eq!(found.len(), range.len());
                         for (index, found) in found.iter().enumerate() {
