@@ -10,6 +10,7 @@ use skiagraph_engine::dicom::{Frame, read_provenance};
 use skiagraph_engine::model::{
     Added, Bundle, ImageProcessor, Unet, UnetInput, VisionConfig, VisionEncoder, VisionOutput,
 };
+use skiagraph_engine::nn::WeightForm;
 use skiagraph_engine::sample::{ImagePrompt, Pipeline, Request, Seeded, render};
 use skiagraph_engine::serve::{
     GenerateRequest, Given, IpAdapterFiles, ServeError, Service, replay,
@@ -189,7 +190,14 @@ fn an_image_by_an_image_prompt_is_made_again() {
             adapter: file(adapter),
             image_encoder: folder_of("vision/image_encoder"),
         };
-        Service::open_beside(&folder_of("pipelines/base"), &[], Some(&files), &Device::Cpu).unwrap()
+        Service::open_beside(
+            &folder_of("pipelines/base"),
+            &[],
+            Some(&files),
+            WeightForm::Full,
+            &Device::Cpu,
+        )
+        .unwrap()
     };
     let (service, other) = (open("plus"), open("full"));
     let image_prompts = request(&[("landscape", 0.7), ("small", 0.4)]).image_prompts;

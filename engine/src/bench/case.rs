@@ -135,23 +135,26 @@ pub enum Precision {
     F32,
     /// bfloat16: single precision's exponent, 8 bits of significand.
     Bf16,
+    /// Single precision, with the weights of the denoising network's layers in eight bits.
+    Int8,
 }
 
 impl Precision {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::F32, Self::Bf16];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
 
     /// What it is called.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
         }
     }
 
     pub(super) fn dtype(self) -> DType {
         match self {
-            Self::F32 => DType::F32,
+            Self::F32 | Self::Int8 => DType::F32,
             Self::Bf16 => DType::BF16,
         }
     }
@@ -168,7 +171,7 @@ impl FromStr for Precision {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = Self::ALL.into_iter().find(|precision| precision.name() == text);
-        known.ok_or_else(|| "is no number type; known are f32, bf16".to_owned())
+        known.ok_or_else(|| "is no number type; known are f32, bf16, int8".to_owned())
     }
 }
 

@@ -8,11 +8,19 @@ use super::inputs::Inputs;
 use super::{TIMESTEP, TOKENS, Work, answer};
 use crate::device::CancelToken;
 use crate::model::{Bundle, ModelError, Part, Unet, UnetConfig, UnetInput, Vae};
-use crate::nn::{Tape, Weights};
+use crate::nn::{Tape, WeightForm, Weights};
 use crate::sample::{Pipeline, Request, generate};
 
 /// The prompt of the whole image; what it says takes no part in what it costs.
 const PROMPT: &str = "chest radiograph, PA view, pleural effusion";
+
+/// Why training is not in eight bits.
+pub(super) const TRAINED: &str = "weights of eight bits let no gradient through";
+
+/// The error of a case that there is not in eight bits.
+pub(super) fn not_in_int8(cause: &str) -> BenchError {
+    BenchError::Unsupported(format!("int8: {cause}"))
+}
 
 /// A batch of square latents.
 #[derive(Clone, Copy)]
@@ -64,7 +72,12 @@ pub(super) fn load_unet(
     let config: UnetConfig = bundle.config(Part::Unet)?;
     config.validate()?;
     let stored = bundle.stored(Part::Unet)?;
-    let weights = Weights::from_file(stored, trainable, precision.dtype(), &Device::Cpu);
+    let weights = match precision {
+        Precision::Int8 => Weights::in_int8(stored),
+        Precision::F32 | Precision::Bf16 => {
+            Weights::from_file(stored, trainable, precision.dtype(), &Device::Cpu)
+        }
+    };
     let network = Unet::new(config, &weights)?;
     finish(bundle, Part::Unet, &weights)?;
     Ok((network, weights))
@@ -93,6 +106,9 @@ pub(super) fn decode(
     precision: Precision,
     inputs: &Inputs,
 ) -> Result<Work, BenchError> {
+    if precision == Precision::Int8 {
+        return Err(not_in_int8("the autoencoder stays in f32"));
+    }
     let stored = bundle.stored(Part::Vae)?;
     let weights = Weights::from_file(stored, false, precision.dtype(), &Device::Cpu);
     let network = Vae::new(bundle.vae_config()?, &weights)?;
@@ -104,11 +120,15 @@ pub(super) fn decode(
 
 /// A whole image, as `generate` makes it.
 pub(super) fn image(bundle: &Bundle, precision: Precision) -> Result<Work, BenchError> {
-    if precision != Precision::F32 {
-        let cause = "a pipeline loads its networks in f32";
-        return Err(BenchError::Unsupported(cause.into()));
-    }
-    let pipeline = Pipeline::load(bundle, &Device::Cpu)?;
+    let form = match precision {
+        Precision::F32 => WeightForm::Full,
+        Precision::Int8 => WeightForm::Int8,
+        Precision::Bf16 => {
+            let cause = "a pipeline loads its networks in f32";
+            return Err(BenchError::Unsupported(cause.into()));
+        }
+    };
+    let pipeline = Pipeline::load(&bundle.clone().with_weights(form), &Device::Cpu)?;
     let request =
         Request { prompt: PROMPT.into(), steps: 20, guidance_scale: 7.5, ..Request::default() };
     Ok(Box::new(move |_| {

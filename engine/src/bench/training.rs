@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use super::case::Precision;
 use super::error::BenchError;
 use super::inputs::Inputs;
-use super::networks::{Latents, Question, load_unet};
+use super::networks::{Latents, Question, TRAINED, load_unet, not_in_int8};
 use super::report::GRADIENT;
 use super::{Answer, Work, answer};
 use crate::adapter::{AdapterConfig, Networks, attach};
@@ -28,6 +28,9 @@ pub(super) fn whole(
     checkpointing: bool,
     inputs: &Inputs,
 ) -> Result<Work, BenchError> {
+    if precision == Precision::Int8 {
+        return Err(not_in_int8(TRAINED));
+    }
     // The weights that are moved stay in single precision, whatever the network computes in.
     let (network, weights) = load_unet(bundle, true, Precision::F32)?;
     let question = Question::new(network.config(), latents, precision, inputs)?;
@@ -42,6 +45,9 @@ pub(super) fn lora(
     checkpointing: bool,
     inputs: &Inputs,
 ) -> Result<Work, BenchError> {
+    if precision == Precision::Int8 {
+        return Err(not_in_int8(TRAINED));
+    }
     let (network, weights) = load_unet(bundle, false, precision)?;
     let config = AdapterConfig::lora(RANK, RANK as f64, &TARGETS);
     let networks = Networks::unet(&weights);

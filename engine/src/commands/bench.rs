@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     /// vae-decode, small-forward, small-training, lora-training, text-to-image.
     #[arg(long = "case", value_name = "NAME")]
     cases: Vec<Case>,
-    /// A number type, f32 or bf16; both where none is named.
+    /// A number type: f32, bf16, or int8, f32 with the denoising network's weights in eight bits; all where none is named.
     #[arg(long = "dtype", value_name = "TYPE")]
     dtypes: Vec<Precision>,
     /// The model's folder, in place of a fresh one with random weights in the case's shape.

@@ -30,6 +30,9 @@ pub struct Provenance {
     pub model: String,
     /// SHA-256 of the model's weights, in hexadecimal.
     pub model_sha256: String,
+    /// How the network held its weights, where not in full: `int8`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
     /// The adapters that acted, in their order.
     pub adapters: Vec<AdapterUse>,
     /// The learned words that the prompts could use, in their order.

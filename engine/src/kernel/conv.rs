@@ -8,16 +8,15 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tenso
 
 use super::composed::{Conv, composed};
 use super::few_rows::{self, times_turned};
-use super::linear::{column_sums, gradient_of_weight, rows_times};
+use super::int8::{self, Int8};
+use super::linear::{by_frozen, column_sums, gradient_of_weight, rows_times};
 use super::panels::Right;
 use super::patches::{Convolution, Geometry, Patches};
 use super::product::Matrix;
 use super::profile::timed;
 use super::tile::Element;
-use super::view::{
-    answer, element, rounded, singles, slice, tensor_like, with_element, with_slice,
-};
-use super::weight::{Packed, Weight, backward_panels, forward_panels};
+use super::view::{answer, element, rounded, slice, tensor_like, with_element, with_slice};
+use super::weight::{Form, Packed, Weight, backward_panels, forward_panels};
 use super::weight_gradient::weight_gradient;
 use super::winograd::{self, Tiling};
 
@@ -38,30 +37,19 @@ pub fn conv2d(
     }
     if x.elem_count() > 0 && element(&[x]) == Some(weight.dtype()) {
         return match weight.form() {
-            Ok(packed) => by_packed(x, packed, bias, convolution),
-            Err(weight) => by_open(x, weight, bias, convolution),
+            Form::Packed(weight) => {
+                by_frozen(x, bias, |bias| PackedConv { weight: weight.clone(), bias, convolution })
+            }
+            Form::Int8(weight) => {
+                by_frozen(x, bias, |bias| Int8Conv { weight: weight.clone(), bias, convolution })
+            }
+            Form::Open(weight) => by_open(x, weight, bias, convolution),
         };
     }
     let x = x.permute((0, 3, 1, 2))?.contiguous()?;
     let y = composed(Conv(convolution), &x, &weight.tensor()?)?;
     let y = y.permute((0, 2, 3, 1))?.contiguous()?;
     match bias {
-        Some(bias) => y.broadcast_add(bias),
-        None => Ok(y),
-    }
-}
-
-fn by_packed(
-    x: &Tensor,
-    packed: &Arc<Packed>,
-    bias: Option<&Tensor>,
-    convolution: Convolution,
-) -> Result<Tensor> {
-    let trained = bias.filter(|bias| bias.track_op());
-    let constant = bias.filter(|bias| !bias.track_op()).map(singles).transpose()?;
-    let op = PackedConv { weight: packed.clone(), bias: constant, convolution };
-    let y = x.contiguous()?.apply_op1(op)?;
-    match trained {
         Some(bias) => y.broadcast_add(bias),
         None => Ok(y),
     }
@@ -102,6 +90,15 @@ impl Geometry {
             return winograd::convolve(&tiling, x, weight, bias);
         }
         patches_times(&self.patches(x), weight, bias)
+    }
+
+    /// As [`Self::forward`], with a weight in eight bits. Where tiles cost less than products of bytes, they take its
+    /// numbers, and the map is not rounded.
+    fn forward_int8(&self, x: &[f32], weight: &Int8, bias: Option<&[f32]>) -> Vec<f32> {
+        match self.tiling().filter(|tiling| tiling.pays::<f32>() && !int8::beats_tiles(weight)) {
+            Some(tiling) => winograd::convolve(&tiling, x, weight, bias),
+            None => int8::product(x, &self.patches(x), weight, bias),
+        }
     }
 
     /// The gradient of the map.
@@ -164,6 +161,31 @@ impl CustomOp1 for PackedConv {
                 Ok(Some(tensor_like(values, x)?))
             }))
         })
+    }
+}
+
+struct Int8Conv {
+    weight: Arc<Int8>,
+    bias: Option<Vec<f32>>,
+    convolution: Convolution,
+}
+
+impl CustomOp1 for Int8Conv {
+    fn name(&self) -> &'static str {
+        "conv2d in int8"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        timed(self.name(), || {
+            let geometry = Geometry::new(self.convolution, layout.dims(), self.weight.dims())?;
+            let x = slice(storage, layout)?;
+            let out = geometry.forward_int8(x, &self.weight, self.bias.as_deref());
+            Ok(answer(out, &geometry.out_dims()[..]))
+        })
+    }
+
+    fn bwd(&self, _x: &Tensor, _result: &Tensor, _gradient: &Tensor) -> Result<Option<Tensor>> {
+        bail!("{}: weights of eight bits are for serving, and let no gradient through", self.name())
     }
 }
 

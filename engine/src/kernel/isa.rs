@@ -11,12 +11,15 @@ pub(super) enum Isa {
     Avx2,
     /// AVX-512 F, BW, DQ and VL.
     Avx512,
-    /// AVX-512 with products of bf16.
+    /// AVX-512 with products of bytes (VNNI).
+    Avx512Vnni,
+    /// The same with products of bf16.
     Avx512Bf16,
 }
 
 /// Every path, from the narrowest to the widest.
-pub(super) const PATHS: [Isa; 4] = [Isa::Portable, Isa::Avx2, Isa::Avx512, Isa::Avx512Bf16];
+pub(super) const PATHS: [Isa; 5] =
+    [Isa::Portable, Isa::Avx2, Isa::Avx512, Isa::Avx512Vnni, Isa::Avx512Bf16];
 
 /// The environment variable that masks what the processor has: the name of the widest path to take.
 const MASK: &str = "SKIAGRAPH_ISA";
@@ -28,6 +31,7 @@ impl Isa {
             Self::Portable => "portable",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Avx512Vnni => "avx512-vnni",
             Self::Avx512Bf16 => "avx512-bf16",
         }
     }
@@ -60,7 +64,12 @@ impl Isa {
         if !(has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl")) {
             return Self::Avx2;
         }
-        if has!("avx512bf16") { Self::Avx512Bf16 } else { Self::Avx512 }
+        // No processor has products of bf16 and none of bytes.
+        match (has!("avx512vnni"), has!("avx512bf16")) {
+            (false, _) => Self::Avx512,
+            (true, false) => Self::Avx512Vnni,
+            (true, true) => Self::Avx512Bf16,
+        }
     }
 
     #[cfg(not(target_arch = "x86_64"))]

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::composed::{Linear, composed};
 use super::few_rows::{self, times_turned};
+use super::int8::{self, Every, Int8};
 use super::panels::Right;
 use super::product::{Matrix, Rows, product};
 use super::profile::timed;
@@ -15,7 +16,7 @@ use super::tile::Element;
 use super::view::{
     answer, element, rounded, singles, slice, tensor_like, with_element, with_slice, written,
 };
-use super::weight::{Packed, Weight, backward_panels, forward_panels};
+use super::weight::{Form, Packed, Weight, backward_panels, forward_panels};
 use super::weight_gradient::{Run, weight_gradient};
 
 /// `x Wᵀ + b`: `x` `[…, in]`, `weight` `[out, in]` and `bias` `[out]` to `[…, out]`.
@@ -32,8 +33,13 @@ pub fn linear(x: &Tensor, weight: &Weight, bias: Option<&Tensor>) -> Result<Tens
     }
     if x.elem_count() > 0 && element(&[x]) == Some(weight.dtype()) {
         return match weight.form() {
-            Ok(packed) => by_packed(x, packed, bias),
-            Err(weight) => by_open(x, weight, bias),
+            Form::Packed(weight) => {
+                by_frozen(x, bias, |bias| PackedLinear { weight: weight.clone(), bias })
+            }
+            Form::Int8(weight) => {
+                by_frozen(x, bias, |bias| Int8Linear { weight: weight.clone(), bias })
+            }
+            Form::Open(weight) => by_open(x, weight, bias),
         };
     }
     let rows = x.reshape(((), input))?;
@@ -44,10 +50,15 @@ pub fn linear(x: &Tensor, weight: &Weight, bias: Option<&Tensor>) -> Result<Tens
     y.reshape(with_last(x.dims(), output))
 }
 
-fn by_packed(x: &Tensor, packed: &Arc<Packed>, bias: Option<&Tensor>) -> Result<Tensor> {
+/// What `layer` makes of `x` with a bias that nobody trains; one that is trained is added behind.
+pub(super) fn by_frozen<L: CustomOp1 + Send + Sync + 'static>(
+    x: &Tensor,
+    bias: Option<&Tensor>,
+    layer: impl FnOnce(Option<Vec<f32>>) -> L,
+) -> Result<Tensor> {
     let trained = bias.filter(|bias| bias.track_op());
     let constant = bias.filter(|bias| !bias.track_op()).map(singles).transpose()?;
-    let y = x.contiguous()?.apply_op1(PackedLinear { weight: packed.clone(), bias: constant })?;
+    let y = x.contiguous()?.apply_op1(layer(constant))?;
     match trained {
         Some(bias) => y.broadcast_add(bias),
         None => Ok(y),
@@ -170,6 +181,31 @@ impl CustomOp1 for PackedLinear {
                 Ok(Some(tensor_like(values, x)?))
             }))
         })
+    }
+}
+
+struct Int8Linear {
+    weight: Arc<Int8>,
+    bias: Option<Vec<f32>>,
+}
+
+impl CustomOp1 for Int8Linear {
+    fn name(&self) -> &'static str {
+        "linear in int8"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        timed(self.name(), || {
+            let (output, input) = (self.weight.dims()[0], self.weight.dims()[1]);
+            let x = slice(storage, layout)?;
+            let rows = Every(x.len() / input);
+            let out = int8::product(x, &rows, &self.weight, self.bias.as_deref());
+            Ok(answer(out, with_last(layout.dims(), output)))
+        })
+    }
+
+    fn bwd(&self, _x: &Tensor, _result: &Tensor, _gradient: &Tensor) -> Result<Option<Tensor>> {
+        bail!("{}: weights of eight bits are for serving, and let no gradient through", self.name())
     }
 }
 

@@ -8,7 +8,7 @@
 //! What multiplies stands on one loop, [`tile`]: eight rows by 48 columns. [`product`] goes over a matrix with it,
 //! [`attention`] over keys and queries, [`winograd`] over the points of a convolution's tiles. Its left side are rows as
 //! they lie, a convolution's pixels ([`patches`]), too; its right side are [`panels`], into which a layer's [`weight`] is
-//! packed once, or rows as they lie.
+//! packed once, or rows as they lie. A weight that serves alone may be packed in eight bits ([`int8`]).
 
 mod activation;
 mod add;
@@ -21,6 +21,7 @@ mod few_rows;
 mod flash;
 mod group_norm;
 mod heads;
+mod int8;
 mod isa;
 mod layer_norm;
 mod linear;

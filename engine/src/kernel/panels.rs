@@ -26,6 +26,24 @@ impl Line {
         }
     }
 
+    /// The bytes that lines hold.
+    pub(super) fn bytes(lines: &[Self]) -> &[u8] {
+        // SAFETY: as above, for bytes.
+        #[allow(unsafe_code)]
+        unsafe {
+            lines.align_to().1
+        }
+    }
+
+    /// As [`Self::bytes`], to be written.
+    pub(super) fn bytes_mut(lines: &mut [Self]) -> &mut [u8] {
+        // SAFETY: as above.
+        #[allow(unsafe_code)]
+        unsafe {
+            lines.align_to_mut().1
+        }
+    }
+
     /// As [`Self::numbers`], to be written.
     pub(super) fn numbers_mut<E: Element>(lines: &mut [Self]) -> &mut [E] {
         // SAFETY: as above.
@@ -379,7 +397,7 @@ fn first_column(full: usize, rest: usize, index: usize) -> usize {
 }
 
 /// Panels of 48 columns, and the vectors of those behind them.
-fn shared_out(split: Split, columns: usize) -> (usize, usize) {
+pub(super) fn shared_out(split: Split, columns: usize) -> (usize, usize) {
     let vectors = columns.div_ceil(LANES);
     match (vectors / 3, vectors % 3) {
         (full @ 1.., 1) if split == Split::Even => (full - 1, 2),

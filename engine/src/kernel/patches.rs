@@ -2,6 +2,7 @@
 
 use candle_core::{Result, bail};
 
+use super::int8::Places;
 use super::product::Rows;
 use super::tile::Element;
 use super::weight_gradient::Run;
@@ -247,13 +248,23 @@ impl<E: Element> Rows<E> for Patches<'_, E> {
     }
 
     fn get(&self, row: usize, index: usize) -> &[E] {
-        let [image, row, column] = self.places[row].map(|place| place as usize);
-        let y = self.vertical[row * self.kernel + index / self.kernel];
-        let x = self.horizontal[column * self.kernel + index % self.kernel];
-        if y == OUTSIDE || x == OUTSIDE {
-            return &self.nothing;
+        match self.source(row, index) {
+            Some(pixel) => &self.map[pixel * self.channels..],
+            None => &self.nothing,
         }
-        let pixel = (image * self.height + y as usize) * self.width + x as usize;
-        &self.map[pixel * self.channels..]
+    }
+}
+
+impl<E: Element> Places for Patches<'_, E> {
+    fn answers(&self) -> usize {
+        self.places.len()
+    }
+
+    fn source(&self, row: usize, tap: usize) -> Option<usize> {
+        let [image, row, column] = self.places[row].map(|place| place as usize);
+        let y = self.vertical[row * self.kernel + tap / self.kernel];
+        let x = self.horizontal[column * self.kernel + tap % self.kernel];
+        let inside = y != OUTSIDE && x != OUTSIDE;
+        inside.then(|| (image * self.height + y as usize) * self.width + x as usize)
     }
 }

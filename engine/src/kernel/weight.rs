@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor, bail};
 
+use super::int8::Int8;
+use super::isa::Isa;
 use super::panels::{Panels, Split, Turned};
 use super::tile::Element;
+use super::tile::int8::Form as IntForm;
 use super::view::{element, with_element, with_slice};
 
 /// A weight `[out, in]` or `[out, in, kernel, kernel]`. One that nobody trains is packed once on the CPU, in the
@@ -14,11 +17,20 @@ use super::view::{element, with_element, with_slice};
 #[derive(Clone)]
 pub struct Weight(Form);
 
+/// What a kernel reads.
 #[derive(Clone)]
-enum Form {
+pub(super) enum Form {
+    /// The tensor.
     Open(Tensor),
+    /// Its numbers, packed.
     Packed(Arc<Packed>),
+    /// Its numbers in eight bits.
+    Int8(Arc<Int8>),
 }
+
+/// Channels below which a weight is not held in eight bits: those between a network and the latent hold next to nothing,
+/// and what they round is seen at once.
+const NARROW: usize = 16;
 
 /// A packed weight.
 pub(super) struct Packed {
@@ -40,17 +52,7 @@ impl Weight {
     /// # Errors
     /// Where the weight cannot be read.
     pub fn new(weight: Tensor) -> Result<Self> {
-        let square = match *weight.dims() {
-            [_, _] => true,
-            [_, _, height, width] => height == width,
-            _ => false,
-        };
-        let Some(dtype) = element(&[&weight]) else { return Ok(Self(Form::Open(weight))) };
-        // One number seen everywhere stands for a weight that was only looked at.
-        let whole = weight.is_contiguous() && weight.elem_count() > 0;
-        if weight.is_variable() || weight.track_op() || !square || !whole {
-            return Ok(Self(Form::Open(weight)));
-        }
+        let Some(dtype) = packable(&weight) else { return Ok(Self(Form::Open(weight))) };
         with_element!(dtype, E => Ok(Self(Form::Packed(Arc::new(Packed {
             dims: weight.dims().to_vec(),
             dtype,
@@ -60,19 +62,46 @@ impl Weight {
         })))))
     }
 
+    /// `weight` in eight bits with a scale for each output, for layers that serve and are not trained; narrow ones are
+    /// packed as they are. [`Self::tensor`] gives what is left of it.
+    ///
+    /// # Errors
+    /// Where the weight is trained or lies on a GPU, or cannot be read.
+    pub fn int8(weight: Tensor) -> Result<Self> {
+        if !weight.device().is_cpu() {
+            bail!("weights of eight bits are for the CPU alone");
+        }
+        if weight.is_variable() || weight.track_op() {
+            bail!("weights of eight bits are not trained");
+        }
+        if weight.dtype() != DType::F32 {
+            bail!("weights of eight bits are made of f32, not of {:?}", weight.dtype());
+        }
+        let narrow = weight.dims().iter().take(2).any(|channels| *channels < NARROW);
+        if narrow || packable(&weight).is_none() {
+            return Self::new(weight);
+        }
+        with_slice(&weight, |values| {
+            let int8 = Int8::new(values, weight.dims(), IntForm::of(Isa::best()));
+            Ok(Self(Form::Int8(Arc::new(int8))))
+        })
+    }
+
     /// The shape.
     pub fn dims(&self) -> &[usize] {
         match &self.0 {
             Form::Open(weight) => weight.dims(),
             Form::Packed(packed) => &packed.dims,
+            Form::Int8(weight) => weight.dims(),
         }
     }
 
-    /// The number type.
+    /// The number type of what it multiplies.
     pub fn dtype(&self) -> DType {
         match &self.0 {
             Form::Open(weight) => weight.dtype(),
             Form::Packed(packed) => packed.dtype,
+            Form::Int8(_) => DType::F32,
         }
     }
 
@@ -80,11 +109,12 @@ impl Weight {
     pub fn device(&self) -> &Device {
         match &self.0 {
             Form::Open(weight) => weight.device(),
-            Form::Packed(_) => &Device::Cpu,
+            Form::Packed(_) | Form::Int8(_) => &Device::Cpu,
         }
     }
 
-    /// The weight as it was given, bit by bit; written out anew where it is packed.
+    /// The weight as it was given, bit by bit; written out anew where it is packed, and rounded where it is held in eight
+    /// bits.
     ///
     /// # Errors
     /// Where there is no memory for it.
@@ -92,6 +122,7 @@ impl Weight {
         match &self.0 {
             Form::Open(weight) => Ok(weight.clone()),
             Form::Packed(packed) => with_element!(packed.dtype, E => packed.unpack::<E>()),
+            Form::Int8(weight) => weight.tensor(),
         }
     }
 
@@ -107,12 +138,9 @@ impl Weight {
         }
     }
 
-    /// The packed form, or the tensor.
-    pub(super) fn form(&self) -> std::result::Result<&Arc<Packed>, &Tensor> {
-        match &self.0 {
-            Form::Open(weight) => Err(weight),
-            Form::Packed(packed) => Ok(packed),
-        }
+    /// What a kernel reads.
+    pub(super) fn form(&self) -> &Form {
+        &self.0
     }
 }
 
@@ -153,6 +181,19 @@ impl Packed {
         }
         Tensor::from_vec(values, &self.dims[..], &Device::Cpu)
     }
+}
+
+/// The number type of a weight that can be packed.
+fn packable(weight: &Tensor) -> Option<DType> {
+    let square = match *weight.dims() {
+        [_, _] => true,
+        [_, _, height, width] => height == width,
+        _ => false,
+    };
+    // One number seen everywhere stands for a weight that was only looked at.
+    let whole = weight.is_contiguous() && weight.elem_count() > 0;
+    let frozen = !weight.is_variable() && !weight.track_op();
+    element(&[weight]).filter(|_| square && whole && frozen)
 }
 
 /// Outputs, inputs, and taps of the kernel.

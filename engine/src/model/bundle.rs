@@ -14,8 +14,8 @@ use super::{
     ControlNet, ControlNetConfig, ModelCard, ModelError, T2iAdapter, T2iAdapterConfig, TextConfig,
     TextEncoder, Tokenizer, Unet, UnetConfig, Vae, VaeConfig,
 };
-use crate::kernel::map_shards;
-use crate::nn::{Cut, Stored, Weights};
+use crate::kernel::{Fault, map_shards};
+use crate::nn::{Cut, Stored, WeightForm, Weights};
 use crate::noise::{ScheduleConfig, SchedulerConfig};
 
 #[cfg(test)]
@@ -26,6 +26,7 @@ mod tests;
 pub struct Bundle {
     folder: PathBuf,
     card: ModelCard,
+    weight_form: WeightForm,
 }
 
 impl Bundle {
@@ -50,7 +51,18 @@ impl Bundle {
         }
         let path = folder.join("card.json");
         let card = if path.exists() { read_json(&path)? } else { ModelCard::made_up(folder)? };
-        Ok(Self { folder: folder.to_owned(), card })
+        Ok(Self { folder: folder.to_owned(), card, weight_form: WeightForm::Full })
+    }
+
+    /// The bundle, whose UNet and ControlNets will hold their layers' weights in `form` when they are loaded.
+    #[must_use]
+    pub fn with_weights(self, form: WeightForm) -> Self {
+        Self { weight_form: form, ..self }
+    }
+
+    /// How the UNet and the ControlNets hold their layers' weights.
+    pub fn weight_form(&self) -> WeightForm {
+        self.weight_form
     }
 
     /// Opens what there is in `folder`, perhaps a single part: nothing is asked of it but to be a
@@ -64,7 +76,7 @@ impl Bundle {
         }
         let path = folder.join("card.json");
         let card = if path.exists() { read_json(&path)? } else { ModelCard::default() };
-        Ok(Self { folder: folder.to_owned(), card })
+        Ok(Self { folder: folder.to_owned(), card, weight_form: WeightForm::Full })
     }
 
     /// SHA-256 over the hashes of the weight files, in the order vae, unet, text encoders.
@@ -149,12 +161,23 @@ impl Bundle {
 
     /// Maps the weights of a part. On a GPU a frozen network that the denoising loop asks again and again is
     /// taken in bf16. What is asked once stays in f32: bf16 has eight significant bits, and a radiograph more.
+    ///
+    /// # Errors
+    /// Where they cannot be read, or should be held in eight bits and be trained or lie on a GPU.
     pub fn weights(
         &self,
         part: Part,
         trainable: bool,
         device: &Device,
     ) -> Result<Weights, ModelError> {
+        if self.weight_form == WeightForm::Int8 && matches!(part, Part::Unet | Part::ControlNet(_))
+        {
+            if trainable || !device.is_cpu() {
+                let cause = "weights: int8 is for serving on the CPU, not for training or a GPU";
+                return Err(Fault::new(cause).into());
+            }
+            return Ok(Weights::in_int8(self.stored(part)?));
+        }
         let dtype = match part {
             Part::Unet | Part::ControlNet(_) | Part::T2iAdapter if !trainable => {
                 device.bf16_default_to_f32()

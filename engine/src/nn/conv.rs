@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::delta::{Base, DeltaSlot, Operation};
 use super::weights::{Init, Weights};
-use crate::kernel::{self, Convolution, Weight};
+use crate::kernel::{self, Convolution};
 
 /// A convolution with square kernel, as the layer's slot changes it.
 pub struct Conv2d {
@@ -38,7 +38,7 @@ impl Conv2d {
         init: Init,
         weights: &Weights,
     ) -> Result<Self> {
-        let weight = Weight::new(weights.get("weight", &shape, init)?)?;
+        let weight = weights.layer(&shape, init)?;
         let bias = Some(weights.get("bias", shape[0], init)?);
         let convolution = Convolution { stride, padding };
         let operation = Operation::Convolution(convolution);

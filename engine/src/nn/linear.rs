@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use super::delta::{Base, DeltaSlot, Operation};
 use super::kept::Kept;
 use super::weights::{Init, Weights};
-use crate::kernel::{self, Weight};
+use crate::kernel;
 
 /// `x Wᵀ + b`, as the layer's slot changes it.
 pub struct Linear {
@@ -25,7 +25,7 @@ impl Linear {
     }
 
     fn build(input: usize, output: usize, bias: Option<Tensor>, weights: &Weights) -> Result<Self> {
-        let weight = Weight::new(weights.get("weight", (output, input), Init::FanIn(input))?)?;
+        let weight = weights.layer((output, input), Init::FanIn(input))?;
         Ok(Self { slot: weights.slot(Base { weight, bias, operation: Operation::Linear }) })
     }
 

@@ -36,4 +36,4 @@ pub use resnet::{ResnetBlock, TimeShift};
 pub use stored::{Cut, Place, Stored};
 pub use tape::Tape;
 pub use time::{TimestepEmbedding, timestep_embedding};
-pub use weights::{Init, Weights};
+pub use weights::{Init, WeightForm, Weights};

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::delta::{Base, DeltaSlot};
 use super::stored::Stored;
-use crate::kernel::Fault;
+use crate::kernel::{Fault, Weight};
 
 /// How a weight starts where no file gives it.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,35 @@ pub enum Init {
     Constant(f64),
 }
 
+/// How the layers of a network hold their weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WeightForm {
+    /// In the number type in which the network computes.
+    #[default]
+    Full,
+    /// Those of linear layers and convolutions in eight bits with a scale for each output; for serving on the CPU.
+    Int8,
+}
+
+impl WeightForm {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
+impl std::str::FromStr for WeightForm {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let known = [Self::Full, Self::Int8].into_iter().find(|form| form.name() == text);
+        known.ok_or_else(|| "is no form of weights; known are full, int8".to_owned())
+    }
+}
+
 enum Source {
     File(Stored),
     Seed(u64),
@@ -41,6 +70,7 @@ struct Inner {
     /// Whether weights are looked at, and zeros handed out in their place.
     dry: bool,
     trainable: bool,
+    form: WeightForm,
     dtype: DType,
     device: Device,
     state: Mutex<State>,
@@ -63,9 +93,15 @@ pub struct Weights {
 }
 
 impl Weights {
-    fn new(source: Source, trainable: bool, dtype: DType, device: &Device) -> Self {
+    fn new(
+        source: Source,
+        trainable: bool,
+        form: WeightForm,
+        dtype: DType,
+        device: &Device,
+    ) -> Self {
         let (dry, device, state) = (false, device.clone(), Mutex::default());
-        let inner = Inner { source, dry, trainable, dtype, device, state };
+        let inner = Inner { source, dry, trainable, form, dtype, device, state };
         Self { inner: Arc::new(inner), path: String::new() }
     }
 
@@ -77,6 +113,7 @@ impl Weights {
             source: Source::File(file.into()),
             dry: true,
             trainable: false,
+            form: WeightForm::Full,
             dtype: DType::F32,
             device: Device::Cpu,
             state: Mutex::default(),
@@ -92,24 +129,31 @@ impl Weights {
         dtype: DType,
         device: &Device,
     ) -> Self {
-        Self::new(Source::File(file.into()), trainable, dtype, device)
+        Self::new(Source::File(file.into()), trainable, WeightForm::Full, dtype, device)
+    }
+
+    /// Weights from mapped files for a network that serves on the CPU: those of linear layers and convolutions in eight
+    /// bits, all else in f32.
+    pub fn in_int8(file: impl Into<Stored>) -> Self {
+        let (form, device) = (WeightForm::Int8, Device::Cpu);
+        Self::new(Source::File(file.into()), false, form, DType::F32, &device)
     }
 
     /// Fresh trainable weights. The same seed and path give the same values, in whatever order
     /// layers ask.
     pub fn from_seed(seed: u64, dtype: DType, device: &Device) -> Self {
-        Self::new(Source::Seed(seed), true, dtype, device)
+        Self::new(Source::Seed(seed), true, WeightForm::Full, dtype, device)
     }
 
     /// Frozen weights that are in memory already, in `dtype`.
     pub fn from_tensors(tensors: BTreeMap<String, Tensor>, dtype: DType, device: &Device) -> Self {
-        Self::new(Source::Tensors(tensors), false, dtype, device)
+        Self::new(Source::Tensors(tensors), false, WeightForm::Full, dtype, device)
     }
 
     /// Trainable weights that start as the file has them, and fresh from `seed` where it has none: a network
     /// that grows out of another. What the file holds beyond is no fault.
     pub fn grown(file: impl Into<Stored>, seed: u64, dtype: DType, device: &Device) -> Self {
-        Self::new(Source::Grown(file.into(), seed), true, dtype, device)
+        Self::new(Source::Grown(file.into(), seed), true, WeightForm::Full, dtype, device)
     }
 
     /// The view one step down the path.
@@ -190,6 +234,15 @@ impl Weights {
         let tensor = variable.as_tensor().clone();
         state.variables.insert(full, variable);
         Ok(tensor)
+    }
+
+    /// The weight of a linear layer or a convolution, as [`Self::get`], in the form in which its kernel reads it.
+    pub fn layer(&self, shape: impl Into<Shape>, init: Init) -> Result<Weight> {
+        let weight = self.get("weight", shape, init)?;
+        match self.inner.form {
+            WeightForm::Full => Weight::new(weight),
+            WeightForm::Int8 => Weight::int8(weight),
+        }
     }
 
     /// Opens the slot through which an adapter reaches the layer at this path.

@@ -16,7 +16,7 @@ use crate::adapter::{
 };
 use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, Part, PartCard, Unet, Vae};
-use crate::nn::{ImageContext, Kept, Weights, timestep_embedding};
+use crate::nn::{ImageContext, Kept, WeightForm, Weights, timestep_embedding};
 use crate::noise::{NoiseSource, Sampler, SchedulerConfig};
 
 /// What the network is told: of one sample, or of two, the negative first.
@@ -52,6 +52,7 @@ pub struct Pipeline {
     scheduler: SchedulerConfig,
     image_size: usize,
     device: Device,
+    weight_form: WeightForm,
     unet_weights: Weights,
 }
 
@@ -74,6 +75,7 @@ impl Pipeline {
             scheduler: bundle.scheduler()?,
             image_size: bundle.card().image_size,
             device: device.clone(),
+            weight_form: bundle.weight_form(),
             unet,
             texts: Texts::load(bundle, device)?,
             unet_weights,
@@ -94,7 +96,7 @@ impl Pipeline {
     /// # Errors
     /// Where the folder holds neither, it is damaged, or it is for another network.
     pub fn add_control(&mut self, folder: &Path) -> std::result::Result<(), ModelError> {
-        let bundle = Bundle::of_parts(folder)?;
+        let bundle = Bundle::of_parts(folder)?.with_weights(self.weight_form);
         let found =
             [Part::ControlNet(0), Part::T2iAdapter].into_iter().find(|part| bundle.has(*part));
         let Some(part) = found else {

@@ -1,6 +1,7 @@
 //! A model whose parts do not fit is refused before it makes anything, and a request is its image.
 #![allow(clippy::unwrap_used)]
 
+mod int8;
 mod kept;
 
 use std::path::{Path, PathBuf};

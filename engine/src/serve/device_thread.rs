@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::error::ServeError;
-use super::replay::{inputs, options_json, strength};
+use super::replay::{inputs, options_json, strength, weights_name};
 use super::request::{GenerateRequest, GeneratedImage, Progress, open_embeddings};
 use crate::adapter::{Adapter, Concept, Prefix};
 use crate::device::CancelToken;
@@ -191,6 +191,7 @@ fn finish(
         version: crate::VERSION.into(),
         model: format!("{} {}", card.name, card.version).trim_end().to_owned(),
         model_sha256: card.weights_sha256.clone(),
+        weights: weights_name(bundle.weight_form()),
         adapters: used.adapters.clone(),
         embeddings: used.embeddings.clone(),
         seed: order.seed,

@@ -7,6 +7,7 @@ use super::request::{AdapterRef, EmbeddingRef, GenerateRequest};
 use crate::adapter::{Embedding, weights_sha256};
 use crate::dicom::{ControlUse, EmbeddingUse, Frame, InputUse, SyntheticDescription};
 use crate::model::ModelCard;
+use crate::nn::WeightForm;
 use crate::noise::SchedulerConfig;
 use crate::prompt::StructuredPrompt;
 use crate::sample::{Control, ImagePrompt, RANDOM_GENERATOR, SamplingOptions, Start};
@@ -30,6 +31,8 @@ pub struct Given {
     pub image_prompts: Vec<Frame>,
     /// [`Service::image_reader`](super::Service::image_reader), where there is one.
     pub image_reader: Option<String>,
+    /// [`Service::weight_form`](super::Service::weight_form).
+    pub weights: WeightForm,
 }
 
 /// The request that makes the image of `description` again, with the model of `card` and the control
@@ -50,6 +53,13 @@ pub fn replay(
         return Err(fault(
             "model",
             format!("the image was made by {} with other weights than these", made.model),
+        ));
+    }
+    if made.weights != weights_name(given.weights) {
+        let wanted = made.weights.as_deref().unwrap_or(WeightForm::Full.name());
+        return Err(fault(
+            "weights",
+            format!("the image was made with weights in the form {wanted}"),
         ));
     }
     if made.random_generator != RANDOM_GENERATOR {
@@ -228,6 +238,14 @@ pub(super) fn inputs(
         ..of(IMAGE_PROMPT, &prompt.image)
     }));
     all
+}
+
+/// How weights are held, as provenance tells of it.
+pub(super) fn weights_name(form: WeightForm) -> Option<String> {
+    match form {
+        WeightForm::Full => None,
+        WeightForm::Int8 => Some(form.name().to_owned()),
+    }
 }
 
 /// The share of the steps that a start leaves, where it is not noise.

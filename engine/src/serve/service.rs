@@ -14,6 +14,7 @@ use super::request::{
 };
 use crate::device::CancelToken;
 use crate::model::{Bundle, ModelCard};
+use crate::nn::WeightForm;
 use crate::noise::SchedulerConfig;
 use crate::sample::{Pipeline, TextReader};
 
@@ -29,6 +30,7 @@ pub struct Service {
     control_conditions: Arc<[Option<String>]>,
     image_reader: Option<Arc<str>>,
     takes_sizes: bool,
+    weight_form: WeightForm,
 }
 
 impl Service {
@@ -37,21 +39,28 @@ impl Service {
     /// # Errors
     /// Where card, configuration or weights are missing or do not fit together.
     pub fn open(folder: &Path, device: &Device) -> Result<Self, ServeError> {
-        Self::open_beside(folder, &[], None, device)
+        Self::open_beside(folder, &[], None, WeightForm::Full, device)
     }
 
     /// As [`Self::open`], with control networks (ControlNets, T2I-Adapters) from folders of their own after
-    /// those of the bundle, and with an IP-Adapter, so that requests may bring image prompts.
+    /// those of the bundle, and with an IP-Adapter, so that requests may bring image prompts. UNet and ControlNets hold
+    /// their layers' weights in `weights`.
     ///
     /// # Errors
-    /// Where a part is missing or damaged, or they do not fit together.
+    /// Where a part is missing or damaged, or they do not fit together; [`ServeError::Invalid`] where weights in eight
+    /// bits are asked of a GPU.
     pub fn open_beside(
         folder: &Path,
         control_networks: &[PathBuf],
         ip_adapter: Option<&IpAdapterFiles>,
+        weights: WeightForm,
         device: &Device,
     ) -> Result<Self, ServeError> {
-        let bundle = Bundle::open(folder)?;
+        if weights == WeightForm::Int8 && !device.is_cpu() {
+            let cause = "int8 is for the CPU; on a GPU weights are held in bf16".to_owned();
+            return Err(ServeError::Invalid { field: "weights", cause });
+        }
+        let bundle = Bundle::open(folder)?.with_weights(weights);
         let mut pipeline = Pipeline::load(&bundle, device)?;
         for folder in control_networks {
             pipeline.add_control(folder)?;
@@ -80,12 +89,18 @@ impl Service {
             control_conditions: conditions,
             image_reader,
             takes_sizes,
+            weight_form: weights,
         })
     }
 
     /// The model's card.
     pub fn card(&self) -> &ModelCard {
         &self.card
+    }
+
+    /// How UNet and ControlNets hold their layers' weights.
+    pub fn weight_form(&self) -> WeightForm {
+        self.weight_form
     }
 
     /// The model's own scheduler.

@@ -207,6 +207,7 @@ fn an_image_says_what_it_is() {
         inputs: Vec::new(),
         embeddings: Vec::new(),
         options: serde_json::json!({}),
+        weights: None,
     };
     assert_eq!(image.provenance, expected);
     assert_eq!(expected.scheduler_config["num_train_timesteps"], 1000);

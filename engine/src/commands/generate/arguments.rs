@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use skiagraph_engine::nn::WeightForm;
+
 use super::parse::pair;
 
 #[derive(clap::Args)]
@@ -9,6 +11,10 @@ pub(crate) struct Arguments {
     /// The model's folder.
     #[arg(long)]
     pub(super) model: PathBuf,
+    /// How UNet and ControlNets hold their weights, full or int8: in eight bits a model needs a quarter of the memory, on the
+    /// CPU alone, and images come out a little different.
+    #[arg(long, default_value = WeightForm::Full.name(), value_name = "FORM")]
+    pub(super) weights: WeightForm,
     /// Free words, after what the options below say.
     #[arg(long)]
     pub(super) prompt: Option<String>,

@@ -45,8 +45,9 @@ pub(crate) fn run(
         ip_adapter.map(|(adapter, image_encoder)| IpAdapterFiles { adapter, image_encoder });
     let networks = &arguments.control_network;
     let fault = |error| by_option(error, arguments);
-    let service = Service::open_beside(&arguments.model, networks, ip_adapter.as_ref(), &device)
-        .map_err(fault)?;
+    let (model, ip_adapter, weights) = (&arguments.model, ip_adapter.as_ref(), arguments.weights);
+    let service =
+        Service::open_beside(model, networks, ip_adapter, weights, &device).map_err(fault)?;
     let request = match &arguments.replay {
         Some(file) => again(arguments, file, &service)?,
         None => asked(arguments, &service)?,
@@ -228,6 +229,7 @@ fn again(arguments: &Arguments, file: &Path, service: &Service) -> anyhow::Resul
             .collect(),
         image_prompts: image_prompts(arguments)?.into_iter().map(|prompt| prompt.image).collect(),
         image_reader: service.image_reader().map(str::to_owned),
+        weights: service.weight_form(),
     };
     replay(&description, service.card(), service.control_networks(), &given)
         .map_err(|error| by_option(error, arguments))

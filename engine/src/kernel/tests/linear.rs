@@ -1,6 +1,7 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::{agree, assert_close, check_gradients, random, with_gradients};
+use crate::kernel::weight::Form;
 use crate::kernel::{Weight, linear};
 
 fn theirs(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
@@ -40,7 +41,7 @@ fn a_packed_weight_gives_what_the_tensor_gives() {
             let bias = random(&[output], 3).to_dtype(dtype).unwrap();
             let input = random(shape, 1).to_dtype(dtype).unwrap();
             let packed = Weight::new(weight.clone()).unwrap();
-            assert!(packed.form().is_ok(), "packed");
+            assert!(matches!(packed.form(), Form::Packed(_)), "packed");
             let inputs = [input, weight, bias];
             let (found, slopes) = with_gradients(&[inputs[0].clone(), inputs[2].clone()], |t| {
                 linear(&t[0], &packed, Some(&t[1]))

@@ -5,6 +5,7 @@ mod attention;
 mod convolution;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
+mod int8;
 mod linear;
 mod norms;
 mod optimiser;

@@ -4,7 +4,8 @@
 
 use std::arch::asm;
 
-use super::{ROWS, Tile};
+use super::int8::IntTile;
+use super::{LANES, ROWS, Tile};
 
 /// One row of a step: the row's value into every lane, and its products with the panel's vectors.
 macro_rules! row {
@@ -299,4 +300,35 @@ pub(super) unsafe fn brain(
             _ => loop_of_three!("vpbroadcastd", "vdpbf16ps", rows, steps, panel, stride, tile),
         }
     }
+}
+
+/// A step is four bytes without a sign, multiplied with four that have one and added by `vpdpbusd`.
+///
+/// # Safety
+/// As [`super::int8::Run`] says.
+#[allow(unsafe_code)]
+#[target_feature(enable = "avx512f,avx512vnni")]
+pub(super) unsafe fn bytes(
+    rows: &[*const u32; ROWS],
+    steps: usize,
+    panel: *const u8,
+    vectors: usize,
+    start: *const i32,
+    scales: &[f32; ROWS],
+    tile: &mut Tile,
+) {
+    debug_assert!(steps > 0);
+    // SAFETY: the caller vouches for what the sums start with.
+    let mut sums = IntTile::starting(unsafe { std::slice::from_raw_parts(start, LANES * vectors) });
+    let (sum, stride) = (std::ptr::from_mut(&mut sums), 64 * vectors);
+    // SAFETY: the loop reads 4 × steps bytes of each row and 64 × vectors × steps of the panel, for which the caller
+    // vouches, and writes the sums, which are ours and aligned to 64 bytes.
+    unsafe {
+        match vectors {
+            1 => loop_of_one!("vpbroadcastd", "vpdpbusd", rows, steps, panel, stride, sum),
+            2 => loop_of_two!("vpbroadcastd", "vpdpbusd", rows, steps, panel, stride, sum),
+            _ => loop_of_three!("vpbroadcastd", "vpdpbusd", rows, steps, panel, stride, sum),
+        }
+    }
+    sums.add_to(tile, scales, vectors);
 }

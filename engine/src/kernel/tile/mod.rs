@@ -1,12 +1,14 @@
 //! The innermost product: eight rows by up to 48 columns, summed over a run of steps.
 //!
-//! A step is four bytes of a row: one `f32`, or two `bf16` that are multiplied and added together. So
+//! A step is four bytes of a row: one `f32`, or two `bf16` that are multiplied and added together ([`int8`] has whole
+//! numbers in them). So
 //! every path has the same loop, and what is left to it is one broadcast and one product.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub(super) mod int8;
 mod portable;
 
 use half::bf16;
@@ -95,7 +97,7 @@ pub(super) trait Element: candle_core::WithDType + Default {
 pub(super) fn run_single(isa: Isa) -> Run {
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 | Isa::Avx512Bf16 => avx512::single,
+        Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 => avx512::single,
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => avx2::single,
         _ => portable::single,
