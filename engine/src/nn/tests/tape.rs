@@ -62,7 +62,8 @@ const EACH: usize = 3;
 
 impl Chain {
     fn new() -> Self {
-        let weight = |seed| Var::from_tensor(&random(&[4, 4], seed)).unwrap();
+        // Small, so that no gradient is lost on the way through all the pieces.
+        let weight = |seed| Var::from_tensor(&(random(&[4, 4], seed) * 0.3).unwrap()).unwrap();
         Self {
             pieces: (0..PIECES as u64).map(|piece| weight(10 + piece)).collect(),
             before: weight(1),

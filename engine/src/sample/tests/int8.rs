@@ -48,7 +48,7 @@ fn adapters_act_on_weights_of_eight_bits() {
     let config = AdapterConfig::lora(4, 4.0, &["to_q", "to_out.0"]);
     let (adapter, variables) = config.fresh(&Networks::unet(&weights), 0, &Device::Cpu).unwrap();
     for variable in variables.values() {
-        variable.set(&variable.ones_like().unwrap().affine(0.05, 0.0).unwrap()).unwrap();
+        variable.set(&variable.ones_like().unwrap().affine(0.15, 0.0).unwrap()).unwrap();
     }
     let config = network.config();
     let sample = Tensor::ones((1, config.in_channels, 8, 8), DType::F32, &Device::Cpu).unwrap();
@@ -65,7 +65,8 @@ fn adapters_act_on_weights_of_eight_bits() {
         largest.fold(0.0, f32::max)
     };
     let moved = distance(&alone, &beside);
-    assert!(moved > 0.0 && distance(&beside, &merged) < 0.2 * moved, "{moved}");
+    let apart = distance(&beside, &merged);
+    assert!(moved > 0.0 && apart < 0.2 * moved, "{apart} of {moved}");
     assert_eq!(ask(&[], false), alone);
 }
 
