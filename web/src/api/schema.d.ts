@@ -1,4 +1,4 @@
-// Made by `npm run api` from the description with SHA-256 4e8e33b450083f0e19f7d3a2b99a849290d8823cac4877b901dc2952f139d65c.
+// Made by `npm run api` from the description with SHA-256 931871ce2d48111c1c162d45b54293dfe5b67c2bedfc781d7ec8952a4f298cfa.
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
