@@ -77,7 +77,7 @@ impl From<candle_core::Error> for DataError {
 
 impl DataError {
     /// Turns an error of the system into one that says what was at hand.
-    pub(super) fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { what, source }
     }
 

@@ -51,6 +51,11 @@ impl Latents {
         self.len() == 0
     }
 
+    /// Height and width of a latent.
+    pub fn size(&self) -> (usize, usize) {
+        (self.values.dims()[2], self.values.dims()[3])
+    }
+
     /// `[indices, channels, h, w]`.
     pub fn batch(&self, indices: &[usize]) -> candle_core::Result<Tensor> {
         let indices: Vec<u32> = indices.iter().map(|index| *index as u32).collect();

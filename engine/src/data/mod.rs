@@ -29,3 +29,4 @@ pub use error::DataError;
 pub use images::Images;
 pub use latents::Latents;
 pub use sample::{Sample, Split};
+pub use square::square;

@@ -12,7 +12,7 @@ use crate::dicom::Frame;
 const LONGEST_ASPECT: f64 = 1.2;
 
 /// Crops, reduces and letterboxes a frame to `size × size` values between 0 and 1.
-pub(super) fn square(frame: &Frame, size: u32) -> Vec<f32> {
+pub fn square(frame: &Frame, size: u32) -> Vec<f32> {
     let most = |short: u32| (f64::from(short) * LONGEST_ASPECT).round() as u32;
     let width = frame.width.min(most(frame.height)).max(1);
     let height = frame.height.min(most(frame.width)).max(1);

@@ -120,11 +120,29 @@ impl Unet {
     /// # Errors
     /// Where something is missing that the network needs, or does not fit it.
     pub fn predict(&self, input: &UnetInput) -> Result<Tensor> {
-        let converted = Converted::new(input, self.dtype)?;
-        self.compute(&converted.of(input))?.to_dtype(input.sample.dtype())
+        Ok(self.predict_and_see(input, None)?.0)
     }
 
-    fn compute(&self, input: &UnetInput) -> Result<Tensor> {
+    /// As [`Self::predict`]; and the map `[batch, h, w, channels]` that the block `seen` gives: 0 is the middle
+    /// one, *n* the *n*-th on the way up. None where there is no such block or none is asked for.
+    ///
+    /// # Errors
+    /// As [`Self::predict`].
+    pub fn predict_and_see(
+        &self,
+        input: &UnetInput,
+        seen: Option<usize>,
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        let converted = Converted::new(input, self.dtype)?;
+        let (prediction, map) = self.compute(&converted.of(input), seen)?;
+        Ok((prediction.to_dtype(input.sample.dtype())?, map))
+    }
+
+    fn compute(
+        &self,
+        input: &UnetInput,
+        wanted: Option<usize>,
+    ) -> Result<(Tensor, Option<Tensor>)> {
         if let Some(images) = input.images
             && images.len() != self.cross_attentions.len()
         {
@@ -149,8 +167,9 @@ impl Unet {
             }
             x = x.broadcast_add(&residuals.mid)?;
         }
+        let mut map = (wanted == Some(0)).then(|| x.clone());
         let seen = Context { text: &text, ..input.seen() };
-        for block in &self.up_blocks {
+        for (number, block) in self.up_blocks.iter().enumerate() {
             for layer in 0..block.resnets.len() {
                 let Some(skip) = skips.pop() else {
                     bail!("the way up has more layers than the way down");
@@ -165,7 +184,11 @@ impl Unet {
                 };
                 x = resize.forward(&upsample_nearest(&x, height, width)?)?;
             }
+            if wanted == Some(number + 1) {
+                map = Some(x.clone());
+            }
         }
-        to_planes(&self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)?)
+        let x = self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)?;
+        Ok((to_planes(&x)?, map))
     }
 }

@@ -17,6 +17,7 @@ use crate::model::{
 };
 use crate::nn::Weights;
 use crate::noise::Schedule;
+use crate::prompt::strip_marks;
 
 const UNET: &str = "unet.";
 const TEXT: &str = "text_encoder.";
@@ -49,8 +50,11 @@ impl BaseTask {
         check(&unet_config, &sizes, vae.config().latent_channels)?;
 
         let dataset = Dataset::open(&config.dataset)?;
-        let captions: Vec<String> =
-            dataset.samples(Split::Train).iter().map(|sample| sample.caption.clone()).collect();
+        let captions: Vec<String> = dataset
+            .samples(Split::Train)
+            .iter()
+            .map(|sample| strip_marks(&sample.caption))
+            .collect();
         let tokenizer = Tokenizer::train(&captions, sizes.vocab_size)?;
         let text_config = text_config(&sizes, &tokenizer);
         text_config.validate()?;
@@ -58,7 +62,7 @@ impl BaseTask {
         let weights = Weights::from_seed(config.seed, DType::F32, device);
         let unet = Unet::new(unet_config, &weights.pp("unet"))?;
         let text = TextEncoder::new(text_config, &weights.pp("text_encoder"))?;
-        let diffusion = Diffusion::new(
+        let mut diffusion = Diffusion::new(
             config,
             &dataset,
             &vae,
@@ -67,6 +71,8 @@ impl BaseTask {
             device,
             cancel,
         )?;
+        let mut variables = weights.variables();
+        variables.extend(diffusion.align(config, &dataset, &unet, cancel)?);
         let mut findings: Vec<String> = dataset
             .samples(Split::Train)
             .iter()
@@ -96,7 +102,7 @@ impl BaseTask {
             unet,
             text,
             tokenizer,
-            variables: weights.variables(),
+            variables,
             diffusion,
             bundle,
             card,

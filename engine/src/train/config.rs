@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
+use super::objective::ObjectiveConfig;
 use crate::model::{ModelCard, UnetConfig, VaeConfig};
 use crate::noise::ScheduleConfig;
 
@@ -137,6 +138,9 @@ pub struct TrainConfig {
     /// The card of the model that `base` makes.
     #[serde(default)]
     pub card: Option<ModelCard>,
+    /// Timesteps, noise and weights of the loss.
+    #[serde(default)]
+    pub objective: ObjectiveConfig,
 }
 
 mod defaults {
@@ -220,6 +224,7 @@ impl TrainConfig {
             text: None,
             schedule: ScheduleConfig::default(),
             card: None,
+            objective: ObjectiveConfig::default(),
         }
     }
 
@@ -259,15 +264,16 @@ impl TrainConfig {
             "must lie from 0 to below 1",
         )?;
         check(
-            self.min_snr_gamma > 0.0 && self.min_snr_gamma.is_finite(),
+            self.min_snr_gamma >= 0.0 && self.min_snr_gamma.is_finite(),
             "min_snr_gamma",
-            "must be a number above 0",
+            "must be a number from 0, which weighs every timestep the same",
         )?;
         check((0.0..=1.0).contains(&self.balance), "balance", "must lie between 0 and 1")?;
         check(self.validate_every > 0, "validate_every", "must lie above 0")?;
         check(self.validation_samples > 0, "validation_samples", "must lie above 0")?;
         check(self.checkpoint_every > 0, "checkpoint_every", "must lie above 0")?;
         check(self.keep_checkpoints > 0, "keep_checkpoints", "must lie above 0")?;
+        self.objective.validate()?;
         match self.task {
             Task::Vae => {
                 check(self.vae.is_some(), "vae", "the sizes of the autoencoder are missing")?;

@@ -1,24 +1,28 @@
-//! The loss that `base` and `lora` share: predicting noise in latents under captions.
+//! The loss that `base` and `lora` share: what a denoising network says of noisy latents under captions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use rand::Rng;
 
+use super::alignment::{self, Alignment};
 use super::config::TrainConfig;
 use super::draw::{Draw, source};
 use super::error::TrainError;
+use super::mask;
+use super::objective::{Noised, Objective};
 use crate::data::{Dataset, Latents, Split};
-use crate::device::{CancelToken, normal};
-use crate::model::{TextEncoder, Tokenizer, Unet, Vae};
+use crate::device::CancelToken;
+use crate::model::{TextEncoder, Tokenizer, Unet, UnetInput, Vae};
 use crate::noise::Schedule;
+use crate::prompt::strip_marks;
 
 /// Held-out images that are compared at once.
 const BATCH: usize = 16;
 
 /// Latents and captions of a data set, and the loss on them.
 pub(super) struct Diffusion {
-    schedule: Schedule,
+    objective: Objective,
     train: Latents,
     train_tokens: Vec<Vec<u32>>,
     validation: Latents,
@@ -28,7 +32,9 @@ pub(super) struct Diffusion {
     seed: u64,
     batch_size: usize,
     caption_dropout: f64,
-    min_snr_gamma: f64,
+    /// Weights of the latents' places `[images, 1, h, w]`, where masks count.
+    masks: Option<Tensor>,
+    alignment: Option<Alignment>,
     device: Device,
 }
 
@@ -60,16 +66,23 @@ impl Diffusion {
                     if let Some(tokens) = known.get(&sample.caption) {
                         return Ok(tokens.clone());
                     }
-                    let tokens = tokenizer.encode(&sample.caption, length)?.tokens;
+                    // A caption that somebody wrote may hold marks of de-identification.
+                    let tokens = tokenizer.encode(&strip_marks(&sample.caption), length)?.tokens;
                     known.insert(sample.caption.clone(), tokens.clone());
                     Ok(tokens)
                 })
                 .collect::<Result<Vec<_>, TrainError>>()
         };
         let held_out = config.validation_samples;
+        let train = Latents::encode(dataset, Split::Train, vae, usize::MAX, device, cancel)?;
+        let outside = config.objective.outside_mask;
+        let sizes = (vae.config().sample_size, train.size().0);
+        let masks = (outside < 1.0)
+            .then(|| mask::weights(&config.dataset, dataset, Split::Train, sizes, outside, device))
+            .transpose()?;
         Ok(Self {
-            schedule,
-            train: Latents::encode(dataset, Split::Train, vae, usize::MAX, device, cancel)?,
+            objective: Objective::new(config, schedule, device),
+            train,
             train_tokens: tokens(Split::Train, usize::MAX)?,
             validation: Latents::encode(dataset, Split::Validation, vae, held_out, device, cancel)?,
             validation_tokens: tokens(Split::Validation, held_out)?,
@@ -82,7 +95,8 @@ impl Diffusion {
             seed: config.seed,
             batch_size: config.batch_size,
             caption_dropout: config.caption_dropout,
-            min_snr_gamma: config.min_snr_gamma,
+            masks,
+            alignment: None,
             device: device.clone(),
         })
     }
@@ -92,8 +106,41 @@ impl Diffusion {
         (self.train.len(), self.validation.len())
     }
 
-    fn noise_like(&self, like: &Tensor, random: &mut impl Rng) -> candle_core::Result<Tensor> {
-        Tensor::from_vec(normal(random, like.elem_count()), like.shape(), &self.device)
+    /// Draws a block of `unet` to a judge's features, where the configuration says so. Answers the
+    /// projection's weights, which are trained beside the task's and are not part of its result.
+    pub(super) fn align(
+        &mut self,
+        config: &TrainConfig,
+        dataset: &Dataset,
+        unet: &Unet,
+        cancel: &CancelToken,
+    ) -> Result<BTreeMap<String, Var>, TrainError> {
+        let Some(wanted) = &config.objective.alignment else {
+            return Ok(BTreeMap::new());
+        };
+        // One look tells the block's size.
+        let latent = self.train.batch(&[0])?;
+        let width = unet.config().context_width();
+        let nothing = Tensor::zeros((1, 1, width), latent.dtype(), &self.device)?;
+        let asked = UnetInput::new(&latent, &[0.0], &nothing);
+        let Some(map) = unet.predict_and_see(&asked, Some(wanted.block))?.1 else {
+            return Err(TrainError::Config {
+                field: "objective.alignment.block",
+                cause: format!("must be at most {}", unet.config().up_block_types.len()),
+            });
+        };
+        let (_, side, across, channels) = map.dims4()?;
+        if side != across {
+            return Err(TrainError::Config {
+                field: "objective.alignment",
+                cause: "needs square images".into(),
+            });
+        }
+        let targets = alignment::judged(wanted, dataset, side, &self.device, cancel)?;
+        let alignment = Alignment::new(wanted, channels, targets, config.seed)?;
+        let variables = alignment.variables().clone();
+        self.alignment = Some(alignment);
+        Ok(variables)
     }
 
     fn context(&self, encoder: &TextEncoder, tokens: &[&Vec<u32>]) -> candle_core::Result<Tensor> {
@@ -116,23 +163,22 @@ impl Diffusion {
         encoded.index_select(&Tensor::new(rows, &self.device)?, 0)
     }
 
-    /// Squared error of each sample, `[batch]`.
+    /// The weighted squared error of each sample, `[batch]`, and the map of block `seen` where one is named.
     fn errors(
         &self,
         unet: &Unet,
-        clean: &Tensor,
-        noise: &Tensor,
-        timesteps: &[usize],
+        noised: &Noised,
         context: &Tensor,
-    ) -> candle_core::Result<Tensor> {
-        let noisy = self.schedule.add_noise(clean, noise, timesteps)?;
-        let target = self.schedule.target(clean, noise, timesteps)?;
-        let times: Vec<f64> = timesteps.iter().map(|timestep| *timestep as f64).collect();
-        let prediction = unet.forward(&noisy, &times, context)?;
-        (prediction - target)?.sqr()?.flatten_from(1)?.mean(1)
+        mask: Option<&Tensor>,
+        seen: Option<usize>,
+    ) -> candle_core::Result<(Tensor, Option<Tensor>)> {
+        let asked = UnetInput::new(&noised.noisy, &noised.times, context);
+        let (prediction, map) = unet.predict_and_see(&asked, seen)?;
+        Ok((self.objective.errors(&prediction, noised, mask)?, map))
     }
 
-    /// The loss of a step's batch, weighted by Min-SNR.
+    /// The loss of a step's batch, weighted by Min-SNR, by the data set's masks where they count, and with the
+    /// alignment where there is one.
     pub(super) fn loss(
         &self,
         step: u64,
@@ -142,15 +188,7 @@ impl Diffusion {
         let indices = self.draw.batch(step, self.batch_size);
         let clean = self.train.batch(&indices)?;
         let mut random = source(self.seed, step, "noise");
-        let noise = self.noise_like(&clean, &mut random)?;
-        // One timestep from each equal part of the range: the loss of a batch varies less.
-        let count = indices.len();
-        let timesteps: Vec<usize> = (0..count)
-            .map(|part| {
-                let at = (part as f64 + random.random::<f64>()) / count as f64;
-                ((at * self.schedule.len() as f64) as usize).min(self.schedule.len() - 1)
-            })
-            .collect();
+        let noised = self.objective.noised(step, &clean, &mut random)?;
         let tokens: Vec<&Vec<u32>> = indices
             .iter()
             .map(|index| {
@@ -159,12 +197,14 @@ impl Diffusion {
             })
             .collect();
         let context = self.context(encoder, &tokens)?;
-        let errors = self.errors(unet, &clean, &noise, &timesteps, &context)?;
-        let weights: Vec<f32> = timesteps
-            .iter()
-            .map(|timestep| self.schedule.min_snr_weight(*timestep, self.min_snr_gamma) as f32)
-            .collect();
-        (errors * Tensor::new(weights, &self.device)?)?.mean_all()
+        let mask = self.masks.as_ref().map(|masks| chosen(masks, &indices)).transpose()?;
+        let block = self.alignment.as_ref().map(Alignment::block);
+        let (errors, map) = self.errors(unet, &noised, &context, mask.as_ref(), block)?;
+        let loss = errors.mean_all()?;
+        match self.alignment.as_ref().zip(map) {
+            Some((alignment, map)) => loss + alignment.loss(&map, &indices)?,
+            None => Ok(loss),
+        }
     }
 
     /// The unweighted loss on held-out patients: the same noise and timesteps at every call.
@@ -177,19 +217,21 @@ impl Diffusion {
         let (mut total, mut count) = (0f64, 0f64);
         for (number, indices) in indices.chunks(BATCH).enumerate() {
             let clean = self.validation.batch(indices)?;
-            let mut random = source(0, number as u64, "validation");
-            let noise = self.noise_like(&clean, &mut random)?;
-            let timesteps: Vec<usize> = indices
-                .iter()
-                .map(|index| (index * 2 + 1) * self.schedule.len() / (2 * self.validation.len()))
-                .collect();
+            let of = self.validation.len();
+            let noised = self.objective.held_out(number as u64, &clean, indices[0], of)?;
             let tokens: Vec<&Vec<u32>> =
                 indices.iter().map(|index| &self.validation_tokens[*index]).collect();
             let context = self.context(encoder, &tokens)?;
-            let errors = self.errors(unet, &clean, &noise, &timesteps, &context)?;
+            let (errors, _) = self.errors(unet, &noised, &context, None, None)?;
             total += f64::from(errors.sum_all()?.to_scalar::<f32>()?);
             count += indices.len() as f64;
         }
         Ok((total / count.max(1.0)) as f32)
     }
+}
+
+/// The rows `indices` of `values`.
+fn chosen(values: &Tensor, indices: &[usize]) -> candle_core::Result<Tensor> {
+    let indices: Vec<u32> = indices.iter().map(|index| *index as u32).collect();
+    values.index_select(&Tensor::new(indices, values.device())?, 0)
 }

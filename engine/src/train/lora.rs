@@ -5,6 +5,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
 
+use super::alignment;
 use super::config::TrainConfig;
 use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
@@ -43,13 +44,15 @@ impl LoraTask {
             lora_alpha: config.alpha,
             target_modules: config.targets.clone(),
         };
-        let (lora, variables) = lora_config.fresh(&weights, config.seed, device)?;
+        let (lora, mut variables) = lora_config.fresh(&weights, config.seed, device)?;
         attach(&Networks::unet(&weights), &[(&lora, 1.0)], false)?;
         let tokenizer = bundle.tokenizer(Part::TextEncoder)?;
         let captions =
             Captions { tokenizer: &tokenizer, length: text.config().max_position_embeddings };
         let schedule = Schedule::new(bundle.schedule()?);
-        let diffusion = Diffusion::new(config, &dataset, &vae, captions, schedule, device, cancel)?;
+        let mut diffusion =
+            Diffusion::new(config, &dataset, &vae, captions, schedule, device, cancel)?;
+        variables.extend(diffusion.align(config, &dataset, &unet, cancel)?);
         Ok(Self {
             unet,
             text,
@@ -99,6 +102,8 @@ impl Trainee for LoraTask {
             validation_loss_after: summary.validation_loss_after,
             ..self.card.clone()
         };
-        Ok(self.config.save(out, weights, &card)?)
+        let mut weights = weights.clone();
+        weights.retain(|name, _| !name.starts_with(alignment::PREFIX));
+        Ok(self.config.save(out, &weights, &card)?)
     }
 }

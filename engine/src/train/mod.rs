@@ -3,6 +3,7 @@
 //! A run is a folder: `config.json`, `metrics.jsonl` (one [`TrainEvent`] a line), `checkpoints/`, and
 //! `result/` with what was trained. The API and the command line call the same [`run`].
 
+mod alignment;
 mod base;
 mod checkpoint;
 mod config;
@@ -11,6 +12,8 @@ mod draw;
 mod error;
 mod event;
 mod lora;
+mod mask;
+mod objective;
 mod run;
 mod trainee;
 mod vae;
@@ -18,7 +21,9 @@ mod vae;
 #[cfg(test)]
 mod tests;
 
+pub use alignment::AlignmentConfig;
 pub use config::{RateSchedule, Task, TextSizes, TrainConfig};
 pub use error::TrainError;
 pub use event::{TrainEvent, TrainSummary};
+pub use objective::{ObjectiveConfig, TimestepDraw};
 pub use run::{has_checkpoint, run};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod edges;
+mod objective;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
