@@ -13,6 +13,7 @@ mod card;
 mod dataset;
 mod error;
 mod images;
+mod latent_cache;
 mod latents;
 mod sample;
 mod source;

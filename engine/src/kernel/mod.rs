@@ -11,6 +11,7 @@
 //! packed once, or rows as they lie.
 
 mod activation;
+mod adafactor;
 mod add;
 mod attention;
 mod attention_backward;
@@ -49,6 +50,7 @@ mod tests;
 pub(crate) use tests::cuda::{SINGLE, gpu};
 
 pub use activation::{geglu, silu};
+pub use adafactor::{Adafactor, AdafactorStep};
 pub use add::{add, add_channels};
 pub use attention::attention;
 pub use conv::conv2d;

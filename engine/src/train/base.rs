@@ -60,7 +60,8 @@ impl BaseTask {
         text_config.validate()?;
 
         let weights = Weights::from_seed(config.seed, DType::F32, device);
-        let unet = Unet::new(unet_config, &weights.pp("unet"))?;
+        let less = Weights::from_seed(config.seed, config.precision.dtype(), device);
+        let unet = Unet::new(unet_config, &less.pp("unet"))?;
         let text = TextEncoder::new(text_config, &weights.pp("text_encoder"))?;
         let mut diffusion = Diffusion::new(
             config,
@@ -72,6 +73,7 @@ impl BaseTask {
             cancel,
         )?;
         let mut variables = weights.variables();
+        variables.extend(less.variables());
         variables.extend(diffusion.align(config, &dataset, &unet, cancel)?);
         let mut findings: Vec<String> = dataset
             .samples(Split::Train)

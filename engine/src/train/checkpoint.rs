@@ -7,8 +7,9 @@ use candle_core::{DType, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
+use super::optimiser::Learner;
 use crate::files::PendingFolder;
-use crate::kernel::{AdamW, map_weights};
+use crate::kernel::map_weights;
 use crate::model::{read_json, save_weights, write_json};
 
 /// What a checkpoint holds beside tensors.
@@ -52,7 +53,7 @@ pub(super) fn save(
     run: &Path,
     state: State,
     variables: &BTreeMap<String, Var>,
-    optimisers: &BTreeMap<String, AdamW>,
+    learners: &BTreeMap<String, Learner>,
     keep: usize,
 ) -> Result<(), TrainError> {
     let parent = folder(run);
@@ -63,12 +64,19 @@ pub(super) fn save(
         std::fs::remove_dir_all(&target).map_err(fault)?;
     }
     let pending = PendingFolder::beside(&target).map_err(fault)?;
-    let weights: BTreeMap<String, Tensor> =
-        variables.iter().map(|(name, value)| (name.clone(), value.as_detached_tensor())).collect();
-    save_weights(&pending.path().join("weights.safetensors"), &weights, DType::F32)?;
-    let moments: BTreeMap<String, Tensor> = optimisers
+    let weights: BTreeMap<String, Tensor> = variables
         .iter()
-        .map(|(name, optimiser)| (name.clone(), optimiser.state.as_detached_tensor()))
+        .map(|(name, value)| (name.clone(), learners[name].weight(value)))
+        .collect();
+    save_weights(&pending.path().join("weights.safetensors"), &weights, DType::F32)?;
+    let moments: BTreeMap<String, Tensor> = learners
+        .iter()
+        .flat_map(|(name, learner)| {
+            let of = move |(end, state): (&str, &Var)| {
+                (format!("{name}{end}"), state.as_detached_tensor())
+            };
+            learner.states().into_iter().map(of)
+        })
         .collect();
     save_weights(&pending.path().join("optimiser.safetensors"), &moments, DType::F32)?;
     write_json(&pending.path().join("state.json"), &state)?;
@@ -85,7 +93,7 @@ pub(super) fn save(
 pub(super) fn load(
     path: &Path,
     variables: &BTreeMap<String, Var>,
-    optimisers: &BTreeMap<String, AdamW>,
+    learners: &BTreeMap<String, Learner>,
 ) -> Result<State, TrainError> {
     let open = |name: &str| {
         let path = path.join(name);
@@ -94,8 +102,10 @@ pub(super) fn load(
     let (weights, moments) = (open("weights.safetensors")?, open("optimiser.safetensors")?);
     for (name, variable) in variables {
         let device = variable.device();
-        variable.set(&weights.load(name, device)?)?;
-        optimisers[name].state.set(&moments.load(name, device)?)?;
+        learners[name].restore(variable, &weights.load(name, device)?)?;
+        for (end, state) in learners[name].states() {
+            state.set(&moments.load(&format!("{name}{end}"), device)?)?;
+        }
     }
     Ok(read_json(&path.join("state.json"))?)
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
 use super::objective::ObjectiveConfig;
+use super::optimiser::{OptimiserKind, Precision};
 use crate::model::{ModelCard, UnetConfig, VaeConfig};
 use crate::noise::ScheduleConfig;
 
@@ -30,6 +31,8 @@ pub enum RateSchedule {
     Constant,
     /// Falls along half a cosine to a tenth.
     Cosine,
+    /// Falls in a straight line to a tenth.
+    Linear,
 }
 
 /// Sizes of the text encoder that `base` starts; the vocabulary is learned from the captions.
@@ -141,11 +144,27 @@ pub struct TrainConfig {
     /// Timesteps, noise and weights of the loss.
     #[serde(default)]
     pub objective: ObjectiveConfig,
+    /// Batches whose gradients are averaged into one step: `accumulate` times `batch_size` images a step in the
+    /// memory of `batch_size`.
+    #[serde(default = "defaults::accumulate")]
+    pub accumulate: u64,
+    /// What moves the weights.
+    #[serde(default)]
+    pub optimiser: OptimiserKind,
+    /// The number type in which the UNet of `base` computes.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Folder for encoded images, which runs may share; none encodes them at every start.
+    #[serde(default)]
+    pub latent_cache: Option<PathBuf>,
 }
 
 mod defaults {
     pub(super) fn batch_size() -> usize {
         8
+    }
+    pub(super) fn accumulate() -> u64 {
+        1
     }
     pub(super) fn learning_rate() -> f64 {
         1e-4
@@ -225,6 +244,10 @@ impl TrainConfig {
             schedule: ScheduleConfig::default(),
             card: None,
             objective: ObjectiveConfig::default(),
+            accumulate: defaults::accumulate(),
+            optimiser: OptimiserKind::AdamW,
+            precision: Precision::F32,
+            latent_cache: None,
         }
     }
 
@@ -273,6 +296,12 @@ impl TrainConfig {
         check(self.validation_samples > 0, "validation_samples", "must lie above 0")?;
         check(self.checkpoint_every > 0, "checkpoint_every", "must lie above 0")?;
         check(self.keep_checkpoints > 0, "keep_checkpoints", "must lie above 0")?;
+        check((1..=1024).contains(&self.accumulate), "accumulate", "must lie between 1 and 1024")?;
+        check(
+            self.precision == Precision::F32 || self.task == Task::Base,
+            "precision",
+            "must be f32: the UNet of base alone is trained in less",
+        )?;
         self.objective.validate()?;
         match self.task {
             Task::Vae => {
@@ -309,14 +338,15 @@ impl TrainConfig {
         if step < self.warmup_steps {
             return self.learning_rate * step as f64 / self.warmup_steps as f64;
         }
+        let length = self.steps.saturating_sub(self.warmup_steps).max(1) as f64;
+        let along = ((step - self.warmup_steps) as f64 / length).min(1.0);
         match self.rate_schedule {
             RateSchedule::Constant => self.learning_rate,
             RateSchedule::Cosine => {
-                let length = self.steps.saturating_sub(self.warmup_steps).max(1) as f64;
-                let along = ((step - self.warmup_steps) as f64 / length).min(1.0);
                 let fall = 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
                 self.learning_rate * (0.1 + 0.9 * fall)
             }
+            RateSchedule::Linear => self.learning_rate * (1.0 - 0.9 * along),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::mask;
 use super::objective::{Noised, Objective};
 use crate::data::{Dataset, Latents, Split};
 use crate::device::CancelToken;
-use crate::model::{TextEncoder, Tokenizer, Unet, UnetInput, Vae};
+use crate::model::{Bundle, Part, TextEncoder, Tokenizer, Unet, UnetInput, Vae};
 use crate::noise::Schedule;
 use crate::prompt::strip_marks;
 
@@ -35,6 +35,8 @@ pub(super) struct Diffusion {
     /// Weights of the latents' places `[images, 1, h, w]`, where masks count.
     masks: Option<Tensor>,
     alignment: Option<Alignment>,
+    /// The captions as a frozen text encoder encodes them, each `[1, tokens, width]`.
+    texts: HashMap<Vec<u32>, Tensor>,
     device: Device,
 }
 
@@ -74,7 +76,18 @@ impl Diffusion {
                 .collect::<Result<Vec<_>, TrainError>>()
         };
         let held_out = config.validation_samples;
-        let train = Latents::encode(dataset, Split::Train, vae, usize::MAX, device, cancel)?;
+        let vae_sha256 = match &config.latent_cache {
+            Some(_) => Bundle::open(&config.model)?.part_hash(Part::Vae)?,
+            None => String::new(),
+        };
+        let latents = |split, limit| match &config.latent_cache {
+            Some(folder) => {
+                let vae = (vae, vae_sha256.as_str());
+                Latents::cached(dataset, split, vae, limit, device, (folder, cancel))
+            }
+            None => Latents::encode(dataset, split, vae, limit, device, cancel),
+        };
+        let train = latents(Split::Train, usize::MAX)?;
         let outside = config.objective.outside_mask;
         let sizes = (vae.config().sample_size, train.size().0);
         let masks = (outside < 1.0)
@@ -84,7 +97,7 @@ impl Diffusion {
             objective: Objective::new(config, schedule, device),
             train,
             train_tokens: tokens(Split::Train, usize::MAX)?,
-            validation: Latents::encode(dataset, Split::Validation, vae, held_out, device, cancel)?,
+            validation: latents(Split::Validation, held_out)?,
             validation_tokens: tokens(Split::Validation, held_out)?,
             empty: tokenizer.encode("", length)?.tokens,
             draw: Draw::new(
@@ -97,6 +110,7 @@ impl Diffusion {
             caption_dropout: config.caption_dropout,
             masks,
             alignment: None,
+            texts: HashMap::new(),
             device: device.clone(),
         })
     }
@@ -143,7 +157,26 @@ impl Diffusion {
         Ok(variables)
     }
 
+    /// Encodes every caption once: from now on `encoder` is asked no more, so nothing that is trained may stand
+    /// in it.
+    pub(super) fn freeze_texts(&mut self, encoder: &TextEncoder) -> candle_core::Result<()> {
+        let all = self.train_tokens.iter().chain(&self.validation_tokens).chain([&self.empty]);
+        let mut distinct: Vec<Vec<u32>> = all.cloned().collect();
+        distinct.sort();
+        distinct.dedup();
+        for tokens in distinct {
+            let context = self.context(encoder, &[&tokens])?.detach();
+            self.texts.insert(tokens, context);
+        }
+        Ok(())
+    }
+
     fn context(&self, encoder: &TextEncoder, tokens: &[&Vec<u32>]) -> candle_core::Result<Tensor> {
+        let known: Option<Vec<&Tensor>> =
+            tokens.iter().map(|tokens| self.texts.get(*tokens)).collect();
+        if let Some(known) = known {
+            return Tensor::cat(&known, 0);
+        }
         // Captions repeat in a batch: each is encoded once.
         let mut distinct: Vec<&Vec<u32>> = Vec::new();
         let rows: Vec<u32> = tokens

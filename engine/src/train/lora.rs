@@ -52,6 +52,7 @@ impl LoraTask {
         let schedule = Schedule::new(bundle.schedule()?);
         let mut diffusion =
             Diffusion::new(config, &dataset, &vae, captions, schedule, device, cancel)?;
+        diffusion.freeze_texts(&text)?;
         variables.extend(diffusion.align(config, &dataset, &unet, cancel)?);
         Ok(Self {
             unet,

@@ -5,20 +5,20 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use candle_core::backprop::GradStore;
-use candle_core::{Device, Var};
+use candle_core::{DType, Device, Tensor, Var};
 
 use super::checkpoint::{self, State};
 use super::config::{Task, TrainConfig};
 use super::error::TrainError;
 use super::event::{TrainEvent, TrainSummary};
+use super::optimiser::Learner;
 use super::trainee::Trainee;
 use super::{base, lora, vae};
 use crate::data::DataError;
 use crate::device::CancelToken;
 use crate::files::{self, PendingFolder};
-use crate::kernel::{AdamW, AdamWStep};
-use crate::model::{read_json, values, write_json};
+use crate::kernel::AdamWStep;
+use crate::model::{read_json, write_json};
 
 /// Whether the run in `out` has a checkpoint to go on from.
 pub fn has_checkpoint(out: &Path) -> bool {
@@ -75,13 +75,16 @@ pub(super) fn train(
     cancel: &CancelToken,
 ) -> Result<TrainSummary, TrainError> {
     let folder = RunFolder::new(&config.out);
-    let optimisers = trainee
+    let averages = config.average_decay > 0.0;
+    let learners = trainee
         .variables()
         .iter()
-        .map(|(name, variable)| Ok((name.clone(), AdamW::new(variable.as_tensor())?)))
+        .map(|(name, variable)| {
+            Ok((name.clone(), Learner::new(config.optimiser, variable, averages)?))
+        })
         .collect::<Result<BTreeMap<_, _>, TrainError>>()?;
     let state = match last {
-        Some(path) => checkpoint::load(path, trainee.variables(), &optimisers)?,
+        Some(path) => checkpoint::load(path, trainee.variables(), &learners)?,
         None => State { step: 0, loss: f32::NAN, validation_loss_before: f32::NAN },
     };
     if state.step > config.steps {
@@ -95,14 +98,14 @@ pub(super) fn train(
         folder.forget_after(state.step)?;
     }
     let checkpointed = last.map(|_| state.step);
-    let mut trainer = Trainer { config, trainee, optimisers, folder, on_event, checkpointed };
+    let mut trainer = Trainer { config, trainee, learners, folder, on_event, checkpointed };
     trainer.train(state, cancel)
 }
 
 struct Trainer<'a> {
     config: &'a TrainConfig,
     trainee: &'a dyn Trainee,
-    optimisers: BTreeMap<String, AdamW>,
+    learners: BTreeMap<String, Learner>,
     folder: RunFolder,
     on_event: &'a mut dyn FnMut(TrainEvent),
     /// The step of the newest checkpoint.
@@ -179,12 +182,33 @@ impl Trainer<'_> {
         Ok(summary)
     }
 
-    /// One step: loss, gradient, clipping, AdamW. Answers loss, norm and rate.
+    /// Loss and gradients of a step, each the sum over its batches. Batches are numbered through: which images
+    /// and what noise a batch has, its number says.
+    fn gradients(&self, step: u64) -> Result<(f32, BTreeMap<&String, Tensor>), TrainError> {
+        let parts = self.config.accumulate;
+        let (mut total, mut sums) = (0f32, BTreeMap::<&String, Tensor>::new());
+        for number in (step - 1) * parts + 1..=step * parts {
+            let loss = self.trainee.loss(number)?;
+            let mut gradients = loss.backward()?;
+            total += loss.to_scalar::<f32>()?;
+            for (name, variable) in self.trainee.variables() {
+                let Some(gradient) = gradients.remove(variable) else { continue };
+                let sum = match sums.remove(name) {
+                    Some(sum) => (sum + gradient.to_dtype(DType::F32)?)?,
+                    None if parts == 1 => gradient,
+                    None => gradient.to_dtype(DType::F32)?,
+                };
+                sums.insert(name, sum.detach());
+            }
+        }
+        Ok((total, sums))
+    }
+
+    /// One step: loss, gradient, clipping, optimiser. Answers loss, norm and rate.
     fn step(&mut self, step: u64) -> Result<(f32, f32, f64), TrainError> {
-        let loss = self.trainee.loss(step)?;
-        let gradients = loss.backward()?;
-        let loss = loss.to_scalar::<f32>()?;
-        let norm = gradient_norm(&gradients, self.trainee.variables())?;
+        let (loss, gradients) = self.gradients(step)?;
+        let parts = self.config.accumulate as f64;
+        let (loss, norm) = (loss / parts as f32, gradient_norm(gradients.values())? / parts);
         finite("the loss", step, loss)?;
         finite("the gradient's norm", step, norm as f32)?;
         let learning_rate = self.config.rate_at(step);
@@ -195,17 +219,15 @@ impl Trainer<'_> {
             beta2: 0.99,
             epsilon: 1e-8,
             weight_decay: self.config.weight_decay,
-            gradient_scale: (self.config.clip_norm / norm.max(1e-12)).min(1.0),
+            gradient_scale: (self.config.clip_norm / norm.max(1e-12)).min(1.0) / parts,
             // A young average forgets faster, or it would stay near the start.
             average_decay: self
                 .config
                 .average_decay
                 .min((1.0 + step as f64) / (10.0 + step as f64)),
         };
-        for (name, variable) in self.trainee.variables() {
-            if let Some(gradient) = gradients.get(variable) {
-                self.optimisers[name].apply(variable, gradient, numbers)?;
-            }
+        for (name, gradient) in gradients {
+            self.learners[name].apply(&self.trainee.variables()[name], &gradient, numbers)?;
         }
         Ok((loss, norm as f32, learning_rate))
     }
@@ -218,6 +240,14 @@ impl Trainer<'_> {
         Ok(loss)
     }
 
+    /// The averaged weights in single precision.
+    fn averages(&self) -> Result<BTreeMap<String, Tensor>, TrainError> {
+        let of = |(name, variable): (&String, &Var)| {
+            Ok((name.clone(), self.learners[name].average(variable)?))
+        };
+        self.trainee.variables().iter().map(of).collect()
+    }
+
     /// What `look` sees with the averaged weights in place.
     fn averaged<T>(
         &self,
@@ -226,7 +256,8 @@ impl Trainer<'_> {
         let mut raw = Vec::new();
         for (name, variable) in self.trainee.variables() {
             raw.push((variable, variable.as_detached_tensor().copy()?));
-            variable.set(&self.optimisers[name].average()?)?;
+            let average = self.learners[name].average(variable)?;
+            variable.set(&average.to_dtype(variable.dtype())?)?;
         }
         let seen = look(self.trainee);
         for (variable, value) in raw {
@@ -244,7 +275,7 @@ impl Trainer<'_> {
             &self.config.out,
             state,
             self.trainee.variables(),
-            &self.optimisers,
+            &self.learners,
             self.config.keep_checkpoints,
         )?;
         self.checkpointed = Some(state.step);
@@ -259,9 +290,8 @@ impl Trainer<'_> {
             std::fs::remove_dir_all(&result).map_err(fault)?;
         }
         let pending = PendingFolder::beside(&result).map_err(fault)?;
-        self.averaged(|trainee| {
-            trainee.save(&values(trainee.variables()), summary, pending.path())
-        })?;
+        let weights = self.averages()?;
+        self.averaged(|trainee| trainee.save(&weights, summary, pending.path()))?;
         pending.publish().map_err(fault)
     }
 }
@@ -270,15 +300,11 @@ fn finite(what: &'static str, step: u64, value: f32) -> Result<(), TrainError> {
     if value.is_finite() { Ok(()) } else { Err(TrainError::NotFinite { step, what, value }) }
 }
 
-fn gradient_norm(
-    gradients: &GradStore,
-    variables: &BTreeMap<String, Var>,
-) -> Result<f64, TrainError> {
+fn gradient_norm<'a>(gradients: impl IntoIterator<Item = &'a Tensor>) -> Result<f64, TrainError> {
     let mut total = 0f64;
-    for variable in variables.values() {
-        if let Some(gradient) = gradients.get(variable) {
-            total += f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
-        }
+    for gradient in gradients {
+        let squares = gradient.to_dtype(DType::F32)?.sqr()?;
+        total += f64::from(squares.sum_all()?.to_scalar::<f32>()?);
     }
     Ok(total.sqrt())
 }
