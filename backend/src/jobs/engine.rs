@@ -143,6 +143,7 @@ pub(super) fn train(
             | TrainError::Model(_)
             | TrainError::Adapter(_)
             | TrainError::File { .. }
+            | TrainError::Sample(_)
             | TrainError::Tensor(_) => Failure::Internal(error.to_string()),
         }
     })

@@ -9,6 +9,7 @@ use super::config::{TextSizes, TrainConfig};
 use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::samples::Ready;
 use super::trainee::Trainee;
 use crate::data::{Dataset, Split};
 use crate::device::CancelToken;
@@ -32,6 +33,7 @@ pub(super) struct BaseTask {
     diffusion: Diffusion,
     bundle: Bundle,
     card: ModelCard,
+    device: Device,
 }
 
 impl BaseTask {
@@ -108,6 +110,7 @@ impl BaseTask {
             diffusion,
             bundle,
             card,
+            device: device.clone(),
         })
     }
 }
@@ -209,6 +212,10 @@ impl Trainee for BaseTask {
         );
         Bundle::write_index(out, &self.config.schedule, &card)?;
         Ok(())
+    }
+
+    fn ready(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        Ready::model(result, &self.device).map(Some)
     }
 }
 

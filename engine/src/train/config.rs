@@ -154,6 +154,22 @@ pub struct TrainConfig {
     /// The number type in which the UNet of `base` computes.
     #[serde(default)]
     pub precision: Precision,
+    /// Looks at held-out patients without a better one after which the run ends; its result are the weights of
+    /// the best look then. None goes on to the last step and takes the last weights.
+    #[serde(default)]
+    pub patience: Option<u64>,
+    /// Steps between two sheets of sample pictures; 0 makes none.
+    #[serde(default)]
+    pub sample_every: u64,
+    /// What the sample pictures show; each is made from `seed`.
+    #[serde(default)]
+    pub sample_prompts: Vec<String>,
+    /// Denoising steps of a sample picture.
+    #[serde(default = "defaults::sample_steps")]
+    pub sample_steps: usize,
+    /// Guidance scale of a sample picture.
+    #[serde(default = "defaults::sample_guidance_scale")]
+    pub sample_guidance_scale: f64,
     /// Folder for encoded images, which runs may share; none encodes them at every start.
     #[serde(default)]
     pub latent_cache: Option<PathBuf>,
@@ -165,6 +181,12 @@ mod defaults {
     }
     pub(super) fn accumulate() -> u64 {
         1
+    }
+    pub(super) fn sample_steps() -> usize {
+        20
+    }
+    pub(super) fn sample_guidance_scale() -> f64 {
+        3.0
     }
     pub(super) fn learning_rate() -> f64 {
         1e-4
@@ -247,6 +269,11 @@ impl TrainConfig {
             accumulate: defaults::accumulate(),
             optimiser: OptimiserKind::AdamW,
             precision: Precision::F32,
+            patience: None,
+            sample_every: 0,
+            sample_prompts: Vec::new(),
+            sample_steps: defaults::sample_steps(),
+            sample_guidance_scale: defaults::sample_guidance_scale(),
             latent_cache: None,
         }
     }
@@ -302,6 +329,8 @@ impl TrainConfig {
             "precision",
             "must be f32: the UNet of base alone is trained in less",
         )?;
+        check(self.patience != Some(0), "patience", "must lie above 0")?;
+        self.validate_samples()?;
         self.objective.validate()?;
         match self.task {
             Task::Vae => {
@@ -331,6 +360,39 @@ impl TrainConfig {
             }
         }
         Ok(())
+    }
+
+    fn validate_samples(&self) -> Result<(), TrainError> {
+        let check = |holds: bool, field: &'static str, cause: &str| {
+            if holds { Ok(()) } else { Err(TrainError::Config { field, cause: cause.to_owned() }) }
+        };
+        if self.sample_every == 0 {
+            return check(
+                self.sample_prompts.is_empty(),
+                "sample_every",
+                "must lie above 0 where there are sample_prompts",
+            );
+        }
+        check(
+            self.task != Task::Vae,
+            "sample_every",
+            "must be 0: an autoencoder alone makes no pictures",
+        )?;
+        check(
+            (1..=64).contains(&self.sample_prompts.len()),
+            "sample_prompts",
+            "must be 1 to 64 prompts where there is a sample_every",
+        )?;
+        check(
+            (1..=1000).contains(&self.sample_steps),
+            "sample_steps",
+            "must lie between 1 and 1,000",
+        )?;
+        check(
+            (0.0..=100.0).contains(&self.sample_guidance_scale),
+            "sample_guidance_scale",
+            "must lie between 0 and 100",
+        )
     }
 
     /// The learning rate of a step, counted from 1.

@@ -6,6 +6,7 @@ use crate::adapter::AdapterError;
 use crate::data::DataError;
 use crate::kernel::Fault;
 use crate::model::ModelError;
+use crate::sample::SampleError;
 
 /// An error of a training.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +34,8 @@ pub enum TrainError {
     NotFinite {
         /// At which step; 0 is before the first.
         step: u64,
-        /// The loss, the gradient's norm, or the loss on held-out patients.
-        what: &'static str,
+        /// The loss, the gradient of a weight, or the loss on held-out patients.
+        what: String,
         /// What it became.
         value: f32,
     },
@@ -53,6 +54,9 @@ pub enum TrainError {
     /// The data set does not load.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A sample picture cannot be made.
+    #[error("sample_prompts: {0}")]
+    Sample(#[from] SampleError),
     /// A computation failed.
     #[error(transparent)]
     Tensor(#[from] Fault),

@@ -70,6 +70,9 @@ pub struct TrainSummary {
     pub validation_loss_before: f32,
     /// The same after the last step.
     pub validation_loss_after: f32,
+    /// The step whose weights the result is, where the run kept the best; else those of the last step.
+    #[serde(default)]
+    pub best_step: Option<u64>,
     /// Folder of what was trained.
     pub output: PathBuf,
 }

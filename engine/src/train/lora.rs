@@ -1,7 +1,7 @@
 //! Training a low-rank adapter of a frozen model.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor, Var};
 
@@ -10,6 +10,7 @@ use super::config::TrainConfig;
 use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::samples::Ready;
 use super::trainee::Trainee;
 use crate::adapter::{AdapterCard, LoraConfig, Networks, attach};
 use crate::data::Dataset;
@@ -25,6 +26,8 @@ pub(super) struct LoraTask {
     variables: BTreeMap<String, Var>,
     diffusion: Diffusion,
     card: AdapterCard,
+    model: PathBuf,
+    device: Device,
 }
 
 impl LoraTask {
@@ -70,6 +73,8 @@ impl LoraTask {
                 attribution: dataset.card().attribution.clone(),
                 ..AdapterCard::default()
             },
+            model: config.model.clone(),
+            device: device.clone(),
         })
     }
 }
@@ -106,5 +111,9 @@ impl Trainee for LoraTask {
         let mut weights = weights.clone();
         weights.retain(|name, _| !name.starts_with(alignment::PREFIX));
         Ok(self.config.save(out, &weights, &card)?)
+    }
+
+    fn ready(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        Ready::adapted(&self.model, result, &self.device).map(Some)
     }
 }

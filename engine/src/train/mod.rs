@@ -11,11 +11,14 @@ mod diffusion;
 mod draw;
 mod error;
 mod event;
+mod folder;
 mod lora;
 mod mask;
 mod objective;
 mod optimiser;
+mod plot;
 mod run;
+mod samples;
 mod trainee;
 mod vae;
 

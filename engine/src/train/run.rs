@@ -1,24 +1,23 @@
 //! THE training loop.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor, Var};
 
-use super::checkpoint::{self, State};
+use super::checkpoint::{self, Best, State};
 use super::config::{Task, TrainConfig};
 use super::error::TrainError;
 use super::event::{TrainEvent, TrainSummary};
+use super::folder::RunFolder;
 use super::optimiser::Learner;
 use super::trainee::Trainee;
 use super::{base, lora, vae};
 use crate::data::DataError;
 use crate::device::CancelToken;
-use crate::files::{self, PendingFolder};
+use crate::files::PendingFolder;
 use crate::kernel::AdamWStep;
-use crate::model::{read_json, write_json};
 
 /// Whether the run in `out` has a checkpoint to go on from.
 pub fn has_checkpoint(out: &Path) -> bool {
@@ -85,7 +84,7 @@ pub(super) fn train(
         .collect::<Result<BTreeMap<_, _>, TrainError>>()?;
     let state = match last {
         Some(path) => checkpoint::load(path, trainee.variables(), &learners)?,
-        None => State { step: 0, loss: f32::NAN, validation_loss_before: f32::NAN },
+        None => State::fresh(),
     };
     if state.step > config.steps {
         return Err(TrainError::Config {
@@ -98,8 +97,8 @@ pub(super) fn train(
         folder.forget_after(state.step)?;
     }
     let checkpointed = last.map(|_| state.step);
-    let mut trainer = Trainer { config, trainee, learners, folder, on_event, checkpointed };
-    trainer.train(state, cancel)
+    let mut trainer = Trainer { config, trainee, learners, folder, on_event, cancel, checkpointed };
+    trainer.train(state)
 }
 
 struct Trainer<'a> {
@@ -108,6 +107,7 @@ struct Trainer<'a> {
     learners: BTreeMap<String, Learner>,
     folder: RunFolder,
     on_event: &'a mut dyn FnMut(TrainEvent),
+    cancel: &'a CancelToken,
     /// The step of the newest checkpoint.
     checkpointed: Option<u64>,
 }
@@ -119,11 +119,7 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    fn train(
-        &mut self,
-        mut state: State,
-        cancel: &CancelToken,
-    ) -> Result<TrainSummary, TrainError> {
+    fn train(&mut self, mut state: State) -> Result<TrainSummary, TrainError> {
         let total_steps = self.config.steps;
         let (training_samples, validation_samples) = self.trainee.samples();
         self.say(TrainEvent::Started {
@@ -139,7 +135,10 @@ impl Trainer<'_> {
         let mut validated = None;
         let (first, started) = (state.step, Instant::now());
         for step in state.step + 1..=total_steps {
-            if cancel.is_cancelled() {
+            if self.gives_up(state) {
+                break;
+            }
+            if self.cancel.is_cancelled() {
                 self.checkpoint(state)?;
                 return Err(TrainError::Cancelled { step: state.step });
             }
@@ -156,30 +155,64 @@ impl Trainer<'_> {
                 seconds_left,
             })?;
             if step % self.config.validate_every == 0 || step == total_steps {
-                validated = Some(self.validate(step)?);
+                let loss = self.validate(step)?;
+                validated = Some(loss);
+                state = self.compare(state, loss)?;
             }
-            if step % self.config.checkpoint_every == 0 || step == total_steps {
+            let last = step == total_steps || self.gives_up(state);
+            if step % self.config.checkpoint_every == 0 || last {
                 self.checkpoint(state)?;
+                self.folder.draw()?;
+            }
+            let every = self.config.sample_every;
+            if every > 0 && (step % every == 0 || last) {
+                self.sample(step)?;
             }
         }
-        let validation_loss_after = match validated {
-            Some(loss) => loss,
-            None => self.validate(state.step)?,
+        let validation_loss_after = match (self.kept(state), validated) {
+            (Some(best), _) => best.loss,
+            (None, Some(loss)) => loss,
+            (None, None) => self.validate(state.step)?,
         };
         let summary = TrainSummary {
             steps: state.step,
             final_loss: state.loss,
             validation_loss_before: state.validation_loss_before,
             validation_loss_after,
+            best_step: self.kept(state).map(|best| best.step),
             output: self.folder.result(),
         };
-        self.write_result(&summary)?;
+        self.write_result(state, &summary)?;
         self.say(TrainEvent::Finished {
             step: state.step,
             validation_loss_before: summary.validation_loss_before,
             validation_loss_after,
         })?;
+        self.folder.draw()?;
         Ok(summary)
+    }
+
+    /// The best weights, where the run keeps them.
+    fn kept(&self, state: State) -> Option<Best> {
+        self.config.patience.and(state.best)
+    }
+
+    /// Whether the loss on held-out patients has not fallen for as many looks as the run has patience.
+    fn gives_up(&self, state: State) -> bool {
+        self.config.patience.is_some_and(|patience| state.looks_since_best >= patience)
+    }
+
+    /// Holds a look at held-out patients against the best before, and keeps the weights of a better one.
+    fn compare(&self, state: State, loss: f32) -> Result<State, TrainError> {
+        if self.config.patience.is_none() {
+            return Ok(state);
+        }
+        if state.best.is_some_and(|best| best.loss <= loss) {
+            return Ok(State { looks_since_best: state.looks_since_best + 1, ..state });
+        }
+        let best = Best { step: state.step, loss };
+        checkpoint::save_best(&self.config.out, best, &self.averages()?)?;
+        Ok(State { best: Some(best), looks_since_best: 0, ..state })
     }
 
     /// Loss and gradients of a step, each the sum over its batches. Batches are numbered through: which images
@@ -208,9 +241,9 @@ impl Trainer<'_> {
     fn step(&mut self, step: u64) -> Result<(f32, f32, f64), TrainError> {
         let (loss, gradients) = self.gradients(step)?;
         let parts = self.config.accumulate as f64;
-        let (loss, norm) = (loss / parts as f32, gradient_norm(gradients.values())? / parts);
+        let loss = loss / parts as f32;
         finite("the loss", step, loss)?;
-        finite("the gradient's norm", step, norm as f32)?;
+        let norm = gradient_norm(&gradients, step)? / parts;
         let learning_rate = self.config.rate_at(step);
         let numbers = AdamWStep {
             step,
@@ -234,7 +267,7 @@ impl Trainer<'_> {
 
     /// The held-out loss under the averaged weights, which are put in place for its time.
     fn validate(&mut self, step: u64) -> Result<f32, TrainError> {
-        let loss = self.averaged(|trainee| trainee.validation_loss())?;
+        let loss = self.under(&self.averages()?, |trainee| trainee.validation_loss())?;
         finite("the loss on held-out patients", step, loss)?;
         self.say(TrainEvent::Validation { step, loss })?;
         Ok(loss)
@@ -243,21 +276,21 @@ impl Trainer<'_> {
     /// The averaged weights in single precision.
     fn averages(&self) -> Result<BTreeMap<String, Tensor>, TrainError> {
         let of = |(name, variable): (&String, &Var)| {
-            Ok((name.clone(), self.learners[name].average(variable)?))
+            Ok((name.clone(), self.learners[name].average(variable)?.copy()?))
         };
         self.trainee.variables().iter().map(of).collect()
     }
 
-    /// What `look` sees with the averaged weights in place.
-    fn averaged<T>(
+    /// What `look` sees with `weights` in place.
+    fn under<T>(
         &self,
+        weights: &BTreeMap<String, Tensor>,
         look: impl FnOnce(&dyn Trainee) -> Result<T, TrainError>,
     ) -> Result<T, TrainError> {
         let mut raw = Vec::new();
         for (name, variable) in self.trainee.variables() {
             raw.push((variable, variable.as_detached_tensor().copy()?));
-            let average = self.learners[name].average(variable)?;
-            variable.set(&average.to_dtype(variable.dtype())?)?;
+            variable.set(&weights[name].to_dtype(variable.dtype())?)?;
         }
         let seen = look(self.trainee);
         for (variable, value) in raw {
@@ -282,124 +315,61 @@ impl Trainer<'_> {
         self.say(TrainEvent::Checkpoint { step: state.step })
     }
 
+    /// Sample pictures of what the result would be now.
+    fn sample(&self, step: u64) -> Result<(), TrainError> {
+        let target = self.folder.samples(step);
+        let fault = |cause| TrainError::file(&target, cause);
+        let scratch = PendingFolder::beside(&target.with_extension("model")).map_err(fault)?;
+        let summary = TrainSummary {
+            steps: step,
+            final_loss: f32::NAN,
+            validation_loss_before: f32::NAN,
+            validation_loss_after: f32::NAN,
+            best_step: None,
+            output: scratch.path().to_owned(),
+        };
+        let weights = self.averages()?;
+        self.under(&weights, |trainee| trainee.save(&weights, &summary, scratch.path()))?;
+        let Some(ready) = self.trainee.ready(scratch.path())? else { return Ok(()) };
+        let png = ready.grid(self.config, step, self.cancel)?;
+        self.folder.write(&target, &png)
+    }
+
     /// The result is written beside its place and moved there whole.
-    fn write_result(&self, summary: &TrainSummary) -> Result<(), TrainError> {
+    fn write_result(&self, state: State, summary: &TrainSummary) -> Result<(), TrainError> {
         let result = self.folder.result();
         let fault = |cause| TrainError::file(&result, cause);
         if result.exists() {
             std::fs::remove_dir_all(&result).map_err(fault)?;
         }
         let pending = PendingFolder::beside(&result).map_err(fault)?;
-        let weights = self.averages()?;
-        self.averaged(|trainee| trainee.save(&weights, summary, pending.path()))?;
+        let weights = match self.kept(state) {
+            Some(best) => checkpoint::load_best(&self.config.out, best, self.trainee.variables())?,
+            None => self.averages()?,
+        };
+        self.under(&weights, |trainee| trainee.save(&weights, summary, pending.path()))?;
         pending.publish().map_err(fault)
     }
 }
 
-fn finite(what: &'static str, step: u64, value: f32) -> Result<(), TrainError> {
-    if value.is_finite() { Ok(()) } else { Err(TrainError::NotFinite { step, what, value }) }
+fn finite(what: &str, step: u64, value: f32) -> Result<(), TrainError> {
+    if value.is_finite() {
+        Ok(())
+    } else {
+        Err(TrainError::NotFinite { step, what: what.to_owned(), value })
+    }
 }
 
-fn gradient_norm<'a>(gradients: impl IntoIterator<Item = &'a Tensor>) -> Result<f64, TrainError> {
+/// The norm of all gradients together.
+///
+/// # Errors
+/// Names the first weight whose gradient is no number.
+fn gradient_norm(gradients: &BTreeMap<&String, Tensor>, step: u64) -> Result<f64, TrainError> {
     let mut total = 0f64;
-    for gradient in gradients {
-        let squares = gradient.to_dtype(DType::F32)?.sqr()?;
-        total += f64::from(squares.sum_all()?.to_scalar::<f32>()?);
+    for (name, gradient) in gradients {
+        let squares = gradient.to_dtype(DType::F32)?.sqr()?.sum_all()?.to_scalar::<f32>()?;
+        finite(&format!("the gradient of {name}"), step, squares)?;
+        total += f64::from(squares);
     }
     Ok(total.sqrt())
-}
-
-/// The folder of a run.
-struct RunFolder {
-    path: PathBuf,
-}
-
-impl RunFolder {
-    fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
-    }
-
-    fn config(&self) -> PathBuf {
-        self.path.join("config.json")
-    }
-
-    fn metrics(&self) -> PathBuf {
-        self.path.join("metrics.jsonl")
-    }
-
-    fn result(&self) -> PathBuf {
-        self.path.join("result")
-    }
-
-    /// A run that goes on must be the run that was stopped: only its length may change.
-    fn check_same(&self, config: &TrainConfig) -> Result<(), TrainError> {
-        let before: TrainConfig = read_json(&self.config())?;
-        let same = TrainConfig { steps: config.steps, ..before };
-        // Both through JSON's text, which may not give every number back to its last bit.
-        let text = serde_json::to_vec(config)
-            .and_then(|text| serde_json::from_slice::<TrainConfig>(&text))
-            .map_err(|cause| TrainError::file(self.config(), cause))?;
-        if same != text {
-            return Err(TrainError::Config {
-                field: "config",
-                cause: "differs from the one that the run in this folder began with; train into \
-                        another folder"
-                    .into(),
-            });
-        }
-        Ok(())
-    }
-
-    /// A new run does not overwrite an old one; one that never reached a checkpoint starts again.
-    fn check_empty(&self, resume: bool) -> Result<(), TrainError> {
-        if !resume && self.config().exists() {
-            return Err(TrainError::Config {
-                field: "out",
-                cause: format!(
-                    "{} holds a run already: resume it, or choose another folder",
-                    self.path.display()
-                ),
-            });
-        }
-        Ok(())
-    }
-
-    fn prepare(&self, config: &TrainConfig) -> Result<(), TrainError> {
-        std::fs::create_dir_all(&self.path).map_err(|cause| TrainError::file(&self.path, cause))?;
-        write_json(&self.config(), config)?;
-        if !has_checkpoint(&self.path) && self.metrics().exists() {
-            std::fs::remove_file(self.metrics())
-                .map_err(|cause| TrainError::file(self.metrics(), cause))?;
-        }
-        Ok(())
-    }
-
-    fn append(&self, event: &TrainEvent) -> Result<(), TrainError> {
-        let path = self.metrics();
-        let line = serde_json::to_string(event).map_err(|cause| TrainError::file(&path, cause))?;
-        std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .and_then(|mut file| writeln!(file, "{line}"))
-            .map_err(|cause| TrainError::file(path, cause))
-    }
-
-    /// Drops the lines of steps that will be done again.
-    fn forget_after(&self, step: u64) -> Result<(), TrainError> {
-        let path = self.metrics();
-        let text =
-            std::fs::read_to_string(&path).map_err(|cause| TrainError::file(&path, cause))?;
-        let mut kept: Vec<&str> = text
-            .lines()
-            .filter(|line| {
-                // A line cut short by a crash is no event, and goes too.
-                serde_json::from_str::<serde_json::Value>(line)
-                    .is_ok_and(|event| event["step"].as_u64().is_some_and(|at| at <= step))
-            })
-            .collect();
-        kept.push("");
-        let kept = kept.join("\n");
-        files::replace(&path, kept.as_bytes()).map_err(|cause| TrainError::file(path, cause))
-    }
 }

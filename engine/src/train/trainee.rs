@@ -7,6 +7,7 @@ use candle_core::{Tensor, Var};
 
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::samples::Ready;
 
 /// What is trained, and its loss.
 pub(super) trait Trainee {
@@ -26,4 +27,8 @@ pub(super) trait Trainee {
         summary: &TrainSummary,
         out: &Path,
     ) -> Result<(), TrainError>;
+    /// What [`Self::save`] wrote into `result`, ready to sample with; none where nothing samples.
+    fn ready(&self, _result: &Path) -> Result<Option<Ready>, TrainError> {
+        Ok(None)
+    }
 }
