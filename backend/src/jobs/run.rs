@@ -80,6 +80,8 @@ async fn note(
             }
             TrainEvent::Step { step, .. } if step % stride != 0 && step != total => continue,
             TrainEvent::Step { .. }
+            | TrainEvent::Warning { .. }
+            | TrainEvent::Estimate { .. }
             | TrainEvent::Validation { .. }
             | TrainEvent::Checkpoint { .. }
             | TrainEvent::Finished { .. } => {}
@@ -101,6 +103,8 @@ fn step_of(event: &TrainEvent) -> u64 {
     match event {
         TrainEvent::Started { step, .. }
         | TrainEvent::Step { step, .. }
+        | TrainEvent::Warning { step, .. }
+        | TrainEvent::Estimate { step, .. }
         | TrainEvent::Validation { step, .. }
         | TrainEvent::Checkpoint { step }
         | TrainEvent::Finished { step, .. } => *step,

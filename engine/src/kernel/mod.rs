@@ -25,6 +25,7 @@ mod isa;
 mod layer_norm;
 mod linear;
 mod map;
+pub mod memory;
 mod optimiser;
 mod panels;
 mod patches;

@@ -131,6 +131,8 @@ impl RunFolder {
                 Ok(TrainEvent::Validation { step, loss }) => held_out.push((step as f64, loss)),
                 Ok(
                     TrainEvent::Started { .. }
+                    | TrainEvent::Warning { .. }
+                    | TrainEvent::Estimate { .. }
                     | TrainEvent::Checkpoint { .. }
                     | TrainEvent::Finished { .. },
                 )

@@ -5,11 +5,13 @@
 
 mod alignment;
 mod base;
+mod caution;
 mod checkpoint;
 mod config;
 mod diffusion;
 mod draw;
 mod error;
+mod estimate;
 mod event;
 mod folder;
 mod lora;

@@ -142,4 +142,11 @@ impl Learner {
         }
         self.hand_on(variable)
     }
+
+    /// Bytes beside the network's own weight and its gradient.
+    pub(super) fn bytes(&self) -> u64 {
+        let of = |variable: &Var| (variable.elem_count() * variable.dtype().size_in_bytes()) as u64;
+        let states: u64 = self.states().into_iter().map(|(_, state)| of(state)).sum();
+        states + self.master.as_ref().map_or(0, of)
+    }
 }

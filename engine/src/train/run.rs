@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor, Var};
 
+use super::caution::cautions;
 use super::checkpoint::{self, Best, State};
 use super::config::{Task, TrainConfig};
 use super::error::TrainError;
+use super::estimate::Clock;
 use super::event::{TrainEvent, TrainSummary};
 use super::folder::RunFolder;
 use super::optimiser::Learner;
@@ -18,6 +19,7 @@ use crate::data::DataError;
 use crate::device::CancelToken;
 use crate::files::PendingFolder;
 use crate::kernel::AdamWStep;
+use crate::sample::SampleError;
 
 /// Whether the run in `out` has a checkpoint to go on from.
 pub fn has_checkpoint(out: &Path) -> bool {
@@ -49,7 +51,10 @@ pub fn run(
         TrainError::Data(DataError::Cancelled) => TrainError::Cancelled { step: 0 },
         other => other,
     })?;
-    train(config, trainee.as_ref(), last.as_deref(), on_event, cancel)
+    // What speaks against a data set was said when the run began.
+    let warnings = if last.is_some() { Vec::new() } else { cautions(config)? };
+    let start = Start { last: last.as_deref(), warnings };
+    train(config, trainee.as_ref(), start, on_event, cancel)
 }
 
 /// Loads and encodes what the task needs; this may take minutes.
@@ -65,11 +70,20 @@ fn prepare(
     })
 }
 
-/// Trains `trainee`, from the checkpoint in `last` where there is one.
+/// Where a run begins.
+#[derive(Default)]
+pub(super) struct Start<'a> {
+    /// The checkpoint to go on from, where there is one.
+    pub(super) last: Option<&'a Path>,
+    /// What speaks against the data set.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Trains `trainee` from `start` on.
 pub(super) fn train(
     config: &TrainConfig,
     trainee: &dyn Trainee,
-    last: Option<&Path>,
+    start: Start,
     on_event: &mut dyn FnMut(TrainEvent),
     cancel: &CancelToken,
 ) -> Result<TrainSummary, TrainError> {
@@ -82,7 +96,7 @@ pub(super) fn train(
             Ok((name.clone(), Learner::new(config.optimiser, variable, averages)?))
         })
         .collect::<Result<BTreeMap<_, _>, TrainError>>()?;
-    let state = match last {
+    let state = match start.last {
         Some(path) => checkpoint::load(path, trainee.variables(), &learners)?,
         None => State::fresh(),
     };
@@ -93,12 +107,12 @@ pub(super) fn train(
         });
     }
     folder.prepare(config)?;
-    if last.is_some() {
+    if start.last.is_some() {
         folder.forget_after(state.step)?;
     }
-    let checkpointed = last.map(|_| state.step);
+    let checkpointed = start.last.map(|_| state.step);
     let mut trainer = Trainer { config, trainee, learners, folder, on_event, cancel, checkpointed };
-    trainer.train(state)
+    trainer.train(state, start.warnings)
 }
 
 struct Trainer<'a> {
@@ -119,7 +133,11 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    fn train(&mut self, mut state: State) -> Result<TrainSummary, TrainError> {
+    fn train(
+        &mut self,
+        mut state: State,
+        warnings: Vec<String>,
+    ) -> Result<TrainSummary, TrainError> {
         let total_steps = self.config.steps;
         let (training_samples, validation_samples) = self.trainee.samples();
         self.say(TrainEvent::Started {
@@ -129,11 +147,14 @@ impl Trainer<'_> {
             training_samples,
             validation_samples,
         })?;
+        for cause in warnings {
+            self.say(TrainEvent::Warning { step: state.step, cause })?;
+        }
         if state.step == 0 {
             state.validation_loss_before = self.validate(0)?;
         }
         let mut validated = None;
-        let (first, started) = (state.step, Instant::now());
+        let mut clock = Clock::start(state.step);
         for step in state.step + 1..=total_steps {
             if self.gives_up(state) {
                 break;
@@ -144,16 +165,18 @@ impl Trainer<'_> {
             }
             let (loss, gradient_norm, learning_rate) = self.step(step)?;
             state = State { step, loss, ..state };
-            let each = started.elapsed().as_secs_f64() / (step - first) as f64;
-            let seconds_left = each * (total_steps - step) as f64;
             self.say(TrainEvent::Step {
                 step,
                 total_steps,
                 loss,
                 learning_rate,
                 gradient_norm,
-                seconds_left,
+                seconds_left: clock.seconds_left(step, total_steps),
             })?;
+            if let Some(estimate) = clock.estimate(step, total_steps) {
+                let event = estimate.event(step, self.trainee.variables(), &self.learners);
+                self.say(event)?;
+            }
             if step % self.config.validate_every == 0 || step == total_steps {
                 let loss = self.validate(step)?;
                 validated = Some(loss);
@@ -331,8 +354,12 @@ impl Trainer<'_> {
         let weights = self.averages()?;
         self.under(&weights, |trainee| trainee.save(&weights, &summary, scratch.path()))?;
         let Some(ready) = self.trainee.ready(scratch.path())? else { return Ok(()) };
-        let png = ready.grid(self.config, step, self.cancel)?;
-        self.folder.write(&target, &png)
+        match ready.grid(self.config, step, self.cancel) {
+            Ok(png) => self.folder.write(&target, &png),
+            // The loop hears of it as well, and keeps its last step.
+            Err(TrainError::Sample(SampleError::Cancelled)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The result is written beside its place and moved there whole.

@@ -119,7 +119,13 @@ fn a_run_that_learns_no_more_ends_and_keeps_its_best() {
     // Before the first step, and after each: the best after the second, and three looks without a better.
     let trainee = Foreseen::new(&[9.0, 5.0, 3.0, 4.0, 3.0, 3.5, 1.0]);
     let train = |config: &TrainConfig, trainee: &Foreseen, last: Option<&Path>| {
-        super::super::run::train(config, trainee, last, &mut |_| (), &CancelToken::new())
+        super::super::run::train(
+            config,
+            trainee,
+            super::super::run::Start { last, ..Default::default() },
+            &mut |_| (),
+            &CancelToken::new(),
+        )
     };
     let summary = train(&config, &trainee, None).unwrap();
     assert_eq!((summary.steps, summary.best_step), (5, Some(2)));
@@ -190,9 +196,15 @@ fn a_gradient_that_is_no_number_is_named_by_its_weight() {
     let zero = || Var::from_tensor(&Tensor::new(&[0f32], &Device::Cpu).unwrap()).unwrap();
     let names = ["bias", "block.weight"].map(str::to_owned);
     let trainee = Infinite(names.map(|name| (name, zero())).into());
-    let error = super::super::run::train(&config, &trainee, None, &mut |_| (), &CancelToken::new())
-        .unwrap_err()
-        .to_string();
+    let error = super::super::run::train(
+        &config,
+        &trainee,
+        super::super::run::Start::default(),
+        &mut |_| (),
+        &CancelToken::new(),
+    )
+    .unwrap_err()
+    .to_string();
     assert!(error.contains("the gradient of block.weight became"), "{error}");
     assert!(error.contains("at step 1"), "{error}");
 }

@@ -60,7 +60,14 @@ fn accumulated_batches_are_one_step_of_their_mean() {
         }
     };
     let trainee = of(&[0.5, 0.25, 0.25, 0.0]);
-    super::super::run::train(&config, &trainee, None, &mut on_event, &CancelToken::new()).unwrap();
+    super::super::run::train(
+        &config,
+        &trainee,
+        super::super::run::Start::default(),
+        &mut on_event,
+        &CancelToken::new(),
+    )
+    .unwrap();
     // Batches 1, 2 and 3, and 4, 5 and 6; the sum of the weights is 1 and there are four of them.
     for ((step, loss, norm), expected) in seen.iter().zip([2.0, 5.0]) {
         assert!((loss - expected).abs() < 1e-3, "step {step}: {loss}");
@@ -77,8 +84,14 @@ fn accumulated_batches_are_one_step_of_their_mean() {
             ..config.clone()
         };
         let trainee = of(&[0.5, 0.25, 0.25, 0.0]);
-        super::super::run::train(&config, &trainee, None, &mut |_| (), &CancelToken::new())
-            .unwrap();
+        super::super::run::train(
+            &config,
+            &trainee,
+            super::super::run::Start::default(),
+            &mut |_| (),
+            &CancelToken::new(),
+        )
+        .unwrap();
         trainee.0["x"].as_tensor().to_vec1::<f32>().unwrap()
     };
     // Both gradients are longer than the clip: cut to it, they are the same.
@@ -198,10 +211,17 @@ fn latents_are_encoded_once_for_each_autoencoder() {
     let plain = desk.config(Task::Lora, "plain");
     start(&plain).unwrap();
     start(&cached("first")).unwrap();
+    let cancel = CancelToken::new();
+    let mut on_event = |event: TrainEvent| {
+        if matches!(event, TrainEvent::Step { step: 3, .. }) {
+            cancel.cancel();
+        }
+    };
+    run(&cached("second"), false, &Device::Cpu, &mut on_event, &cancel).unwrap_err();
     assert_eq!(std::fs::read_dir(desk.at("cache")).unwrap().count(), 2);
     // What is encoded is asked for no more.
     spoil(&desk.dataset);
-    start(&cached("second")).unwrap();
+    run(&cached("second"), true, &Device::Cpu, &mut |_| (), &CancelToken::new()).unwrap();
     let events = [TrainEvent::Checkpoint { step: 0 }];
     let expected = outcome(&plain.out, &events);
     assert!(outcome(&desk.at("first"), &events) == expected);
