@@ -1,5 +1,6 @@
 //! `kill -9` in the middle: nothing acknowledged is lost, nothing half-done stays, work is finished.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -7,7 +8,7 @@ use reqwest::{Body, Method};
 use serde_json::json;
 
 use crate::harness::objects::objects;
-use crate::harness::session::wait_until;
+use crate::harness::session::{Session, wait_until};
 use crate::harness::store::footprint;
 use crate::harness::{Server, wait_over};
 
@@ -16,6 +17,7 @@ async fn in_the_middle_of_an_upload() {
     let mut server = Server::start().await;
     let mut engineer = server.user(&["ml_engineer"]).await;
     let kept = engineer.uploaded(objects()).await;
+    let files = files_of(&engineer, &kept).await;
     let before = footprint(&server.data).await;
 
     // The first file of a form arrives whole; then the line stays open.
@@ -43,16 +45,19 @@ async fn in_the_middle_of_an_upload() {
     let after = footprint(&server.data).await;
     assert_eq!(after.rows, before.rows, "rows of an upload that was never acknowledged");
     assert_eq!(after.files, before.files, "files of an upload that was never acknowledged");
-    let (_, list) = engineer.get(&format!("/radiographs?upload_id={kept}&page_size=200")).await;
+    assert!(files_of(&engineer, &kept).await == files, "a file came back changed");
+}
+
+/// The stored files of an upload by the radiograph's id.
+async fn files_of(client: &Session, upload: &str) -> BTreeMap<String, Vec<u8>> {
+    let (_, list) = client.get(&format!("/radiographs?upload_id={upload}&page_size=200")).await;
     assert_eq!(list["total"], objects().len(), "{list}");
-    let mut sent: Vec<Vec<u8>> = objects().into_iter().map(|(_, bytes)| bytes).collect();
+    let mut files = BTreeMap::new();
     for radiograph in list["items"].as_array().unwrap() {
         let id = radiograph["id"].as_str().unwrap();
-        let bytes = engineer.bytes(&format!("/radiographs/{id}/file")).await;
-        let at = sent.iter().position(|known| *known == bytes).expect("a file came back changed");
-        sent.swap_remove(at);
+        files.insert(id.to_owned(), client.bytes(&format!("/radiographs/{id}/file")).await);
     }
-    assert!(sent.is_empty());
+    files
 }
 
 #[tokio::test]

@@ -145,20 +145,22 @@ fn network(desk: &Path, input: &[u8], part: Part) {
 
 /// An image–text pair and a concept: configurations without the weights that they describe.
 fn clip(desk: &Path, input: &[u8]) {
-    file(desk, "config.json", input);
-    seed(desk, "model.safetensors");
-    assert!(Clip::open(desk, &Device::Cpu).is_err());
+    let folder = desk.join("pair");
+    file(&folder, "config.json", input);
+    seed(&folder, "model.safetensors");
+    assert!(Clip::open(&folder, &Device::Cpu).is_err());
 }
 
 fn concept(desk: &Path, input: &[u8]) {
-    file(desk, "concept_config.json", input);
-    seed(desk, "concept.safetensors");
-    if !desk.join("card.json").exists() {
+    let folder = desk.join("concept");
+    file(&folder, "concept_config.json", input);
+    seed(&folder, "concept.safetensors");
+    if !folder.join("card.json").exists() {
         let card = serde_json::to_vec(&AdapterCard::default()).unwrap();
-        file(desk, "card.json", &card);
+        file(&folder, "card.json", &card);
     }
     let attentions = [CrossAttention { context: 8, inner: 8 }];
-    assert!(Concept::open(desk, &attentions, "", &Device::Cpu).is_err());
+    assert!(Concept::open(&folder, &attentions, "", &Device::Cpu).is_err());
 }
 
 /// Lays weights that belong to nothing under `name`.
