@@ -11,7 +11,7 @@ pub(crate) struct Arguments {
     /// The model's folder.
     #[arg(long)]
     pub(super) model: PathBuf,
-    /// How UNet and ControlNets hold their weights, full or int8: in eight bits a model needs a quarter of the memory, on the
+    /// How UNet and ControlNets hold their weights, full or int8: in eight bits those of their layers fill a quarter of f32, on the
     /// CPU alone, and images come out a little different.
     #[arg(long, default_value = WeightForm::Full.name(), value_name = "FORM")]
     pub(super) weights: WeightForm,
