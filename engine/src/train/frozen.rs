@@ -52,6 +52,9 @@ impl Frozen {
         let length = self.text.config().max_position_embeddings;
         let captions = Captions { tokenizer: &self.tokenizer, length };
         let schedule = Schedule::new(self.bundle.schedule()?);
-        Diffusion::new(config, dataset, &self.vae, captions, schedule, device, cancel)
+        let mut diffusion =
+            Diffusion::new(config, dataset, &self.vae, captions, schedule, device, cancel)?;
+        diffusion.freeze_texts(&self.text)?;
+        Ok(diffusion)
     }
 }
