@@ -59,6 +59,7 @@ fn training_sees_the_noise_of_diffusers() {
             Prediction::Epsilon => "noise",
             Prediction::Sample => "clean",
             Prediction::VPrediction => "velocity",
+            Prediction::Flow => "flow",
         };
         golden.check(&what, &format!("{number}.{wanted}"), &target, TOLERANCE);
     }

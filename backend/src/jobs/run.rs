@@ -82,6 +82,8 @@ async fn note(
             // Judges and autoencoders have figures, and the platform trains adapters alone.
             TrainEvent::Figures { .. } => continue,
             TrainEvent::Step { .. }
+            | TrainEvent::Warning { .. }
+            | TrainEvent::Estimate { .. }
             | TrainEvent::Validation { .. }
             | TrainEvent::Checkpoint { .. }
             | TrainEvent::Finished { .. } => {}
@@ -103,6 +105,8 @@ fn step_of(event: &TrainEvent) -> u64 {
     match event {
         TrainEvent::Started { step, .. }
         | TrainEvent::Step { step, .. }
+        | TrainEvent::Warning { step, .. }
+        | TrainEvent::Estimate { step, .. }
         | TrainEvent::Validation { step, .. }
         | TrainEvent::Figures { step, .. }
         | TrainEvent::Checkpoint { step }

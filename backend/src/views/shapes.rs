@@ -220,6 +220,30 @@ pub enum TrainEvent {
         /// Images of held-out patients.
         validation_samples: u64,
     },
+    /// Something speaks against the data set; the run goes on.
+    Warning {
+        /// Before which step was it seen; 0 is before the first.
+        step: u64,
+        /// What, in a sentence.
+        cause: String,
+    },
+    /// What the run will take, by its first steps.
+    Estimate {
+        /// After which step.
+        step: u64,
+        /// Seconds that the steps left take, without looks at held-out patients.
+        seconds: f64,
+        /// Bytes of the weights that are trained.
+        weight_bytes: u64,
+        /// Bytes of their gradients.
+        gradient_bytes: u64,
+        /// Bytes of the optimiser's moments, averages and masters.
+        optimiser_bytes: u64,
+        /// Bytes that a step took besides: its activations. Absent where the system does not tell.
+        activation_bytes: Option<u64>,
+        /// Bytes of the process's memory at its peak, all together. Absent where the system does not tell.
+        peak_bytes: Option<u64>,
+    },
     /// A step is done.
     Step {
         /// Which, counted from 1.
@@ -352,7 +376,20 @@ mod tests {
             validation_loss_after: 0.5,
         };
         let validation = train::TrainEvent::Validation { step: 2, loss: 0.5 };
+        let warning = train::TrainEvent::Warning { step: 0, cause: "few images".into() };
+        let estimate = train::TrainEvent::Estimate {
+            step: 2,
+            seconds: 1.5,
+            weight_bytes: 4,
+            gradient_bytes: 4,
+            optimiser_bytes: 12,
+            activation_bytes: Some(8),
+            peak_bytes: Some(28),
+        };
         let checkpoint = train::TrainEvent::Checkpoint { step: 2 };
-        check_words::<TrainEvent>(&[started, step, validation, checkpoint, finished], 5);
+        check_words::<TrainEvent>(
+            &[started, warning, estimate, step, validation, checkpoint, finished],
+            7,
+        );
     }
 }

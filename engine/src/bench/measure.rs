@@ -10,7 +10,8 @@ use super::error::BenchError;
 use super::inputs::Inputs;
 use super::networks::Latents;
 use super::report::{Digest, Measurement, Share, Spread};
-use super::{Answer, Work, memory, networks, training};
+use super::{Answer, Work, networks, training};
+use crate::kernel::memory;
 use crate::kernel::profile::{self, Entry};
 use crate::model::{Bundle, save_weights};
 

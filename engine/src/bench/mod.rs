@@ -11,7 +11,6 @@ mod case;
 mod error;
 mod inputs;
 mod measure;
-mod memory;
 mod networks;
 mod report;
 mod training;

@@ -53,7 +53,9 @@ pub(crate) fn run(
                 bar.set_position(*step);
                 bar.set_message(format!("{run}  loss {loss:.5}"));
             }
+            TrainEvent::Warning { cause, .. } => bar.println(format!("warning: {cause}")),
             TrainEvent::Validation { .. }
+            | TrainEvent::Estimate { .. }
             | TrainEvent::Figures { .. }
             | TrainEvent::Checkpoint { .. }
             | TrainEvent::Finished { .. } => {}

@@ -1,14 +1,17 @@
 //! `skiagraph-engine train`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use skiagraph_engine::device::{CancelToken, DeviceChoice};
 use skiagraph_engine::train::{self, Task, TrainConfig, TrainEvent};
 
 use super::Output;
+
+const GIBIBYTE: f64 = (1u64 << 30) as f64;
 
 /// What is trained.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -102,6 +105,14 @@ pub(crate) fn run(
             TrainEvent::Started { step, .. } => {
                 bar.set_position(*step);
                 bar.reset_eta();
+            }
+            TrainEvent::Warning { cause, .. } => bar.println(format!("warning: {cause}")),
+            TrainEvent::Estimate { seconds, peak_bytes, .. } => {
+                let memory = peak_bytes
+                    .map(|bytes| format!(" and {:.1} GiB of memory", bytes as f64 / GIBIBYTE))
+                    .unwrap_or_default();
+                let time = HumanDuration(Duration::from_secs_f64(seconds.max(0.0)));
+                bar.println(format!("this will take about {time}{memory}"));
             }
             TrainEvent::Figures { .. }
             | TrainEvent::Checkpoint { .. }

@@ -1,7 +1,10 @@
 //! Latents of a data set, encoded once.
 
+use std::path::Path;
+
 use candle_core::{DType, Device, Tensor};
 
+use super::latent_cache::LatentCache;
 use super::{DataError, Dataset, Images, Split};
 use crate::device::CancelToken;
 use crate::dicom::Frame;
@@ -63,6 +66,29 @@ impl Latents {
         Ok(Self { values: Tensor::cat(&parts, 0)? })
     }
 
+    /// As [`Self::encode`], by way of a cache in `folder`, whose files are named after the images and the
+    /// autoencoder's hash: what was encoded before is read.
+    ///
+    /// # Errors
+    /// As [`Self::encode`], and where the cache cannot be written.
+    pub fn cached(
+        dataset: &Dataset,
+        split: Split,
+        (vae, vae_sha256): (&Vae, &str),
+        limit: usize,
+        device: &Device,
+        (folder, cancel): (&Path, &CancelToken),
+    ) -> Result<Self, DataError> {
+        let cache = LatentCache::new(folder, dataset, split, limit, (vae_sha256, vae.config()));
+        let images = dataset.samples(split).len().min(limit);
+        if let Some(values) = cache.load(images, device) {
+            return Ok(Self { values });
+        }
+        let latents = Self::encode(dataset, split, vae, limit, device, cancel)?;
+        cache.save(&latents.values)?;
+        Ok(latents)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.values.dims()[0]
@@ -71,6 +97,11 @@ impl Latents {
     /// A split that encodes has at least one image.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Height and width of a latent.
+    pub fn size(&self) -> (usize, usize) {
+        (self.values.dims()[2], self.values.dims()[3])
     }
 
     /// `[indices, channels, h, w]`.

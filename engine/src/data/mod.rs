@@ -14,6 +14,7 @@ mod card;
 mod dataset;
 mod error;
 mod images;
+mod latent_cache;
 mod latents;
 mod masks;
 mod sample;

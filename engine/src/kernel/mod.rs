@@ -11,6 +11,7 @@
 //! packed once, or rows as they lie. A weight that serves alone may be packed in eight bits ([`int8`]).
 
 mod activation;
+mod adafactor;
 mod add;
 mod attention;
 mod attention_backward;
@@ -26,6 +27,7 @@ mod isa;
 mod layer_norm;
 mod linear;
 mod map;
+pub mod memory;
 mod optimiser;
 mod panels;
 mod patches;
@@ -51,6 +53,7 @@ mod tests;
 pub(crate) use tests::cuda::{SINGLE, gpu};
 
 pub use activation::{geglu, silu};
+pub use adafactor::{Adafactor, AdafactorStep};
 pub use add::{add, add_channels};
 pub use attention::attention;
 pub use conv::conv2d;

@@ -349,7 +349,7 @@ impl Bundle {
     ) -> Result<(), ModelError> {
         let scheduler = folder.join("scheduler");
         std::fs::create_dir_all(&scheduler).map_err(|cause| ModelError::file(&scheduler, cause))?;
-        write_json(&scheduler.join("scheduler_config.json"), schedule)?;
+        write_json(&scheduler.join("scheduler_config.json"), &schedule.to_json())?;
         write_json(&folder.join("card.json"), card)?;
         let index = serde_json::json!({
             "_class_name": "StableDiffusionPipeline",
@@ -357,7 +357,7 @@ impl Bundle {
             "unet": ["diffusers", "UNet2DConditionModel"],
             "text_encoder": ["transformers", "CLIPTextModel"],
             "tokenizer": ["transformers", "CLIPTokenizer"],
-            "scheduler": ["diffusers", "DDIMScheduler"],
+            "scheduler": ["diffusers", schedule.written_class()],
             "safety_checker": [null, null],
             "feature_extractor": [null, null],
         });

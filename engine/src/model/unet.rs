@@ -129,11 +129,31 @@ impl Unet {
     /// # Errors
     /// As [`Self::predict`].
     pub fn predict_on<'a>(&'a self, input: &UnetInput, tape: Option<&Tape<'a>>) -> Result<Tensor> {
-        let converted = Converted::new(input, self.dtype)?;
-        self.compute(&converted.of(input), tape)?.to_dtype(input.sample.dtype())
+        Ok(self.predict_and_see(input, None, tape)?.0)
     }
 
-    fn compute<'a>(&'a self, input: &UnetInput, tape: Option<&Tape<'a>>) -> Result<Tensor> {
+    /// As [`Self::predict_on`]; and the map `[batch, h, w, channels]` that the block `seen` gives: 0 is the
+    /// middle one, *n* the *n*-th on the way up. None where there is no such block or none is asked for.
+    ///
+    /// # Errors
+    /// As [`Self::predict`].
+    pub fn predict_and_see<'a>(
+        &'a self,
+        input: &UnetInput,
+        seen: Option<usize>,
+        tape: Option<&Tape<'a>>,
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        let converted = Converted::new(input, self.dtype)?;
+        let (prediction, map) = self.compute(&converted.of(input), seen, tape)?;
+        Ok((prediction.to_dtype(input.sample.dtype())?, map))
+    }
+
+    fn compute<'a>(
+        &'a self,
+        input: &UnetInput,
+        wanted: Option<usize>,
+        tape: Option<&Tape<'a>>,
+    ) -> Result<(Tensor, Option<Tensor>)> {
         if let Some(images) = input.images
             && images.len() != self.cross_attentions.len()
         {
@@ -158,8 +178,9 @@ impl Unet {
             }
             x = x.broadcast_add(&residuals.mid)?;
         }
+        let mut map = (wanted == Some(0)).then(|| x.clone());
         let seen = Context { text: &text, ..input.seen() };
-        for block in &self.up_blocks {
+        for (number, block) in self.up_blocks.iter().enumerate() {
             for layer in 0..block.resnets.len() {
                 let Some(skip) = skips.pop() else {
                     bail!("the way up has more layers than the way down");
@@ -176,9 +197,13 @@ impl Unet {
                     resize.forward(&upsample_nearest(&x[0], height, width)?)
                 })?;
             }
+            if wanted == Some(number + 1) {
+                map = Some(x.clone());
+            }
         }
-        Tape::run(tape, &[&x], move |x| {
+        let planes = Tape::run(tape, &[&x], move |x| {
             to_planes(&self.conv_out.forward(&self.conv_norm_out.forward_silu(&x[0])?)?)
-        })
+        })?;
+        Ok((planes, map))
     }
 }

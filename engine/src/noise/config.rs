@@ -123,10 +123,10 @@ impl From<SchedulerConfig> for Map<String, Value> {
 }
 
 impl From<&ScheduleConfig> for SchedulerConfig {
-    /// DDIM under the schedule of a training.
+    /// The scheduler under which a training's model samples.
     fn from(config: &ScheduleConfig) -> Self {
-        let settings = match serde_json::to_value(config) {
-            Ok(Value::Object(settings)) => settings,
+        let settings = match config.to_json() {
+            Value::Object(settings) => settings,
             _ => Map::new(),
         };
         Self::of(settings).unwrap_or_else(|_| Self {
@@ -291,11 +291,21 @@ impl SchedulerConfig {
     /// # Errors
     /// Names what a training cannot follow.
     pub fn schedule(&self) -> Result<ScheduleConfig, String> {
-        if self.trained_betas.is_some()
-            || self.class == Class::FlowMatchEulerDiscrete
-            || self.flag("use_flow_sigmas", false)?
-        {
-            return Err("_class_name: a training takes a schedule of betas by their formula".into());
+        if let Some(shift) = self.flow_shift()? {
+            let config = ScheduleConfig {
+                class_name: self.class_name().to_owned(),
+                num_train_timesteps: self.num_train_timesteps,
+                prediction_type: Prediction::Flow,
+                rescale_betas_zero_snr: false,
+                shift,
+                ..ScheduleConfig::default()
+            };
+            config.validate()?;
+            return Ok(config);
+        }
+        if self.trained_betas.is_some() {
+            let cause = "a training takes a schedule of betas by their formula";
+            return Err(format!("trained_betas: {cause}"));
         }
         let config = ScheduleConfig {
             class_name: self.class_name().to_owned(),
@@ -314,9 +324,29 @@ impl SchedulerConfig {
             steps_offset: self.steps_offset,
             clip_sample: self.flag("clip_sample", false)?,
             set_alpha_to_one: self.flag("set_alpha_to_one", true)?,
+            shift: 1.0,
         };
         config.validate()?;
         Ok(config)
+    }
+
+    /// The shift of the flow that a training follows; none where there are betas.
+    fn flow_shift(&self) -> Result<Option<f64>, String> {
+        if self.class == Class::FlowMatchEulerDiscrete {
+            if self.flag("invert_sigmas", false)? {
+                return Err("invert_sigmas: a training goes from the image to noise".into());
+            }
+            return self.number("shift", 1.0).map(Some);
+        }
+        if !self.flag("use_flow_sigmas", false)? {
+            return Ok(None);
+        }
+        if self.word("prediction_type", "epsilon")? != "flow_prediction" {
+            return Err("prediction_type: a training under use_flow_sigmas takes \
+                        flow_prediction"
+                .into());
+        }
+        self.number("flow_shift", 1.0).map(Some)
     }
 
     /// A sampling along a course of its own.

@@ -14,7 +14,7 @@ pub(super) struct EulerAncestral(Sigmas);
 
 impl EulerAncestral {
     pub(super) fn new(config: &SchedulerConfig, steps: usize) -> std::result::Result<Self, String> {
-        if config.prediction == Prediction::Sample {
+        if matches!(config.prediction, Prediction::Sample | Prediction::Flow) {
             return Err("prediction_type: must be epsilon or v_prediction".into());
         }
         Sigmas::plain(config, steps).map(Self)

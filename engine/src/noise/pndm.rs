@@ -30,7 +30,7 @@ pub(super) struct Pndm {
 
 impl Pndm {
     pub(super) fn new(config: &SchedulerConfig, steps: usize) -> std::result::Result<Self, String> {
-        if config.prediction == Prediction::Sample {
+        if matches!(config.prediction, Prediction::Sample | Prediction::Flow) {
             return Err("prediction_type: must be epsilon or v_prediction".into());
         }
         let count = config.num_train_timesteps;
@@ -104,7 +104,7 @@ impl Pndm {
             Prediction::VPrediction => {
                 sum(&[(alpha.sqrt(), prediction), ((1.0 - alpha).sqrt(), sample)])?
             }
-            Prediction::Epsilon | Prediction::Sample => prediction.clone(),
+            Prediction::Epsilon | Prediction::Sample | Prediction::Flow => prediction.clone(),
         };
         let divisor = alpha * (1.0 - before).sqrt() + (alpha * (1.0 - alpha) * before).sqrt();
         sum(&[((before / alpha).sqrt(), sample), (-(before - alpha) / divisor, &noise)])

@@ -98,5 +98,9 @@ pub(super) fn parts(
             sum(&[(signal, sample), (-scale, prediction)])?,
             sum(&[(signal, prediction), (scale, sample)])?,
         )),
+        Prediction::Flow => Ok((
+            quotient(&sum(&[(1.0, sample), (-scale, prediction)])?, signal + scale)?,
+            quotient(&sum(&[(1.0, sample), (signal, prediction)])?, signal + scale)?,
+        )),
     }
 }

@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// How β grows over the timesteps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,10 @@ pub enum Prediction {
     Sample,
     /// Velocity: √ᾱ·noise − √(1−ᾱ)·sample (Salimans and Ho, arXiv 2202.00512).
     VPrediction,
+    /// The straight way from the sample to the noise: noise − sample (Lipman et al., arXiv 2210.02747; Liu et
+    /// al., arXiv 2209.03003). The noisy sample is (1 − σ)·sample + σ·noise then.
+    #[serde(rename = "flow_prediction")]
+    Flow,
 }
 
 /// Which timesteps a short sampling visits.
@@ -48,10 +53,13 @@ pub struct ScheduleConfig {
     /// Timesteps of training.
     pub num_train_timesteps: usize,
     /// β at the first timestep.
+    #[serde(default = "beta_start")]
     pub beta_start: f64,
     /// β at the last timestep.
+    #[serde(default = "beta_end")]
     pub beta_end: f64,
     /// How β grows.
+    #[serde(default = "scaled_linear")]
     pub beta_schedule: BetaSchedule,
     /// What the network predicts.
     pub prediction_type: Prediction,
@@ -70,6 +78,31 @@ pub struct ScheduleConfig {
     /// ᾱ before the first timestep is 1, not the first's own.
     #[serde(default = "yes")]
     pub set_alpha_to_one: bool,
+    /// Of a flow: σ becomes shift·σ / (1 + (shift − 1)·σ); above 1 there is more noise at most timesteps, which
+    /// larger pictures need (Esser et al., arXiv 2403.03206, section 5.3.2).
+    #[serde(default = "unshifted", skip_serializing_if = "is_unshifted")]
+    pub shift: f64,
+}
+
+fn beta_start() -> f64 {
+    0.000_85
+}
+
+fn beta_end() -> f64 {
+    0.012
+}
+
+fn scaled_linear() -> BetaSchedule {
+    BetaSchedule::ScaledLinear
+}
+
+fn unshifted() -> f64 {
+    1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_unshifted(shift: &f64) -> bool {
+    shift.to_bits() == unshifted().to_bits()
 }
 
 fn class_name() -> String {
@@ -90,20 +123,55 @@ impl Default for ScheduleConfig {
         Self {
             class_name: class_name(),
             num_train_timesteps: 1000,
-            beta_start: 0.000_85,
-            beta_end: 0.012,
-            beta_schedule: BetaSchedule::ScaledLinear,
+            beta_start: beta_start(),
+            beta_end: beta_end(),
+            beta_schedule: scaled_linear(),
             prediction_type: Prediction::VPrediction,
             rescale_betas_zero_snr: true,
             timestep_spacing: Spacing::Trailing,
             steps_offset: 0,
             clip_sample: false,
             set_alpha_to_one: true,
+            shift: unshifted(),
         }
     }
 }
 
+/// diffusers' class for a flow, where no other is named.
+pub(super) const FLOW: &str = "FlowMatchEulerDiscreteScheduler";
+/// Its solvers that follow a flow as well.
+pub(super) const FLOW_SOLVERS: [&str; 2] =
+    ["DPMSolverMultistepScheduler", "UniPCMultistepScheduler"];
+
 impl ScheduleConfig {
+    /// What `scheduler_config.json` holds, in the words of diffusers' class: of a flow no β.
+    pub fn to_json(&self) -> Value {
+        if self.prediction_type != Prediction::Flow {
+            return json!(self);
+        }
+        let steps = self.num_train_timesteps;
+        if FLOW_SOLVERS.contains(&self.class_name.as_str()) {
+            return json!({
+                "_class_name": self.class_name,
+                "num_train_timesteps": steps,
+                "prediction_type": "flow_prediction",
+                "use_flow_sigmas": true,
+                "flow_shift": self.shift,
+            });
+        }
+        json!({ "_class_name": FLOW, "num_train_timesteps": steps, "shift": self.shift })
+    }
+
+    /// diffusers' name of the class in [`Self::to_json`].
+    pub fn written_class(&self) -> &str {
+        let flows = self.prediction_type == Prediction::Flow;
+        if flows && !FLOW_SOLVERS.contains(&self.class_name.as_str()) {
+            FLOW
+        } else {
+            &self.class_name
+        }
+    }
+
     /// # Errors
     /// Names the value from which no schedule can be made.
     pub fn validate(&self) -> std::result::Result<(), String> {
@@ -112,6 +180,17 @@ impl ScheduleConfig {
         }
         if self.steps_offset >= self.num_train_timesteps {
             return Err("steps_offset must lie below num_train_timesteps".into());
+        }
+        if !(self.shift > 0.0 && self.shift.is_finite()) {
+            return Err("shift must be a number above 0".into());
+        }
+        if self.prediction_type == Prediction::Flow {
+            return Ok(());
+        }
+        if !is_unshifted(&self.shift) || self.class_name == FLOW {
+            return Err("prediction_type must be flow_prediction with a shift, and with \
+                        FlowMatchEulerDiscreteScheduler"
+                .into());
         }
         let in_range = |beta: f64| beta > 0.0 && beta < 1.0;
         if !in_range(self.beta_start) || !in_range(self.beta_end) || self.beta_end < self.beta_start
@@ -127,10 +206,11 @@ impl ScheduleConfig {
     }
 }
 
-/// ᾱ of every training timestep.
+/// How much signal and noise every training timestep holds. Timesteps are counted from 0, the least noise.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    alphas_cumprod: Vec<f64>,
+    /// Share of the signal and of the noise.
+    shares: Vec<(f64, f64)>,
     config: ScheduleConfig,
 }
 
@@ -138,6 +218,15 @@ impl Schedule {
     /// Computes the schedule.
     pub fn new(config: ScheduleConfig) -> Self {
         let count = config.num_train_timesteps;
+        if config.prediction_type == Prediction::Flow {
+            let shift = config.shift;
+            let shares = (1..=count).map(|number| {
+                let sigma = number as f64 / count as f64;
+                let sigma = shift * sigma / (1.0 + (shift - 1.0) * sigma);
+                (1.0 - sigma, sigma)
+            });
+            return Self { shares: shares.collect(), config };
+        }
         let ramp = |index: usize, from: f64, to: f64| {
             if count == 1 { from } else { from + (to - from) * index as f64 / (count - 1) as f64 }
         };
@@ -163,7 +252,8 @@ impl Schedule {
         if config.rescale_betas_zero_snr {
             rescale_to_zero_snr(&mut alphas_cumprod);
         }
-        Self { alphas_cumprod, config }
+        let share = |alpha: &f64| (alpha.sqrt(), (1.0 - alpha).sqrt());
+        Self { shares: alphas_cumprod.iter().map(share).collect(), config }
     }
 
     /// The configuration.
@@ -173,17 +263,31 @@ impl Schedule {
 
     /// Timesteps of training.
     pub fn len(&self) -> usize {
-        self.alphas_cumprod.len()
+        self.shares.len()
     }
 
     /// A schedule has at least one timestep.
     pub fn is_empty(&self) -> bool {
-        self.alphas_cumprod.is_empty()
+        self.shares.is_empty()
     }
 
-    /// ᾱ of a timestep.
+    /// ᾱ of a timestep: the square of the signal's share.
     pub fn alpha_cumprod(&self, timestep: usize) -> f64 {
-        self.alphas_cumprod[timestep]
+        self.shares[timestep].0.powi(2)
+    }
+
+    /// What the network is told of a timestep: its number, and of a flow σ on the same scale.
+    pub fn time(&self, timestep: usize) -> f64 {
+        match self.config.prediction_type {
+            Prediction::Flow => self.shares[timestep].1 * self.len() as f64,
+            Prediction::Epsilon | Prediction::Sample | Prediction::VPrediction => timestep as f64,
+        }
+    }
+
+    /// Signal to noise of a timestep.
+    pub fn snr(&self, timestep: usize) -> f64 {
+        let (signal, noise) = self.shares[timestep];
+        signal.powi(2) / noise.powi(2).max(1e-12)
     }
 
     /// A factor for each sample, shaped to multiply `like` `[batch, …]`.
@@ -191,9 +295,9 @@ impl Schedule {
         &self,
         timesteps: &[usize],
         like: &Tensor,
-        of: impl Fn(f64) -> f64,
+        of: impl Fn((f64, f64)) -> f64,
     ) -> Result<Tensor> {
-        let values: Vec<f64> = timesteps.iter().map(|t| of(self.alphas_cumprod[*t])).collect();
+        let values: Vec<f64> = timesteps.iter().map(|t| of(self.shares[*t])).collect();
         let mut shape = vec![1; like.rank()];
         shape[0] = values.len();
         Tensor::from_vec(values, shape, like.device())?.to_dtype(like.dtype())
@@ -201,8 +305,8 @@ impl Schedule {
 
     /// `clean` `[batch, …]` with the noise of each sample's timestep.
     pub fn add_noise(&self, clean: &Tensor, noise: &Tensor, timesteps: &[usize]) -> Result<Tensor> {
-        let signal = self.factors(timesteps, clean, f64::sqrt)?;
-        let scale = self.factors(timesteps, clean, |alpha| (1.0 - alpha).sqrt())?;
+        let signal = self.factors(timesteps, clean, |(signal, _)| signal)?;
+        let scale = self.factors(timesteps, clean, |(_, scale)| scale)?;
         clean.broadcast_mul(&signal)? + noise.broadcast_mul(&scale)?
     }
 
@@ -212,28 +316,36 @@ impl Schedule {
             Prediction::Epsilon => Ok(noise.clone()),
             Prediction::Sample => Ok(clean.clone()),
             Prediction::VPrediction => {
-                let signal = self.factors(timesteps, clean, f64::sqrt)?;
-                let scale = self.factors(timesteps, clean, |alpha| (1.0 - alpha).sqrt())?;
+                let signal = self.factors(timesteps, clean, |(signal, _)| signal)?;
+                let scale = self.factors(timesteps, clean, |(_, scale)| scale)?;
                 noise.broadcast_mul(&signal)? - clean.broadcast_mul(&scale)?
             }
+            Prediction::Flow => noise - clean,
         }
     }
 
-    /// The weight of a timestep's loss: signal-to-noise clamped at `gamma`, turned to what the
-    /// network predicts (Min-SNR, Hang et al., arXiv 2303.09556).
+    /// The weight of a timestep's loss: signal-to-noise clamped at `gamma`, turned to what the network predicts
+    /// (Min-SNR, Hang et al., arXiv 2303.09556): min(SNR, γ) for the sample, over SNR for the noise, over
+    /// SNR + 1 for velocity. A `gamma` of 0 weighs every timestep the same.
     ///
-    /// With velocity the paper's weight falls to nothing with the signal; but at zero signal every
-    /// sampling starts, and there layout and prompt are settled. So velocity has the weight of
-    /// `clamped + 1`: 1 up to `gamma`, and falling beyond. `Sample` has 1 at the least for the same
-    /// reason.
+    /// Where the noise goes on to zero signal, the paper's weight of sample and velocity is nothing there; but
+    /// there every sampling starts, and layout and prompt are settled. So under such a schedule velocity has
+    /// the weight of `clamped + 1` – 1 up to `gamma`, and falling beyond – and the sample 1 at the least.
+    ///
+    /// A flow has 1: its timesteps are weighed by how often they are drawn (Esser et al., arXiv 2403.03206).
     pub fn min_snr_weight(&self, timestep: usize, gamma: f64) -> f64 {
-        let alpha = self.alphas_cumprod[timestep];
-        let snr = alpha / (1.0 - alpha).max(1e-12);
+        let (snr, to_zero) = (self.snr(timestep), self.config.rescale_betas_zero_snr);
+        if gamma <= 0.0 {
+            return 1.0;
+        }
         let clamped = snr.min(gamma);
         match self.config.prediction_type {
             Prediction::Epsilon => clamped / snr.max(1e-12),
-            Prediction::Sample => clamped.max(1.0),
-            Prediction::VPrediction => (clamped + 1.0) / (snr + 1.0),
+            Prediction::Sample if to_zero => clamped.max(1.0),
+            Prediction::Sample => clamped,
+            Prediction::VPrediction if to_zero => (clamped + 1.0) / (snr + 1.0),
+            Prediction::VPrediction => clamped / (snr + 1.0),
+            Prediction::Flow => 1.0,
         }
     }
 }

@@ -116,6 +116,9 @@ impl Sigmas {
                 let share = f64::from(-(sigma as f32) / spread.sqrt());
                 sum(&[(share, prediction), (1.0, &quotient(sample, f64::from(spread))?)])
             }
+            Prediction::Flow => {
+                quotient(&sum(&[(1.0, sample), (-sigma, prediction)])?, 1.0 + sigma)
+            }
         }
     }
 

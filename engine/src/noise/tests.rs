@@ -209,3 +209,71 @@ fn every_timestep_has_its_say_in_the_loss() {
     let expected = 6.0 * (1.0 - alpha);
     assert!((schedule.min_snr_weight(0, 5.0) - expected).abs() < 1e-9);
 }
+
+#[test]
+fn loss_weights_are_those_of_min_snr() {
+    for (prediction_type, of) in [
+        (Prediction::Epsilon, (|snr, clamped| clamped / snr) as fn(f64, f64) -> f64),
+        (Prediction::VPrediction, |snr, clamped| clamped / (snr + 1.0)),
+        (Prediction::Sample, |_, clamped| clamped),
+        (Prediction::Flow, |_, _| 1.0),
+    ] {
+        let rescale_betas_zero_snr = false;
+        let config =
+            ScheduleConfig { prediction_type, rescale_betas_zero_snr, ..ScheduleConfig::default() };
+        let schedule = Schedule::new(config);
+        for timestep in [0, 100, 500, 999] {
+            let alpha = schedule.alpha_cumprod(timestep);
+            let snr = alpha / (1.0 - alpha);
+            let expected = of(snr, snr.min(5.0));
+            let found = schedule.min_snr_weight(timestep, 5.0);
+            assert!((found - expected).abs() < 1e-9 * expected.max(1.0), "{prediction_type:?}");
+            assert!((schedule.min_snr_weight(timestep, 0.0) - 1.0).abs() < 1e-12);
+        }
+    }
+    // diffusers' compute_snr: Stable Diffusion's schedule has a signal-to-noise of 0.0047 / 0.9953 at its end.
+    let plain = ScheduleConfig { rescale_betas_zero_snr: false, ..ScheduleConfig::default() };
+    assert!((Schedule::new(plain).snr(999) - 0.004_682).abs() < 1e-6);
+}
+
+#[test]
+fn a_flow_is_sampled_as_it_was_taught() {
+    let flow = ScheduleConfig {
+        prediction_type: Prediction::Flow,
+        rescale_betas_zero_snr: false,
+        shift: 3.0,
+        ..ScheduleConfig::default()
+    };
+    let schedule = Schedule::new(flow.clone());
+    // FlowMatchEulerDiscreteScheduler(shift=3.0).sigmas of diffusers at 999, 500 and 0.
+    for (timestep, sigma) in [(0, 0.002_994_012), (499, 0.75), (999, 1.0)] {
+        assert!((schedule.time(timestep) - 1000.0 * sigma).abs() < 1e-4, "{timestep}");
+    }
+    let clean = Tensor::new(&[[0.3f32, -0.9, 0.8]], &Device::Cpu).unwrap();
+    let noise = Tensor::new(&[[-0.4f32, 0.1, 1.7]], &Device::Cpu).unwrap();
+    let target = schedule.target(&clean, &noise, &[7]).unwrap();
+    for class_name in ["DDIMScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler"] {
+        let flow = ScheduleConfig { class_name: class_name.into(), ..flow.clone() };
+        flow.validate().unwrap();
+        let written = SchedulerConfig::parse(flow.to_json().to_string().as_bytes()).unwrap();
+        assert_eq!(written.class_name(), flow.written_class());
+        let back = written.schedule().unwrap();
+        assert_eq!((back.prediction_type, back.shift), (Prediction::Flow, 3.0), "{class_name}");
+        let mut sampler = written.sampler(6).unwrap();
+        let mut sample = sampler.add_noise(&clean, &noise, 0).unwrap();
+        for (index, time) in sampler.timesteps().to_vec().into_iter().enumerate() {
+            // The network is told the same of the same noise.
+            let nearest = (0..1000).min_by(|a, b| {
+                let away = |at: &usize| (schedule.time(*at) - time).abs();
+                away(a).total_cmp(&away(b))
+            });
+            let shown = schedule.add_noise(&clean, &noise, &[nearest.unwrap()]).unwrap();
+            let error = (&shown - &sample).unwrap().abs().unwrap().max_all().unwrap();
+            let error = error.to_scalar::<f32>().unwrap();
+            assert!(error < 1e-2, "{class_name} at {time}: {error}");
+            sample = sampler.step(&target, index, &sample, &mut Silence).unwrap().sample;
+        }
+        let error = (sample - &clean).unwrap().abs().unwrap().max_all().unwrap();
+        assert!(error.to_scalar::<f32>().unwrap() < 1e-2, "{class_name}");
+    }
+}

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor, Var};
 
+use super::caution::check_captions;
 use super::config::{TextSizes, TrainConfig};
 use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::samples::Ready;
 use super::trainee::Trainee;
 use crate::data::{Dataset, Split};
 use crate::device::CancelToken;
@@ -17,6 +19,7 @@ use crate::model::{
 };
 use crate::nn::{Tape, Weights};
 use crate::noise::Schedule;
+use crate::prompt::strip_marks;
 
 /// Before the names of the UNet's weights in checkpoints.
 pub(super) const UNET: &str = "unet.";
@@ -33,6 +36,7 @@ pub(super) struct BaseTask {
     diffusion: Diffusion,
     bundle: Bundle,
     card: ModelCard,
+    device: Device,
 }
 
 impl BaseTask {
@@ -51,16 +55,21 @@ impl BaseTask {
         check(&unet_config, &sizes, vae.config().latent_channels)?;
 
         let dataset = Dataset::open(&config.dataset)?;
-        let captions: Vec<String> =
-            dataset.samples(Split::Train).iter().map(|sample| sample.caption.clone()).collect();
+        check_captions(&dataset)?;
+        let captions: Vec<String> = dataset
+            .samples(Split::Train)
+            .iter()
+            .map(|sample| strip_marks(&sample.caption))
+            .collect();
         let tokenizer = Tokenizer::train(&captions, sizes.vocab_size)?;
         let text_config = text_config(&sizes, &tokenizer);
         text_config.validate()?;
 
         let weights = Weights::from_seed(config.seed, DType::F32, device);
-        let unet = Unet::new(unet_config, &weights.pp("unet"))?;
+        let less = Weights::from_seed(config.seed, config.precision.dtype(), device);
+        let unet = Unet::new(unet_config, &less.pp("unet"))?;
         let text = TextEncoder::new(text_config, &weights.pp("text_encoder"))?;
-        let diffusion = Diffusion::new(
+        let mut diffusion = Diffusion::new(
             config,
             &dataset,
             &vae,
@@ -69,6 +78,9 @@ impl BaseTask {
             device,
             cancel,
         )?;
+        let mut variables = weights.variables();
+        variables.extend(less.variables());
+        variables.extend(diffusion.align(config, &dataset, &unet, cancel)?);
         let mut findings: Vec<String> = dataset
             .samples(Split::Train)
             .iter()
@@ -98,10 +110,11 @@ impl BaseTask {
             unet,
             text,
             tokenizer,
-            variables: weights.variables(),
+            variables,
             diffusion,
             bundle,
             card,
+            device: device.clone(),
         })
     }
 }
@@ -213,6 +226,10 @@ impl Trainee for BaseTask {
         );
         Bundle::write_index(out, &self.config.schedule, &card)?;
         Ok(())
+    }
+
+    fn ready(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        Ready::model(result, &self.device).map(Some)
     }
 }
 

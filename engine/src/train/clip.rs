@@ -9,6 +9,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::base::text_config;
+use super::caution::check_captions;
 use super::config::TrainConfig;
 use super::draw::{Draw, source};
 use super::error::TrainError;
@@ -17,6 +18,7 @@ use super::trainee::Trainee;
 use crate::data::{Dataset, Images, Split};
 use crate::model::{Clip, ClipPair, ClipPairConfig, PartCard, Tokenizer, VisionConfig, write_json};
 use crate::nn::Weights;
+use crate::prompt::strip_marks;
 
 /// Held-out images that are compared at once.
 const BATCH: usize = 16;
@@ -157,9 +159,10 @@ impl ClipTask {
         let own = config.clip.clone().unwrap_or_default();
         let vision = own.vision(config.image_size)?;
         let dataset = Dataset::open(&config.dataset)?;
+        check_captions(&dataset)?;
         let captions = |split, limit| {
-            let samples = dataset.samples(split);
-            samples.into_iter().take(limit).map(|sample| sample.caption.clone()).collect::<Vec<_>>()
+            let samples = dataset.samples(split).into_iter().take(limit);
+            samples.map(|sample| strip_marks(&sample.caption)).collect::<Vec<_>>()
         };
         let train_captions = captions(Split::Train, usize::MAX);
         let tokenizer = Tokenizer::train(&train_captions, sizes.vocab_size)?;

@@ -11,6 +11,8 @@ use super::error::TrainError;
 use super::fine_tune::FineTuneConfig;
 use super::judge::JudgeConfig;
 use super::lora::LoraConfig;
+use super::objective::ObjectiveConfig;
+use super::optimiser::{OptimiserKind, Precision};
 use super::prefix::PrefixConfig;
 use super::prior::PriorConfig;
 use super::search::SearchConfig;
@@ -62,6 +64,8 @@ pub enum RateSchedule {
     Constant,
     /// Falls along half a cosine to a tenth.
     Cosine,
+    /// Falls in a straight line to a tenth.
+    Linear,
 }
 
 /// Sizes of the text encoder that `base` starts; the vocabulary is learned from the captions.
@@ -208,11 +212,52 @@ pub struct TrainConfig {
     /// How `search lora` finds layers and ranks.
     #[serde(default)]
     pub search: Option<SearchConfig>,
+    /// Timesteps, noise and weights of the loss.
+    #[serde(default)]
+    pub objective: ObjectiveConfig,
+    /// Batches whose gradients are averaged into one step: `accumulate` times `batch_size` images a step in the
+    /// memory of `batch_size`.
+    #[serde(default = "defaults::accumulate")]
+    pub accumulate: u64,
+    /// What moves the weights.
+    #[serde(default)]
+    pub optimiser: OptimiserKind,
+    /// The number type in which the UNet of `base` computes.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Looks at held-out patients without a better one after which the run ends; its result are the weights of
+    /// the best look then. None goes on to the last step and takes the last weights.
+    #[serde(default)]
+    pub patience: Option<u64>,
+    /// Steps between two sheets of sample pictures; 0 makes none.
+    #[serde(default)]
+    pub sample_every: u64,
+    /// What the sample pictures show; each is made from `seed`.
+    #[serde(default)]
+    pub sample_prompts: Vec<String>,
+    /// Denoising steps of a sample picture.
+    #[serde(default = "defaults::sample_steps")]
+    pub sample_steps: usize,
+    /// Guidance scale of a sample picture.
+    #[serde(default = "defaults::sample_guidance_scale")]
+    pub sample_guidance_scale: f64,
+    /// Folder for encoded images, which runs may share; none encodes them at every start.
+    #[serde(default)]
+    pub latent_cache: Option<PathBuf>,
 }
 
 mod defaults {
     pub(super) fn batch_size() -> usize {
         8
+    }
+    pub(super) fn accumulate() -> u64 {
+        1
+    }
+    pub(super) fn sample_steps() -> usize {
+        20
+    }
+    pub(super) fn sample_guidance_scale() -> f64 {
+        3.0
     }
     pub(super) fn learning_rate() -> f64 {
         1e-4
@@ -303,6 +348,16 @@ impl TrainConfig {
             fine_tune: None,
             prior: None,
             search: None,
+            objective: ObjectiveConfig::default(),
+            accumulate: defaults::accumulate(),
+            optimiser: OptimiserKind::AdamW,
+            precision: Precision::F32,
+            patience: None,
+            sample_every: 0,
+            sample_prompts: Vec::new(),
+            sample_steps: defaults::sample_steps(),
+            sample_guidance_scale: defaults::sample_guidance_scale(),
+            latent_cache: None,
         }
     }
 
@@ -342,9 +397,9 @@ impl TrainConfig {
             "must lie from 0 to below 1",
         )?;
         check(
-            self.min_snr_gamma > 0.0 && self.min_snr_gamma.is_finite(),
+            self.min_snr_gamma >= 0.0 && self.min_snr_gamma.is_finite(),
             "min_snr_gamma",
-            "must be a number above 0",
+            "must be a number from 0, which weighs every timestep the same",
         )?;
         check((0.0..=1.0).contains(&self.balance), "balance", "must lie between 0 and 1")?;
         check(self.validate_every > 0, "validate_every", "must lie above 0")?;
@@ -365,6 +420,20 @@ impl TrainConfig {
             !self.gradient_checkpointing || self.task.checkpoints(),
             "gradient_checkpointing",
             "must be false: this task's network keeps all that it computes",
+        )?;
+        check((1..=1024).contains(&self.accumulate), "accumulate", "must lie between 1 and 1024")?;
+        check(
+            self.precision == Precision::F32 || self.task == Task::Base,
+            "precision",
+            "must be f32: the UNet of base alone is trained in less",
+        )?;
+        check(self.patience != Some(0), "patience", "must lie above 0")?;
+        self.validate_samples()?;
+        self.objective.validate()?;
+        check(
+            self.objective.alignment.is_none() || matches!(self.task, Task::Base | Task::Lora),
+            "objective.alignment",
+            "is of base and lora alone",
         )?;
         match self.task {
             Task::Vae => {
@@ -431,19 +500,53 @@ impl TrainConfig {
         Ok(())
     }
 
+    fn validate_samples(&self) -> Result<(), TrainError> {
+        let check = |holds: bool, field: &'static str, cause: &str| {
+            if holds { Ok(()) } else { Err(TrainError::Config { field, cause: cause.to_owned() }) }
+        };
+        if self.sample_every == 0 {
+            return check(
+                self.sample_prompts.is_empty(),
+                "sample_every",
+                "must lie above 0 where there are sample_prompts",
+            );
+        }
+        check(
+            self.task != Task::Vae,
+            "sample_every",
+            "must be 0: an autoencoder alone makes no pictures",
+        )?;
+        check(
+            (1..=64).contains(&self.sample_prompts.len()),
+            "sample_prompts",
+            "must be 1 to 64 prompts where there is a sample_every",
+        )?;
+        check(
+            (1..=1000).contains(&self.sample_steps),
+            "sample_steps",
+            "must lie between 1 and 1,000",
+        )?;
+        check(
+            (0.0..=100.0).contains(&self.sample_guidance_scale),
+            "sample_guidance_scale",
+            "must lie between 0 and 100",
+        )
+    }
+
     /// The learning rate of a step, counted from 1.
     pub fn rate_at(&self, step: u64) -> f64 {
         if step < self.warmup_steps {
             return self.learning_rate * step as f64 / self.warmup_steps as f64;
         }
+        let length = self.steps.saturating_sub(self.warmup_steps).max(1) as f64;
+        let along = ((step - self.warmup_steps) as f64 / length).min(1.0);
         match self.rate_schedule {
             RateSchedule::Constant => self.learning_rate,
             RateSchedule::Cosine => {
-                let length = self.steps.saturating_sub(self.warmup_steps).max(1) as f64;
-                let along = ((step - self.warmup_steps) as f64 / length).min(1.0);
                 let fall = 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
                 self.learning_rate * (0.1 + 0.9 * fall)
             }
+            RateSchedule::Linear => self.learning_rate * (1.0 - 0.9 * along),
         }
     }
 }

@@ -1,19 +1,25 @@
-//! The loss that all share who train beside or inside a UNet: predicting noise in latents under captions.
+//! The loss that all share who train beside or inside a UNet: what it says of noisy latents under captions.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use rand::Rng;
 
+use super::alignment::{self, Alignment};
 use super::config::TrainConfig;
 use super::draw::{Draw, source};
 use super::error::TrainError;
+use super::mask;
+use super::objective::Objective;
 use crate::adapter::before_text;
 use crate::data::{Dataset, Latents, Split};
-use crate::device::{CancelToken, normal};
-use crate::model::{TextEncoder, Tokenizer, Unet, UnetInput, Vae};
+use crate::device::CancelToken;
+use crate::model::{Bundle, Part, TextEncoder, Tokenizer, Unet, UnetInput, Vae};
 use crate::nn::Tape;
 use crate::noise::Schedule;
+use crate::prompt::strip_marks;
 
 /// Held-out images that are compared at once.
 const BATCH: usize = 16;
@@ -21,7 +27,7 @@ const BATCH: usize = 16;
 /// Latents and captions of a data set, and the loss on them.
 #[derive(Clone)]
 pub(super) struct Diffusion {
-    schedule: Schedule,
+    objective: Objective,
     train: Latents,
     train_tokens: Vec<Vec<u32>>,
     validation: Latents,
@@ -31,7 +37,11 @@ pub(super) struct Diffusion {
     seed: u64,
     batch_size: usize,
     caption_dropout: f64,
-    min_snr_gamma: f64,
+    /// Weights of the latents' places `[images, 1, h, w]`, where masks count.
+    masks: Option<Tensor>,
+    alignment: Option<Rc<Alignment>>,
+    /// The captions as a frozen text encoder encodes them, each `[1, tokens, width]`.
+    texts: HashMap<Vec<u32>, Tensor>,
     /// `[n, width]`, before the text of every caption.
     before: Option<Tensor>,
     device: Device,
@@ -82,18 +92,36 @@ impl Diffusion {
                     if let Some(tokens) = known.get(&sample.caption) {
                         return Ok(tokens.clone());
                     }
-                    let tokens = tokenizer.encode(&sample.caption, length)?.tokens;
+                    // A caption that somebody wrote may hold marks of de-identification.
+                    let tokens = tokenizer.encode(&strip_marks(&sample.caption), length)?.tokens;
                     known.insert(sample.caption.clone(), tokens.clone());
                     Ok(tokens)
                 })
                 .collect::<Result<Vec<_>, TrainError>>()
         };
         let held_out = config.validation_samples;
+        let vae_sha256 = match &config.latent_cache {
+            Some(_) => Bundle::open(&config.model)?.part_hash(Part::Vae)?,
+            None => String::new(),
+        };
+        let latents = |split, limit| match &config.latent_cache {
+            Some(folder) => {
+                let vae = (vae, vae_sha256.as_str());
+                Latents::cached(dataset, split, vae, limit, device, (folder, cancel))
+            }
+            None => Latents::encode(dataset, split, vae, limit, device, cancel),
+        };
+        let train = latents(Split::Train, usize::MAX)?;
+        let outside = config.objective.outside_mask;
+        let sizes = (vae.config().sample_size, train.size().0);
+        let masks = (outside < 1.0)
+            .then(|| mask::weights(dataset, Split::Train, sizes, outside, device))
+            .transpose()?;
         Ok(Self {
-            schedule,
-            train: Latents::encode(dataset, Split::Train, vae, usize::MAX, device, cancel)?,
+            objective: Objective::new(config, schedule, device),
+            train,
             train_tokens: tokens(Split::Train, usize::MAX)?,
-            validation: Latents::encode(dataset, Split::Validation, vae, held_out, device, cancel)?,
+            validation: latents(Split::Validation, held_out)?,
             validation_tokens: tokens(Split::Validation, held_out)?,
             empty: tokenizer.encode("", length)?.tokens,
             draw: Draw::new(
@@ -104,7 +132,9 @@ impl Diffusion {
             seed: config.seed,
             batch_size: config.batch_size,
             caption_dropout: config.caption_dropout,
-            min_snr_gamma: config.min_snr_gamma,
+            masks,
+            alignment: None,
+            texts: HashMap::new(),
             before: None,
             device: device.clone(),
         })
@@ -113,7 +143,16 @@ impl Diffusion {
     /// The same loss over other latents with captions of their own, each as likely and none left out.
     pub(super) fn over(&self, train: Latents, train_tokens: Vec<Vec<u32>>, seed: u64) -> Self {
         let draw = Draw::new(train_tokens.iter().map(|_| String::new()), 0.0, seed);
-        Self { train, train_tokens, draw, seed, caption_dropout: 0.0, ..self.clone() }
+        Self {
+            train,
+            train_tokens,
+            draw,
+            seed,
+            caption_dropout: 0.0,
+            masks: None,
+            alignment: None,
+            ..self.clone()
+        }
     }
 
     /// Lets `vectors` `[n, width]` stand before the text of every caption.
@@ -126,11 +165,72 @@ impl Diffusion {
         (self.train.len(), self.validation.len())
     }
 
-    fn noise_like(&self, like: &Tensor, random: &mut impl Rng) -> candle_core::Result<Tensor> {
-        Tensor::from_vec(normal(random, like.elem_count()), like.shape(), &self.device)
+    /// Draws a block of `unet` to a judge's features, where the configuration says so. Answers the
+    /// projection's weights, which are trained beside the task's and are not part of its result.
+    pub(super) fn align(
+        &mut self,
+        config: &TrainConfig,
+        dataset: &Dataset,
+        unet: &Unet,
+        cancel: &CancelToken,
+    ) -> Result<BTreeMap<String, Var>, TrainError> {
+        let Some(wanted) = &config.objective.alignment else {
+            return Ok(BTreeMap::new());
+        };
+        // One look tells the block's size.
+        let latent = self.train.batch(&[0])?;
+        let width = unet.config().context_width();
+        let nothing = Tensor::zeros((1, 1, width), latent.dtype(), &self.device)?;
+        let asked = UnetInput::new(&latent, &[0.0], &nothing);
+        let Some(map) = unet.predict_and_see(&asked, Some(wanted.block), None)?.1 else {
+            return Err(TrainError::Config {
+                field: "objective.alignment.block",
+                cause: format!("must be at most {}", unet.config().up_block_types.len()),
+            });
+        };
+        let (_, side, across, channels) = map.dims4()?;
+        if side != across {
+            return Err(TrainError::Config {
+                field: "objective.alignment",
+                cause: "needs square images".into(),
+            });
+        }
+        let targets = alignment::judged(wanted, dataset, side, &self.device, cancel)?;
+        let alignment = Alignment::new(wanted, channels, targets, config.seed)?;
+        let variables = alignment.variables().clone();
+        self.alignment = Some(Rc::new(alignment));
+        Ok(variables)
     }
 
+    /// Encodes every caption once: from now on `encoder` is asked no more, so nothing that is trained may stand
+    /// in it.
+    pub(super) fn freeze_texts(&mut self, encoder: &TextEncoder) -> candle_core::Result<()> {
+        let all = self.train_tokens.iter().chain(&self.validation_tokens).chain([&self.empty]);
+        let mut distinct: Vec<Vec<u32>> = all.cloned().collect();
+        distinct.sort();
+        distinct.dedup();
+        for tokens in distinct {
+            let context = self.encoded(encoder, &[&tokens])?.detach();
+            self.texts.insert(tokens, context);
+        }
+        Ok(())
+    }
+
+    /// What the network is told for each row of tokens, `[rows, tokens, width]`.
     fn context(&self, encoder: &TextEncoder, tokens: &[&Vec<u32>]) -> candle_core::Result<Tensor> {
+        let encoded = self.encoded(encoder, tokens)?;
+        match &self.before {
+            Some(vectors) => before_text(vectors, &encoded),
+            None => Ok(encoded),
+        }
+    }
+
+    fn encoded(&self, encoder: &TextEncoder, tokens: &[&Vec<u32>]) -> candle_core::Result<Tensor> {
+        let known: Option<Vec<&Tensor>> =
+            tokens.iter().map(|tokens| self.texts.get(*tokens)).collect();
+        if let Some(known) = known {
+            return Tensor::cat(&known, 0);
+        }
         // Captions repeat in a batch: each is encoded once.
         let mut distinct: Vec<&Vec<u32>> = Vec::new();
         let rows: Vec<u32> = tokens
@@ -147,30 +247,11 @@ impl Diffusion {
         let flat: Vec<u32> = distinct.iter().flat_map(|tokens| tokens.iter().copied()).collect();
         let encoded =
             encoder.forward(&Tensor::from_vec(flat, (distinct.len(), length), &self.device)?)?;
-        let encoded = encoded.index_select(&Tensor::new(rows, &self.device)?, 0)?;
-        match &self.before {
-            Some(vectors) => before_text(vectors, &encoded),
-            None => Ok(encoded),
-        }
+        encoded.index_select(&Tensor::new(rows, &self.device)?, 0)
     }
 
-    /// Squared error of each sample, `[batch]`, for the `noise` `[batch, channels, h, w]` at `timesteps`.
-    fn errors(
-        &self,
-        clean: &Tensor,
-        noise: &Tensor,
-        timesteps: &[usize],
-        context: &Tensor,
-        predict: &dyn Fn(UnetInput) -> candle_core::Result<Tensor>,
-    ) -> candle_core::Result<Tensor> {
-        let noisy = self.schedule.add_noise(clean, noise, timesteps)?;
-        let target = self.schedule.target(clean, noise, timesteps)?;
-        let times: Vec<f64> = timesteps.iter().map(|timestep| *timestep as f64).collect();
-        let prediction = predict(UnetInput::new(&noisy, &times, context))?;
-        (prediction - target)?.sqr()?.flatten_from(1)?.mean(1)
-    }
-
-    /// The loss of a step's batch, weighted by Min-SNR; the network's blocks are pieces of the `tape`.
+    /// The loss of a step's batch, weighted by Min-SNR, by the data set's masks where they count, and with the
+    /// alignment where there is one; the network's blocks are pieces of the `tape`.
     pub(super) fn loss<'a>(
         &self,
         step: u64,
@@ -178,10 +259,22 @@ impl Diffusion {
         encoder: &TextEncoder,
         tape: Option<&Tape<'a>>,
     ) -> candle_core::Result<Tensor> {
-        self.loss_of(step, encoder, &|asked| unet.predict_on(&asked.input, tape))
+        let block = self.alignment.as_deref().map(Alignment::block);
+        let seen = RefCell::new(None);
+        let loss = self.loss_of(step, encoder, &|asked| {
+            let (prediction, map) = unet.predict_and_see(&asked.input, block, tape)?;
+            seen.replace(map);
+            Ok(prediction)
+        })?;
+        match self.alignment.as_ref().zip(seen.into_inner()) {
+            Some((alignment, map)) => {
+                loss + alignment.loss(&map, &self.draw.batch(step, self.batch_size))?
+            }
+            None => Ok(loss),
+        }
     }
 
-    /// As [`Self::loss`], of what `predict` says.
+    /// As [`Self::loss`], of what `predict` says, and without the alignment.
     pub(super) fn loss_of(
         &self,
         step: u64,
@@ -191,15 +284,7 @@ impl Diffusion {
         let indices = self.draw.batch(step, self.batch_size);
         let clean = self.train.batch(&indices)?;
         let mut random = source(self.seed, step, "noise");
-        let noise = self.noise_like(&clean, &mut random)?;
-        // One timestep from each equal part of the range: the loss of a batch varies less.
-        let count = indices.len();
-        let timesteps: Vec<usize> = (0..count)
-            .map(|part| {
-                let at = (part as f64 + random.random::<f64>()) / count as f64;
-                ((at * self.schedule.len() as f64) as usize).min(self.schedule.len() - 1)
-            })
-            .collect();
+        let noised = self.objective.noised(step, &clean, &mut random)?;
         let tokens: Vec<&Vec<u32>> = indices
             .iter()
             .map(|index| {
@@ -208,14 +293,10 @@ impl Diffusion {
             })
             .collect();
         let context = self.context(encoder, &tokens)?;
-        let errors = self.errors(&clean, &noise, &timesteps, &context, &|input| {
-            predict(&Asked { input, indices: &indices, split: Split::Train, step })
-        })?;
-        let weights: Vec<f32> = timesteps
-            .iter()
-            .map(|timestep| self.schedule.min_snr_weight(*timestep, self.min_snr_gamma) as f32)
-            .collect();
-        (errors * Tensor::new(weights, &self.device)?)?.mean_all()
+        let mask = self.masks.as_ref().map(|masks| chosen(masks, &indices)).transpose()?;
+        let input = UnetInput::new(&noised.noisy, &noised.times, &context);
+        let prediction = predict(&Asked { input, indices: &indices, split: Split::Train, step })?;
+        self.objective.errors(&prediction, &noised, mask.as_ref())?.mean_all()
     }
 
     /// The unweighted loss on held-out patients: the same noise and timesteps at every call.
@@ -237,21 +318,23 @@ impl Diffusion {
         let (mut total, mut count) = (0f64, 0f64);
         for (number, indices) in indices.chunks(BATCH).enumerate() {
             let clean = self.validation.batch(indices)?;
-            let mut random = source(0, number as u64, "validation");
-            let noise = self.noise_like(&clean, &mut random)?;
-            let timesteps: Vec<usize> = indices
-                .iter()
-                .map(|index| (index * 2 + 1) * self.schedule.len() / (2 * self.validation.len()))
-                .collect();
+            let of = self.validation.len();
+            let noised = self.objective.held_out(number as u64, &clean, indices[0], of)?;
             let tokens: Vec<&Vec<u32>> =
                 indices.iter().map(|index| &self.validation_tokens[*index]).collect();
             let context = self.context(encoder, &tokens)?;
-            let errors = self.errors(&clean, &noise, &timesteps, &context, &|input| {
-                predict(&Asked { input, indices, split: Split::Validation, step: 0 })
-            })?;
+            let input = UnetInput::new(&noised.noisy, &noised.times, &context);
+            let prediction = predict(&Asked { input, indices, split: Split::Validation, step: 0 })?;
+            let errors = self.objective.errors(&prediction, &noised, None)?;
             total += f64::from(errors.sum_all()?.to_scalar::<f32>()?);
             count += indices.len() as f64;
         }
         Ok((total / count.max(1.0)) as f32)
     }
+}
+
+/// The rows `indices` of `values`.
+fn chosen(values: &Tensor, indices: &[usize]) -> candle_core::Result<Tensor> {
+    let indices: Vec<u32> = indices.iter().map(|index| *index as u32).collect();
+    values.index_select(&Tensor::new(indices, values.device())?, 0)
 }

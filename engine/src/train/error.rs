@@ -35,8 +35,8 @@ pub enum TrainError {
     NotFinite {
         /// At which step; 0 is before the first.
         step: u64,
-        /// The loss, the gradient's norm, or the loss on held-out patients.
-        what: &'static str,
+        /// The loss, the gradient of a weight, or the loss on held-out patients.
+        what: String,
         /// What it became.
         value: f32,
     },
@@ -58,8 +58,8 @@ pub enum TrainError {
     /// Held-out patients cannot be measured.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
-    /// An image that measures the training cannot be made.
-    #[error(transparent)]
+    /// An image that measures or shows the training cannot be made.
+    #[error("an image: {0}")]
     Sample(#[from] SampleError),
     /// A computation failed.
     #[error(transparent)]

@@ -23,6 +23,30 @@ pub enum TrainEvent {
         /// Images of held-out patients.
         validation_samples: usize,
     },
+    /// Something speaks against the data set; the run goes on.
+    Warning {
+        /// Before which step was it seen; 0 is before the first.
+        step: u64,
+        /// What, in a sentence.
+        cause: String,
+    },
+    /// What the run will take, by its first steps.
+    Estimate {
+        /// After which step.
+        step: u64,
+        /// Seconds that the steps left take, without looks at held-out patients.
+        seconds: f64,
+        /// Bytes of the weights that are trained.
+        weight_bytes: u64,
+        /// Bytes of their gradients.
+        gradient_bytes: u64,
+        /// Bytes of the optimiser's moments, averages and masters.
+        optimiser_bytes: u64,
+        /// Bytes that a step took besides: its activations. Absent where the system does not tell.
+        activation_bytes: Option<u64>,
+        /// Bytes of the process's memory at its peak, all together. Absent where the system does not tell.
+        peak_bytes: Option<u64>,
+    },
     /// A step is done.
     Step {
         /// Which, counted from 1.
@@ -79,6 +103,9 @@ pub struct TrainSummary {
     pub validation_loss_before: f32,
     /// The same after the last step.
     pub validation_loss_after: f32,
+    /// The step whose weights the result is, where the run kept the best; else those of the last step.
+    #[serde(default)]
+    pub best_step: Option<u64>,
     /// Folder of what was trained.
     pub output: PathBuf,
 }

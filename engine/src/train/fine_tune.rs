@@ -11,7 +11,7 @@ use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainSummary;
 use super::trainee::Trainee;
-use super::whole::{Moving, Objective, Whole};
+use super::whole::{Losses, Moving, Whole};
 use crate::data::Split;
 use crate::device::CancelToken;
 use crate::model::{Bundle, ModelCard, Part};
@@ -31,7 +31,7 @@ pub(super) struct FineTuneTask {
     pub(super) whole: Whole,
     moving: Moving,
     variables: BTreeMap<String, Var>,
-    objective: Objective,
+    losses: Losses,
 }
 
 impl FineTuneTask {
@@ -48,8 +48,12 @@ impl FineTuneTask {
             let named = weights.variables().into_iter();
             variables.extend(named.map(|(name, variable)| (format!("{prefix}{name}"), variable)));
         }
-        let objective = whole.objective(config, &str::to_owned, device, cancel)?;
-        Ok(Self { config: config.clone(), whole, moving, variables, objective })
+        let mut losses = whole.losses(config, &str::to_owned, device, cancel)?;
+        if !moving.text {
+            losses.freeze_texts(&whole.text)?;
+        }
+        variables.extend(losses.align(config, &whole, cancel)?);
+        Ok(Self { config: config.clone(), whole, moving, variables, losses })
     }
 
     /// The base's card, with what was learnt and whom that is owed to.
@@ -88,19 +92,19 @@ impl Trainee for FineTuneTask {
     }
 
     fn samples(&self) -> (usize, usize) {
-        self.objective.samples()
+        self.losses.samples()
     }
 
     fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        self.objective.loss(step, &self.whole.unet, &self.whole.text, None)
+        self.losses.loss(step, &self.whole.unet, &self.whole.text, None)
     }
 
     fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
-        self.objective.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
+        self.losses.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
     }
 
     fn validation_loss(&self) -> Result<f32, TrainError> {
-        self.objective.validation_loss(&self.whole.unet, &self.whole.text)
+        self.losses.validation_loss(&self.whole.unet, &self.whole.text)
     }
 
     fn save(

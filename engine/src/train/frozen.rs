@@ -2,6 +2,7 @@
 
 use candle_core::Device;
 
+use super::caution::check_captions;
 use super::config::TrainConfig;
 use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
@@ -42,6 +43,9 @@ impl Frozen {
     }
 
     /// The loss on the images of `dataset`, which are encoded.
+    ///
+    /// # Errors
+    /// Where none of them has a caption, or one does not load.
     pub(super) fn diffusion(
         &self,
         config: &TrainConfig,
@@ -49,9 +53,13 @@ impl Frozen {
         device: &Device,
         cancel: &CancelToken,
     ) -> Result<Diffusion, TrainError> {
+        check_captions(dataset)?;
         let length = self.text.config().max_position_embeddings;
         let captions = Captions { tokenizer: &self.tokenizer, length };
         let schedule = Schedule::new(self.bundle.schedule()?);
-        Diffusion::new(config, dataset, &self.vae, captions, schedule, device, cancel)
+        let mut diffusion =
+            Diffusion::new(config, dataset, &self.vae, captions, schedule, device, cancel)?;
+        diffusion.freeze_texts(&self.text)?;
+        Ok(diffusion)
     }
 }

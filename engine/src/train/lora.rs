@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::samples::Ready;
 use super::trainee::Trainee;
-use super::whole::{Moving, Objective, Whole, finished};
+use super::whole::{Losses, Moving, Whole, finished};
 use crate::adapter::{
     Adapter, AdapterCard, AdapterConfig, Component, Method, Patterns, attach_trainable,
 };
@@ -98,8 +99,10 @@ pub(super) struct LoraTask {
     pub(super) whole: Whole,
     pub(super) adapter: Adapter,
     variables: BTreeMap<String, Var>,
-    objective: Objective,
+    losses: Losses,
     card: AdapterCard,
+    model: PathBuf,
+    device: Device,
 }
 
 impl LoraTask {
@@ -110,16 +113,21 @@ impl LoraTask {
     ) -> Result<Self, TrainError> {
         let whole = Whole::open(config, Moving::default(), device)?;
         let wanted = adapter_config(config);
-        let (adapter, variables) = wanted.fresh(&whole.networks(), config.seed, device)?;
+        let (adapter, mut variables) = wanted.fresh(&whole.networks(), config.seed, device)?;
         if let Some(path) = config.lora.as_ref().and_then(|own| own.start.as_ref()) {
             let before = Adapter::open(path)?;
             before.check(&whole.networks(), &whole.bundle.card().weights_sha256)?;
             adapter.go_on_from(&before)?;
         }
         attach_trainable(&whole.networks(), &adapter)?;
-        let objective = whole.objective(config, &str::to_owned, device, cancel)?;
+        let mut losses = whole.losses(config, &str::to_owned, device, cancel)?;
+        if !wanted.targets.contains_key(&Component::TextEncoder) {
+            losses.freeze_texts(&whole.text)?;
+        }
+        variables.extend(losses.align(config, &whole, cancel)?);
         let card = whole.adapter_card(config, wanted.method.name());
-        Ok(Self { whole, adapter, variables, objective, card })
+        let (model, device) = (config.model.clone(), device.clone());
+        Ok(Self { whole, adapter, variables, losses, card, model, device })
     }
 }
 
@@ -129,19 +137,19 @@ impl Trainee for LoraTask {
     }
 
     fn samples(&self) -> (usize, usize) {
-        self.objective.samples()
+        self.losses.samples()
     }
 
     fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        self.objective.loss(step, &self.whole.unet, &self.whole.text, None)
+        self.losses.loss(step, &self.whole.unet, &self.whole.text, None)
     }
 
     fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
-        self.objective.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
+        self.losses.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
     }
 
     fn validation_loss(&self) -> Result<f32, TrainError> {
-        self.objective.validation_loss(&self.whole.unet, &self.whole.text)
+        self.losses.validation_loss(&self.whole.unet, &self.whole.text)
     }
 
     fn save(
@@ -152,5 +160,9 @@ impl Trainee for LoraTask {
     ) -> Result<(), TrainError> {
         // The averaged weights are in place, and the adapter's factors are these.
         Ok(self.adapter.save_trained(out, &finished(&self.card, summary))?)
+    }
+
+    fn ready(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        Ready::adapted(&self.model, result, &self.device).map(Some)
     }
 }

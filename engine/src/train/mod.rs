@@ -3,8 +3,10 @@
 //! A run is a folder: `config.json`, `metrics.jsonl` (one [`TrainEvent`] a line), `checkpoints/`, and
 //! `result/` with what was trained. The API and the command line call the same [`run`].
 
+mod alignment;
 mod augment;
 mod base;
+mod caution;
 mod checkpoint;
 mod clip;
 mod concept;
@@ -14,14 +16,21 @@ mod controlnet;
 mod diffusion;
 mod draw;
 mod error;
+mod estimate;
 mod event;
 mod fine_tune;
+mod folder;
 mod frozen;
 mod judge;
 mod lora;
+mod mask;
+mod objective;
+mod optimiser;
+mod plot;
 mod prefix;
 mod prior;
 mod run;
+mod samples;
 mod search;
 mod textual_inversion;
 mod trainee;
@@ -31,6 +40,7 @@ mod whole;
 #[cfg(test)]
 mod tests;
 
+pub use alignment::AlignmentConfig;
 pub use augment::Augment;
 pub use clip::ClipConfig;
 pub use concept::ConceptConfig;
@@ -41,6 +51,8 @@ pub use event::{TrainEvent, TrainSummary};
 pub use fine_tune::FineTuneConfig;
 pub use judge::JudgeConfig;
 pub use lora::{LoraConfig, Targets};
+pub use objective::{ObjectiveConfig, TimestepDraw};
+pub use optimiser::{OptimiserKind, Precision};
 pub use prefix::PrefixConfig;
 pub use prior::PriorConfig;
 pub use run::{has_checkpoint, run};

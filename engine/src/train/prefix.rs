@@ -11,7 +11,7 @@ use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainSummary;
 use super::trainee::Trainee;
-use super::whole::{Moving, Objective, Whole, finished};
+use super::whole::{Losses, Moving, Whole, finished};
 use crate::adapter::{AdapterCard, Prefix};
 use crate::device::CancelToken;
 use crate::nn::{Init, Tape, Weights};
@@ -51,7 +51,7 @@ impl PrefixConfig {
 pub(super) struct PrefixTask {
     pub(super) whole: Whole,
     variables: BTreeMap<String, Var>,
-    objective: Objective,
+    losses: Losses,
     card: AdapterCard,
 }
 
@@ -72,10 +72,11 @@ impl PrefixTask {
         let loud = said.to_dtype(DType::F32)?.sqr()?.mean_all()?.to_scalar::<f32>()?.sqrt();
         let weights = Weights::from_seed(config.seed, DType::F32, device);
         let value = weights.get(NAME, (vectors, width), Init::Normal(f64::from(loud)))?;
-        let mut objective = whole.objective(config, &str::to_owned, device, cancel)?;
-        objective.put_before(&value);
+        let mut losses = whole.losses(config, &str::to_owned, device, cancel)?;
+        losses.freeze_texts(&whole.text)?;
+        losses.put_before(&value);
         let card = whole.adapter_card(config, Prefix::METHOD);
-        Ok(Self { whole, variables: weights.variables(), objective, card })
+        Ok(Self { whole, variables: weights.variables(), losses, card })
     }
 }
 
@@ -85,19 +86,19 @@ impl Trainee for PrefixTask {
     }
 
     fn samples(&self) -> (usize, usize) {
-        self.objective.samples()
+        self.losses.samples()
     }
 
     fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        self.objective.loss(step, &self.whole.unet, &self.whole.text, None)
+        self.losses.loss(step, &self.whole.unet, &self.whole.text, None)
     }
 
     fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
-        self.objective.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
+        self.losses.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
     }
 
     fn validation_loss(&self) -> Result<f32, TrainError> {
-        self.objective.validation_loss(&self.whole.unet, &self.whole.text)
+        self.losses.validation_loss(&self.whole.unet, &self.whole.text)
     }
 
     fn save(

@@ -1,26 +1,27 @@
 //! THE training loop.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::Path;
 
-use candle_core::backprop::GradStore;
-use candle_core::{Device, Var};
+use candle_core::{DType, Device, Tensor, Var};
 
-use super::checkpoint::{self, State};
+use super::caution::cautions;
+use super::checkpoint::{self, Best, State};
 use super::config::{Task, TrainConfig};
 use super::error::TrainError;
+use super::estimate::Clock;
 use super::event::{TrainEvent, TrainSummary};
+use super::folder::{RunFolder, check_same};
+use super::optimiser::Learner;
 use super::trainee::Trainee;
 use super::{
     base, clip, concept, controlnet, fine_tune, judge, lora, prefix, textual_inversion, vae,
 };
 use crate::data::DataError;
 use crate::device::CancelToken;
-use crate::files::{self, PendingFolder};
-use crate::kernel::{AdamW, AdamWStep};
-use crate::model::{read_json, values, write_json};
+use crate::files::PendingFolder;
+use crate::kernel::AdamWStep;
+use crate::sample::SampleError;
 
 /// Whether the run in `out` has a checkpoint to go on from.
 pub fn has_checkpoint(out: &Path) -> bool {
@@ -68,7 +69,10 @@ pub(super) fn begin(
         TrainError::Data(DataError::Cancelled) => TrainError::Cancelled { step: 0 },
         other => other,
     })?;
-    train(config, trainee.as_ref(), last.as_deref(), on_event, cancel)
+    // What speaks against a data set was said when the run began.
+    let warnings = if last.is_some() { Vec::new() } else { cautions(config)? };
+    let start = Start { last: last.as_deref(), warnings };
+    train(config, trainee.as_ref(), start, on_event, cancel)
 }
 
 /// Loads and encodes what the task needs; this may take minutes.
@@ -95,23 +99,35 @@ fn prepare(
     })
 }
 
-/// Trains `trainee`, from the checkpoint in `last` where there is one.
+/// Where a run begins.
+#[derive(Default)]
+pub(super) struct Start<'a> {
+    /// The checkpoint to go on from, where there is one.
+    pub(super) last: Option<&'a Path>,
+    /// What speaks against the data set.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Trains `trainee` from `start` on.
 pub(super) fn train(
     config: &TrainConfig,
     trainee: &dyn Trainee,
-    last: Option<&Path>,
+    start: Start,
     on_event: &mut dyn FnMut(TrainEvent),
     cancel: &CancelToken,
 ) -> Result<TrainSummary, TrainError> {
     let folder = RunFolder::new(&config.out);
-    let optimisers = trainee
+    let averages = config.average_decay > 0.0;
+    let learners = trainee
         .variables()
         .iter()
-        .map(|(name, variable)| Ok((name.clone(), AdamW::new(variable.as_tensor())?)))
+        .map(|(name, variable)| {
+            Ok((name.clone(), Learner::new(config.optimiser, variable, averages)?))
+        })
         .collect::<Result<BTreeMap<_, _>, TrainError>>()?;
-    let state = match last {
-        Some(path) => checkpoint::load(path, trainee.variables(), &optimisers)?,
-        None => State { step: 0, loss: f32::NAN, validation_loss_before: f32::NAN },
+    let state = match start.last {
+        Some(path) => checkpoint::load(path, trainee.variables(), &learners)?,
+        None => State::fresh(),
     };
     if state.step > config.steps {
         return Err(TrainError::Config {
@@ -120,20 +136,21 @@ pub(super) fn train(
         });
     }
     folder.prepare(config)?;
-    if last.is_some() {
+    if start.last.is_some() {
         folder.forget_after(state.step)?;
     }
-    let checkpointed = last.map(|_| state.step);
-    let mut trainer = Trainer { config, trainee, optimisers, folder, on_event, checkpointed };
-    trainer.train(state, cancel)
+    let checkpointed = start.last.map(|_| state.step);
+    let mut trainer = Trainer { config, trainee, learners, folder, on_event, cancel, checkpointed };
+    trainer.train(state, start.warnings)
 }
 
 struct Trainer<'a> {
     config: &'a TrainConfig,
     trainee: &'a dyn Trainee,
-    optimisers: BTreeMap<String, AdamW>,
+    learners: BTreeMap<String, Learner>,
     folder: RunFolder,
     on_event: &'a mut dyn FnMut(TrainEvent),
+    cancel: &'a CancelToken,
     /// The step of the newest checkpoint.
     checkpointed: Option<u64>,
 }
@@ -148,7 +165,7 @@ impl Trainer<'_> {
     fn train(
         &mut self,
         mut state: State,
-        cancel: &CancelToken,
+        warnings: Vec<String>,
     ) -> Result<TrainSummary, TrainError> {
         let total_steps = self.config.steps;
         let (training_samples, validation_samples) = self.trainee.samples();
@@ -159,63 +176,127 @@ impl Trainer<'_> {
             training_samples,
             validation_samples,
         })?;
+        for cause in warnings {
+            self.say(TrainEvent::Warning { step: state.step, cause })?;
+        }
         if state.step == 0 {
             state.validation_loss_before = self.validate(0)?;
         }
         let mut validated = None;
-        let (first, started) = (state.step, Instant::now());
+        let mut clock = Clock::start(state.step);
         for step in state.step + 1..=total_steps {
-            if cancel.is_cancelled() {
+            if self.gives_up(state) {
+                break;
+            }
+            if self.cancel.is_cancelled() {
                 self.checkpoint(state)?;
                 return Err(TrainError::Cancelled { step: state.step });
             }
             let (loss, gradient_norm, learning_rate) = self.step(step)?;
             state = State { step, loss, ..state };
-            let each = started.elapsed().as_secs_f64() / (step - first) as f64;
-            let seconds_left = each * (total_steps - step) as f64;
             self.say(TrainEvent::Step {
                 step,
                 total_steps,
                 loss,
                 learning_rate,
                 gradient_norm,
-                seconds_left,
+                seconds_left: clock.seconds_left(step, total_steps),
             })?;
-            if step % self.config.validate_every == 0 || step == total_steps {
-                validated = Some(self.validate(step)?);
+            if let Some(estimate) = clock.estimate(step, total_steps) {
+                let event = estimate.event(step, self.trainee.variables(), &self.learners);
+                self.say(event)?;
             }
-            if step % self.config.checkpoint_every == 0 || step == total_steps {
+            if step % self.config.validate_every == 0 || step == total_steps {
+                let loss = self.validate(step)?;
+                validated = Some(loss);
+                state = self.compare(state, loss)?;
+            }
+            let last = step == total_steps || self.gives_up(state);
+            if step % self.config.checkpoint_every == 0 || last {
                 self.checkpoint(state)?;
+                self.folder.draw()?;
+            }
+            let every = self.config.sample_every;
+            if every > 0 && (step % every == 0 || last) {
+                self.sample(state, validated)?;
             }
         }
-        let validation_loss_after = match validated {
-            Some(loss) => loss,
-            None => self.validate(state.step)?,
+        let validation_loss_after = match (self.kept(state), validated) {
+            (Some(best), _) => best.loss,
+            (None, Some(loss)) => loss,
+            (None, None) => self.validate(state.step)?,
         };
         let summary = TrainSummary {
             steps: state.step,
             final_loss: state.loss,
             validation_loss_before: state.validation_loss_before,
             validation_loss_after,
+            best_step: self.kept(state).map(|best| best.step),
             output: self.folder.result(),
         };
-        self.write_result(&summary)?;
+        self.write_result(state, &summary)?;
         self.say(TrainEvent::Finished {
             step: state.step,
             validation_loss_before: summary.validation_loss_before,
             validation_loss_after,
         })?;
+        self.folder.draw()?;
         Ok(summary)
     }
 
-    /// One step: loss, gradient, clipping, AdamW. Answers loss, norm and rate.
+    /// The best weights, where the run keeps them.
+    fn kept(&self, state: State) -> Option<Best> {
+        self.config.patience.and(state.best)
+    }
+
+    /// Whether the loss on held-out patients has not fallen for as many looks as the run has patience.
+    fn gives_up(&self, state: State) -> bool {
+        self.config.patience.is_some_and(|patience| state.looks_since_best >= patience)
+    }
+
+    /// Holds a look at held-out patients against the best before, and keeps the weights of a better one.
+    fn compare(&self, state: State, loss: f32) -> Result<State, TrainError> {
+        if self.config.patience.is_none() {
+            return Ok(state);
+        }
+        if state.best.is_some_and(|best| best.loss <= loss) {
+            return Ok(State { looks_since_best: state.looks_since_best + 1, ..state });
+        }
+        let best = Best { step: state.step, loss };
+        checkpoint::save_best(&self.config.out, best, &self.averages()?)?;
+        Ok(State { best: Some(best), looks_since_best: 0, ..state })
+    }
+
+    /// Loss and gradients of a step, each the sum over its batches. Batches are numbered through: which images
+    /// and what noise a batch has, its number says.
+    fn gradients(&self, step: u64) -> Result<(f32, BTreeMap<&String, Tensor>), TrainError> {
+        let parts = self.config.accumulate;
+        let (mut total, mut sums) = (0f32, BTreeMap::<&String, Tensor>::new());
+        for number in (step - 1) * parts + 1..=step * parts {
+            let checkpointing = self.config.gradient_checkpointing;
+            let (loss, mut gradients) = self.trainee.gradients(number, checkpointing)?;
+            self.trainee.seen(&gradients)?;
+            total += loss.to_scalar::<f32>()?;
+            for (name, variable) in self.trainee.variables() {
+                let Some(gradient) = gradients.remove(variable) else { continue };
+                let sum = match sums.remove(name) {
+                    Some(sum) => (sum + gradient.to_dtype(DType::F32)?)?,
+                    None if parts == 1 => gradient,
+                    None => gradient.to_dtype(DType::F32)?,
+                };
+                sums.insert(name, sum.detach());
+            }
+        }
+        Ok((total, sums))
+    }
+
+    /// One step: loss, gradient, clipping, optimiser. Answers loss, norm and rate.
     fn step(&mut self, step: u64) -> Result<(f32, f32, f64), TrainError> {
-        let (loss, gradients) = self.trainee.gradients(step, self.config.gradient_checkpointing)?;
-        let loss = loss.to_scalar::<f32>()?;
-        let norm = gradient_norm(&gradients, self.trainee.variables())?;
+        let (loss, gradients) = self.gradients(step)?;
+        let parts = self.config.accumulate as f64;
+        let loss = loss / parts as f32;
         finite("the loss", step, loss)?;
-        finite("the gradient's norm", step, norm as f32)?;
-        self.trainee.seen(&gradients)?;
+        let norm = gradient_norm(&gradients, step)? / parts;
         let learning_rate = self.config.rate_at(step);
         let numbers = AdamWStep {
             step,
@@ -224,24 +305,22 @@ impl Trainer<'_> {
             beta2: 0.99,
             epsilon: 1e-8,
             weight_decay: self.config.weight_decay,
-            gradient_scale: (self.config.clip_norm / norm.max(1e-12)).min(1.0),
+            gradient_scale: (self.config.clip_norm / norm.max(1e-12)).min(1.0) / parts,
             // A young average forgets faster, or it would stay near the start.
             average_decay: self
                 .config
                 .average_decay
                 .min((1.0 + step as f64) / (10.0 + step as f64)),
         };
-        for (name, variable) in self.trainee.variables() {
-            if let Some(gradient) = gradients.get(variable) {
-                self.optimisers[name].apply(variable, gradient, numbers)?;
-            }
+        for (name, gradient) in gradients {
+            self.learners[name].apply(&self.trainee.variables()[name], &gradient, numbers)?;
         }
         Ok((loss, norm as f32, learning_rate))
     }
 
     /// The held-out loss under the averaged weights, which are put in place for its time.
     fn validate(&mut self, step: u64) -> Result<f32, TrainError> {
-        let loss = self.averaged(|trainee| trainee.validation_loss())?;
+        let loss = self.under(&self.averages()?, |trainee| trainee.validation_loss())?;
         finite("the loss on held-out patients", step, loss)?;
         self.say(TrainEvent::Validation { step, loss })?;
         let figures = self.trainee.figures();
@@ -251,15 +330,24 @@ impl Trainer<'_> {
         Ok(loss)
     }
 
-    /// What `look` sees with the averaged weights in place.
-    fn averaged<T>(
+    /// The averaged weights in single precision.
+    fn averages(&self) -> Result<BTreeMap<String, Tensor>, TrainError> {
+        let of = |(name, variable): (&String, &Var)| {
+            Ok((name.clone(), self.learners[name].average(variable)?.copy()?))
+        };
+        self.trainee.variables().iter().map(of).collect()
+    }
+
+    /// What `look` sees with `weights` in place.
+    fn under<T>(
         &self,
+        weights: &BTreeMap<String, Tensor>,
         look: impl FnOnce(&dyn Trainee) -> Result<T, TrainError>,
     ) -> Result<T, TrainError> {
         let mut raw = Vec::new();
         for (name, variable) in self.trainee.variables() {
             raw.push((variable, variable.as_detached_tensor().copy()?));
-            variable.set(&self.optimisers[name].average()?)?;
+            variable.set(&weights[name].to_dtype(variable.dtype())?)?;
         }
         let seen = look(self.trainee);
         for (variable, value) in raw {
@@ -277,137 +365,72 @@ impl Trainer<'_> {
             &self.config.out,
             state,
             self.trainee.variables(),
-            &self.optimisers,
+            &self.learners,
             self.config.keep_checkpoints,
         )?;
         self.checkpointed = Some(state.step);
         self.say(TrainEvent::Checkpoint { step: state.step })
     }
 
+    /// Sample pictures of what the result would be now; `validated` is the last look at held-out patients.
+    fn sample(&self, state: State, validated: Option<f32>) -> Result<(), TrainError> {
+        let target = self.folder.samples(state.step);
+        let fault = |cause| TrainError::file(&target, cause);
+        let scratch = PendingFolder::beside(&target.with_extension("model")).map_err(fault)?;
+        let summary = TrainSummary {
+            steps: state.step,
+            final_loss: state.loss,
+            validation_loss_before: state.validation_loss_before,
+            validation_loss_after: validated.unwrap_or(state.validation_loss_before),
+            best_step: None,
+            output: scratch.path().to_owned(),
+        };
+        let weights = self.averages()?;
+        self.under(&weights, |trainee| trainee.save(&weights, &summary, scratch.path()))?;
+        let Some(ready) = self.trainee.ready(scratch.path())? else { return Ok(()) };
+        match ready.grid(self.config, state.step, self.cancel) {
+            Ok(png) => self.folder.write(&target, &png),
+            // The loop hears of it as well, and keeps its last step.
+            Err(TrainError::Sample(SampleError::Cancelled)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The result is written beside its place and moved there whole.
-    fn write_result(&self, summary: &TrainSummary) -> Result<(), TrainError> {
+    fn write_result(&self, state: State, summary: &TrainSummary) -> Result<(), TrainError> {
         let result = self.folder.result();
         let fault = |cause| TrainError::file(&result, cause);
         if result.exists() {
             std::fs::remove_dir_all(&result).map_err(fault)?;
         }
         let pending = PendingFolder::beside(&result).map_err(fault)?;
-        self.averaged(|trainee| {
-            trainee.save(&values(trainee.variables()), summary, pending.path())
-        })?;
+        let weights = match self.kept(state) {
+            Some(best) => checkpoint::load_best(&self.config.out, best, self.trainee.variables())?,
+            None => self.averages()?,
+        };
+        self.under(&weights, |trainee| trainee.save(&weights, summary, pending.path()))?;
         pending.publish().map_err(fault)
     }
 }
 
-fn finite(what: &'static str, step: u64, value: f32) -> Result<(), TrainError> {
-    if value.is_finite() { Ok(()) } else { Err(TrainError::NotFinite { step, what, value }) }
+fn finite(what: &str, step: u64, value: f32) -> Result<(), TrainError> {
+    if value.is_finite() {
+        Ok(())
+    } else {
+        Err(TrainError::NotFinite { step, what: what.to_owned(), value })
+    }
 }
 
-fn gradient_norm(
-    gradients: &GradStore,
-    variables: &BTreeMap<String, Var>,
-) -> Result<f64, TrainError> {
+/// The norm of all gradients together.
+///
+/// # Errors
+/// Names the first weight whose gradient is no number.
+fn gradient_norm(gradients: &BTreeMap<&String, Tensor>, step: u64) -> Result<f64, TrainError> {
     let mut total = 0f64;
-    for variable in variables.values() {
-        if let Some(gradient) = gradients.get(variable) {
-            total += f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
-        }
+    for (name, gradient) in gradients {
+        let squares = gradient.to_dtype(DType::F32)?.sqr()?.sum_all()?.to_scalar::<f32>()?;
+        finite(&format!("the gradient of {name}"), step, squares)?;
+        total += f64::from(squares);
     }
     Ok(total.sqrt())
-}
-
-/// A run that goes on must be the run that was stopped, whose configuration lies at `path`: only its length
-/// may change.
-pub(super) fn check_same(path: &Path, config: &TrainConfig) -> Result<(), TrainError> {
-    let before: TrainConfig = read_json(path)?;
-    let same = TrainConfig { steps: config.steps, ..before };
-    // Both through JSON's text, which may not give every number back to its last bit.
-    let text = serde_json::to_vec(config)
-        .and_then(|text| serde_json::from_slice::<TrainConfig>(&text))
-        .map_err(|cause| TrainError::file(path, cause))?;
-    if same != text {
-        return Err(TrainError::Config {
-            field: "config",
-            cause: "differs from the one that the run in this folder began with; train into \
-                    another folder"
-                .into(),
-        });
-    }
-    Ok(())
-}
-
-/// The folder of a run.
-struct RunFolder {
-    path: PathBuf,
-}
-
-impl RunFolder {
-    fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
-    }
-
-    fn config(&self) -> PathBuf {
-        self.path.join("config.json")
-    }
-
-    fn metrics(&self) -> PathBuf {
-        self.path.join("metrics.jsonl")
-    }
-
-    fn result(&self) -> PathBuf {
-        self.path.join("result")
-    }
-
-    /// A new run does not overwrite an old one; one that never reached a checkpoint starts again.
-    fn check_empty(&self, resume: bool) -> Result<(), TrainError> {
-        if !resume && self.config().exists() {
-            return Err(TrainError::Config {
-                field: "out",
-                cause: format!(
-                    "{} holds a run already: resume it, or choose another folder",
-                    self.path.display()
-                ),
-            });
-        }
-        Ok(())
-    }
-
-    fn prepare(&self, config: &TrainConfig) -> Result<(), TrainError> {
-        std::fs::create_dir_all(&self.path).map_err(|cause| TrainError::file(&self.path, cause))?;
-        write_json(&self.config(), config)?;
-        if !has_checkpoint(&self.path) && self.metrics().exists() {
-            std::fs::remove_file(self.metrics())
-                .map_err(|cause| TrainError::file(self.metrics(), cause))?;
-        }
-        Ok(())
-    }
-
-    fn append(&self, event: &TrainEvent) -> Result<(), TrainError> {
-        let path = self.metrics();
-        let line = serde_json::to_string(event).map_err(|cause| TrainError::file(&path, cause))?;
-        std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .and_then(|mut file| writeln!(file, "{line}"))
-            .map_err(|cause| TrainError::file(path, cause))
-    }
-
-    /// Drops the lines of steps that will be done again.
-    fn forget_after(&self, step: u64) -> Result<(), TrainError> {
-        let path = self.metrics();
-        let text =
-            std::fs::read_to_string(&path).map_err(|cause| TrainError::file(&path, cause))?;
-        let mut kept: Vec<&str> = text
-            .lines()
-            .filter(|line| {
-                // A line cut short by a crash is no event, and goes too.
-                serde_json::from_str::<serde_json::Value>(line)
-                    .is_ok_and(|event| event["step"].as_u64().is_some_and(|at| at <= step))
-            })
-            .collect();
-        kept.push("");
-        let kept = kept.join("\n");
-        files::replace(&path, kept.as_bytes()).map_err(|cause| TrainError::file(path, cause))
-    }
 }

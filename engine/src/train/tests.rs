@@ -7,7 +7,11 @@ mod clip;
 mod concept;
 mod controlnet;
 mod edges;
+mod estimate;
+mod folder;
+mod habits;
 mod judge;
+mod objective;
 mod recipes;
 mod tape;
 mod vae_losses;
@@ -414,8 +418,14 @@ fn a_loss_that_runs_away_stops_the_run_with_its_reason() {
     let start = Tensor::new(&[1f32, -2.0], &Device::Cpu).unwrap();
     let variables = [("x".to_owned(), Var::from_tensor(&start).unwrap())].into();
     let trainee = RunsAway { variables };
-    let error =
-        super::run::train(&config, &trainee, None, &mut |_| (), &CancelToken::new()).unwrap_err();
+    let error = super::run::train(
+        &config,
+        &trainee,
+        super::run::Start::default(),
+        &mut |_| (),
+        &CancelToken::new(),
+    )
+    .unwrap_err();
     assert!(matches!(error, TrainError::NotFinite { step: 3, .. }), "{error}");
     assert!(error.to_string().contains("learning rate"));
     assert!(has_checkpoint(&config.out), "the checkpoint of step 2 is whole");

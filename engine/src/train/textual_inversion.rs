@@ -11,7 +11,7 @@ use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainSummary;
 use super::trainee::Trainee;
-use super::whole::{Moving, Objective, Whole, finished};
+use super::whole::{Losses, Moving, Whole, finished};
 use crate::adapter::{AdapterCard, Embedding};
 use crate::data::Split;
 use crate::device::CancelToken;
@@ -82,7 +82,7 @@ pub(super) struct TextualInversionTask {
     pub(super) whole: Whole,
     token: String,
     variables: BTreeMap<String, Var>,
-    objective: Objective,
+    losses: Losses,
     card: AdapterCard,
 }
 
@@ -111,10 +111,10 @@ impl TextualInversionTask {
         whole.text.learn(first, Some(embedding.as_tensor().clone()))?;
         // The class of a prior is told with the word as well, or nothing of it would reach the word.
         let told = |prompt: &str| own.text(prompt);
-        let objective = whole.objective(config, &told, device, cancel)?;
+        let losses = whole.losses(config, &told, device, cancel)?;
         let card = whole.adapter_card(config, Embedding::METHOD);
         let variables = [(NAME.to_owned(), embedding)].into();
-        Ok(Self { whole, token: own.token, variables, objective, card })
+        Ok(Self { whole, token: own.token, variables, losses, card })
     }
 }
 
@@ -159,19 +159,19 @@ impl Trainee for TextualInversionTask {
     }
 
     fn samples(&self) -> (usize, usize) {
-        self.objective.samples()
+        self.losses.samples()
     }
 
     fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        self.objective.loss(step, &self.whole.unet, &self.whole.text, None)
+        self.losses.loss(step, &self.whole.unet, &self.whole.text, None)
     }
 
     fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
-        self.objective.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
+        self.losses.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
     }
 
     fn validation_loss(&self) -> Result<f32, TrainError> {
-        self.objective.validation_loss(&self.whole.unet, &self.whole.text)
+        self.losses.validation_loss(&self.whole.unet, &self.whole.text)
     }
 
     fn save(

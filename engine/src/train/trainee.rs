@@ -8,6 +8,7 @@ use candle_core::{Tensor, Var};
 
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::samples::Ready;
 use crate::evaluate::Figures;
 use crate::nn::Tape;
 
@@ -54,4 +55,8 @@ pub(super) trait Trainee {
         summary: &TrainSummary,
         out: &Path,
     ) -> Result<(), TrainError>;
+    /// What [`Self::save`] wrote into `result`, ready to sample with; none where nothing samples.
+    fn ready(&self, _result: &Path) -> Result<Option<Ready>, TrainError> {
+        Ok(None)
+    }
 }

@@ -1,14 +1,17 @@
 //! A whole model under training: its networks, its words, and the loss that all tasks on it share.
 
-use candle_core::{Device, Tensor};
+use std::collections::BTreeMap;
 
+use candle_core::{Device, Tensor, Var};
+
+use super::caution::check_captions;
 use super::config::TrainConfig;
 use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
 use super::event::TrainSummary;
 use super::prior::Prior;
 use crate::adapter::{AdapterCard, Networks};
-use crate::data::{Dataset, Latents, Split};
+use crate::data::{Dataset, Latents};
 use crate::device::CancelToken;
 use crate::model::{Bundle, Part, TextEncoder, Tokenizer, Unet};
 use crate::nn::{Tape, Weights};
@@ -47,14 +50,7 @@ impl Whole {
         if bundle.has(Part::TextEncoder2) {
             return refused("model", "has two text encoders; models of one are trained here");
         }
-        let captioned =
-            |split| dataset.samples(split).iter().any(|sample| !sample.caption.trim().is_empty());
-        if !dataset.samples(Split::Train).is_empty() && !captioned(Split::Train) {
-            return refused(
-                "dataset",
-                "no image has a caption, and there is nothing to learn from",
-            );
-        }
+        check_captions(&dataset)?;
         let (unet, unet_weights) = bundle.unet(moving.unet, device)?;
         let latent = bundle.vae_config()?.latent_channels;
         if unet.config().in_channels != latent {
@@ -76,13 +72,13 @@ impl Whole {
 
     /// Encodes images and captions, and makes the images of the prior where there is one; `told` is what the
     /// model is told for a prompt of the prior.
-    pub(super) fn objective(
+    pub(super) fn losses(
         &self,
         config: &TrainConfig,
         told: &dyn Fn(&str) -> String,
         device: &Device,
         cancel: &CancelToken,
-    ) -> Result<Objective, TrainError> {
+    ) -> Result<Losses, TrainError> {
         let vae = self.bundle.vae(device)?;
         let schedule = Schedule::new(self.bundle.schedule()?);
         let diffusion =
@@ -99,7 +95,7 @@ impl Whole {
             }
             None => None,
         };
-        Ok(Objective { diffusion, prior })
+        Ok(Losses { diffusion, prior })
     }
 
     fn captions(&self) -> Captions<'_> {
@@ -133,18 +129,33 @@ pub(super) fn finished(card: &AdapterCard, summary: &TrainSummary) -> AdapterCar
 }
 
 /// The loss on a data set, and that on the prior's images.
-pub(super) struct Objective {
+pub(super) struct Losses {
     diffusion: Diffusion,
     prior: Option<Prior>,
 }
 
-impl Objective {
+impl Losses {
     /// Lets `vectors` `[n, width]` stand before the text of every caption and class prompt.
     pub(super) fn put_before(&mut self, vectors: &Tensor) {
         self.diffusion.put_before(vectors);
         if let Some(prior) = &mut self.prior {
             prior.put_before(vectors);
         }
+    }
+
+    /// Encodes every caption once, where nothing that is trained stands in the text encoder.
+    pub(super) fn freeze_texts(&mut self, text: &TextEncoder) -> Result<(), TrainError> {
+        Ok(self.diffusion.freeze_texts(text)?)
+    }
+
+    /// As [`Diffusion::align`], of the model's UNet.
+    pub(super) fn align(
+        &mut self,
+        config: &TrainConfig,
+        whole: &Whole,
+        cancel: &CancelToken,
+    ) -> Result<BTreeMap<String, Var>, TrainError> {
+        self.diffusion.align(config, &whole.dataset, &whole.unet, cancel)
     }
 
     /// Images to train on and held out.

@@ -1502,6 +1502,54 @@ export interface components {
              */
             validation_samples: number;
         } | {
+            /** @description What, in a sentence. */
+            cause: string;
+            /** @enum {string} */
+            event: "warning";
+            /**
+             * Format: int64
+             * @description Before which step was it seen; 0 is before the first.
+             */
+            step: number;
+        } | {
+            /**
+             * Format: int64
+             * @description Bytes that a step took besides: its activations. Absent where the system does not tell.
+             */
+            activation_bytes?: number | null;
+            /** @enum {string} */
+            event: "estimate";
+            /**
+             * Format: int64
+             * @description Bytes of their gradients.
+             */
+            gradient_bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes of the optimiser's moments, averages and masters.
+             */
+            optimiser_bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes of the process's memory at its peak, all together. Absent where the system does not tell.
+             */
+            peak_bytes?: number | null;
+            /**
+             * Format: double
+             * @description Seconds that the steps left take, without looks at held-out patients.
+             */
+            seconds: number;
+            /**
+             * Format: int64
+             * @description After which step.
+             */
+            step: number;
+            /**
+             * Format: int64
+             * @description Bytes of the weights that are trained.
+             */
+            weight_bytes: number;
+        } | {
             /** @enum {string} */
             event: "step";
             /**

@@ -23,8 +23,9 @@ use self::supernet::{IMPORTANCE, SuperNet, costs};
 use super::config::{Task, TrainConfig};
 use super::error::TrainError;
 use super::event::TrainEvent;
+use super::folder::check_same;
 use super::lora::{LoraConfig, LoraTask, Targets, adapter_config};
-use super::run::{check_same, run, train};
+use super::run::{Start, run, train};
 use super::trainee::Trainee;
 use super::whole::{Moving, Whole};
 use crate::adapter::{AdaptedLayer, Adapter, AdapterConfig, Component, Method, Patterns};
@@ -146,7 +147,7 @@ pub fn search(
         write_json(&said, config)?;
         let watched = SuperNet::new(task, layers.clone(), wanted.smoothing);
         let mut hear = |event| on_event("supernet", event);
-        train(&supernet, &watched, None, &mut hear, cancel)?;
+        train(&supernet, &watched, Start::default(), &mut hear, cancel)?;
     }
     let importance: Vec<Vec<f64>> = read_json(&result.join(IMPORTANCE))?;
     let widest = Adapter::open(&result)?;

@@ -229,8 +229,14 @@ fn a_held_out_loss_that_is_no_number_stops_the_run_with_its_reason() {
     let config = desk.config(Task::Lora, "run");
     let start = Tensor::new(&[1f32, 2.0], &Device::Cpu).unwrap();
     let trainee = Blind([("x".to_owned(), Var::from_tensor(&start).unwrap())].into());
-    let error = super::super::run::train(&config, &trainee, None, &mut |_| (), &CancelToken::new())
-        .unwrap_err();
+    let error = super::super::run::train(
+        &config,
+        &trainee,
+        super::super::run::Start::default(),
+        &mut |_| (),
+        &CancelToken::new(),
+    )
+    .unwrap_err();
     assert!(matches!(error, TrainError::NotFinite { step: 3, .. }), "{error}");
     assert!(error.to_string().contains("held-out"), "{error}");
     assert!(has_checkpoint(&config.out));

@@ -2,12 +2,12 @@
 
 /// The peak of the resident set in bytes: since the process began, or since [`forget_peak`]. Mapped
 /// files count while they are in memory.
-pub(super) fn peak() -> Option<u64> {
+pub fn peak() -> Option<u64> {
     peak_of(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 
 /// Lets the peak begin anew at what is held now; whether the system did.
-pub(super) fn forget_peak() -> bool {
+pub fn forget_peak() -> bool {
     std::fs::write("/proc/self/clear_refs", "5").is_ok()
 }
 

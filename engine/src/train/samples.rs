@@ -1,0 +1,129 @@
+//! Pictures of a run on its way: the same prompts and seeds again and again.
+
+use std::path::Path;
+
+use candle_core::Device;
+
+use super::config::TrainConfig;
+use super::error::TrainError;
+use crate::adapter::Adapter;
+use crate::device::CancelToken;
+use crate::dicom::{AdapterUse, Frame, Provenance, SyntheticDescription, png_with_provenance};
+use crate::model::Bundle;
+use crate::sample::{Pipeline, RANDOM_GENERATOR, Request, generate};
+
+/// Pictures side by side.
+const ACROSS: usize = 4;
+
+/// What a task has made so far, ready to sample with, and what a picture says of it.
+pub(super) struct Ready {
+    pipeline: Pipeline,
+    provenance: Provenance,
+}
+
+impl Ready {
+    /// The model in `folder`.
+    pub(super) fn model(folder: &Path, device: &Device) -> Result<Self, TrainError> {
+        let bundle = Bundle::open(folder)?;
+        let card = bundle.card();
+        let provenance = Provenance {
+            program: "Skiagraph".into(),
+            version: crate::VERSION.into(),
+            model: format!("{} {}", card.name, card.version).trim_end().to_owned(),
+            model_sha256: card.weights_sha256.clone(),
+            random_generator: RANDOM_GENERATOR.into(),
+            ..Provenance::default()
+        };
+        Ok(Self { pipeline: Pipeline::load(&bundle, device)?, provenance })
+    }
+
+    /// The model in `folder` with the adapter in another.
+    pub(super) fn adapted(
+        folder: &Path,
+        adapter: &Path,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let mut ready = Self::model(folder, device)?;
+        let adapter = Adapter::open(adapter)?;
+        ready.pipeline.adapt(&[(&adapter, 1.0)], false)?;
+        ready.provenance.adapters = vec![AdapterUse {
+            name: adapter.name().to_owned(),
+            sha256: adapter.sha256().to_owned(),
+            scale: 1.0,
+        }];
+        Ok(ready)
+    }
+
+    /// A picture of every prompt of `config`, side by side, as PNG that says it is synthetic.
+    pub(super) fn grid(
+        &self,
+        config: &TrainConfig,
+        step: u64,
+        cancel: &CancelToken,
+    ) -> Result<Vec<u8>, TrainError> {
+        let request = |prompt: &String| Request {
+            prompt: prompt.clone(),
+            seed: config.seed,
+            steps: config.sample_steps,
+            guidance_scale: config.sample_guidance_scale,
+            ..Request::default()
+        };
+        let frames = config
+            .sample_prompts
+            .iter()
+            .map(|prompt| Ok(generate(&self.pipeline, &request(prompt), 0, &mut |_| (), cancel)?))
+            .collect::<Result<Vec<_>, TrainError>>()?;
+        let frame = side_by_side(&frames);
+        let scheduler = self.pipeline.scheduler();
+        let description = SyntheticDescription {
+            prompt: config.sample_prompts.join(" | "),
+            provenance: Provenance {
+                seed: config.seed,
+                steps: config.sample_steps as u32,
+                guidance_scale: config.sample_guidance_scale as f32,
+                scheduler: scheduler.class_name().to_owned(),
+                scheduler_config: scheduler.to_json(),
+                width: frame.width,
+                height: frame.height,
+                options: serde_json::json!({ "training_step": step }),
+                ..self.provenance.clone()
+            },
+            ..SyntheticDescription::default()
+        };
+        png_with_provenance(&frame, &description)
+            .map_err(|cause| TrainError::file("samples", cause))
+    }
+}
+
+/// One frame of all, in rows of [`ACROSS`]; black where none is left.
+fn side_by_side(frames: &[Frame]) -> Frame {
+    let across = frames.len().clamp(1, ACROSS);
+    let (width, height) =
+        frames.first().map_or((0, 0), |frame| (frame.width as usize, frame.height as usize));
+    let (columns, rows) = (width * across, height * frames.len().div_ceil(across));
+    let mut pixels = vec![0.0; columns * rows];
+    for (number, frame) in frames.iter().enumerate() {
+        let (left, top) = ((number % across) * width, (number / across) * height);
+        for (row, line) in frame.pixels.chunks_exact(width).enumerate() {
+            let start = (top + row) * columns + left;
+            pixels[start..start + width].copy_from_slice(line);
+        }
+    }
+    Frame { width: columns as u32, height: rows as u32, pixels }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_stand_in_rows_of_four() {
+        let frame = |grey: f32| Frame { width: 2, height: 1, pixels: vec![grey, -grey] };
+        let frames: Vec<Frame> = (1..=5u8).map(|grey| frame(f32::from(grey))).collect();
+        let grid = side_by_side(&frames);
+        assert_eq!((grid.width, grid.height), (8, 2));
+        let expected = [1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 4.0, -4.0, 5.0, -5.0, 0.0, 0.0];
+        assert_eq!(grid.pixels[..12], expected);
+        assert_eq!(side_by_side(&frames[..2]).width, 4);
+    }
+}

@@ -1,0 +1,72 @@
+//! What a run says before it has cost much.
+
+use super::*;
+
+fn events(config: &TrainConfig) -> Vec<TrainEvent> {
+    let mut events = Vec::new();
+    let mut on_event = |event| events.push(event);
+    run(config, false, &Device::Cpu, &mut on_event, &CancelToken::new()).unwrap();
+    events
+}
+
+#[test]
+fn a_run_says_how_long_it_takes_and_how_much_memory() {
+    let desk = Desk::new();
+    for (optimiser, of_each) in [(OptimiserKind::AdamW, Some(12)), (OptimiserKind::Adafactor, None)]
+    {
+        let config =
+            TrainConfig { optimiser, ..desk.config(Task::Base, &format!("{optimiser:?}")) };
+        let events = events(&config);
+        let TrainEvent::Started { trainable_weights, .. } = events[0] else { panic!() };
+        let weights = trainable_weights as u64;
+        let estimates: Vec<_> =
+            events.iter().filter(|event| matches!(event, TrainEvent::Estimate { .. })).collect();
+        let [
+            TrainEvent::Estimate {
+                step,
+                seconds,
+                weight_bytes,
+                gradient_bytes,
+                optimiser_bytes,
+                activation_bytes,
+                peak_bytes,
+            },
+        ] = estimates[..]
+        else {
+            panic!("{estimates:?}")
+        };
+        // One step warms up, two are timed.
+        assert_eq!(*step, 3);
+        assert!(*seconds > 0.0 && *seconds < 600.0, "{seconds}");
+        assert_eq!((*weight_bytes, *gradient_bytes), (4 * weights, 4 * weights));
+        match of_each {
+            Some(bytes) => assert_eq!(*optimiser_bytes, bytes * weights),
+            // The average is one number a weight; rows and columns are few.
+            None => assert!((4 * weights..6 * weights).contains(optimiser_bytes)),
+        }
+        if let (Some(activations), Some(peak)) = (activation_bytes, peak_bytes) {
+            assert!(activations < peak && *peak > 8 * weights, "{activations} of {peak}");
+        }
+    }
+}
+
+#[test]
+fn a_small_set_whose_held_out_images_are_trained_on_is_warned_of() {
+    let desk = Desk::new();
+    let config = desk.config(Task::Lora, "run");
+    let warnings: Vec<String> = events(&config)
+        .into_iter()
+        .filter_map(|event| match event {
+            TrainEvent::Warning { step: 0, cause } => Some(cause),
+            _ => None,
+        })
+        .collect();
+    assert!(warnings[0].contains("are few"), "{warnings:?}");
+    // Its pictures are one pattern, moved a little.
+    assert!(warnings[1].contains("held-out images are also trained on"), "{warnings:?}");
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    // Said once: a run that goes on warns no more.
+    let longer = TrainConfig { steps: 8, ..config };
+    let mut on_event = |event| assert!(!matches!(event, TrainEvent::Warning { .. }));
+    run(&longer, true, &Device::Cpu, &mut on_event, &CancelToken::new()).unwrap();
+}
