@@ -29,6 +29,9 @@ def time_cells(case: Case, dtype: str, result: dict) -> list[str]:
     least, aim = case.targets[dtype]
     ours, peer = result.get("ours"), result.get("peer")
     goal = [f"{least}", f"{aim}"]
+    if ours and (least_time := result.get("stopped")):
+        ratio = least_time / median(ours)
+        return [f"> {least_time:.0f}", span(ours), f"**> {ratio:.0f}**", *goal, mark(ratio >= least)]
     if not ours or not peer:
         return [span(peer) if peer else "–", span(ours) if ours else "–", "–", *goal, "–"]
     ratio = median(peer) / median(ours)
@@ -50,6 +53,8 @@ def accuracy_cells(dtype: str, result: dict) -> list[str]:
     words = f"{ours['largest']:.1e} / {ours['mean']:.1e}"
     if dtype == "f32":
         return [words, f"{DEVIATION:.0e}", mark(ours["largest"] <= DEVIATION)]
+    if not peer:
+        return [words, "–", "–"]
     return [words, f"{peer['largest']:.1e} / {peer['mean']:.1e}", mark(ours["mean"] <= peer["mean"])]
 
 
@@ -100,7 +105,7 @@ def render(state: dict, command: str) -> str:
         "Settings of PyTorch: `plain`; `malloc`, glibc keeping what is freed (`MALLOC_TOP_PAD_`, `MALLOC_MMAP_THRESHOLD_`,",
         "`MALLOC_TRIM_THRESHOLD_`); `jemalloc` and `tcmalloc` where the machine has them; `nhwc`, channels last. Of",
         "stable-diffusion.cpp: `plain`, `flash`, its flash attention, `direct`, its direct convolutions. `one call`: the peer took",
-        "more than a minute for its first, which is then its only one.",
+        "more than a minute for its first, which is then its only one; after five minutes it is stopped, and the row says so.",
         "",
     ]
     if said:

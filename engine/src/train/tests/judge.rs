@@ -138,27 +138,3 @@ fn a_judge_that_cannot_be_trained_is_refused_before_anything_is_written() {
     };
     refused(&without_masks, "lung mask");
 }
-
-#[test]
-fn the_starters_recipes_can_be_run() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("starter/recipe");
-    let read = |name: &str| -> TrainConfig {
-        let mut table: toml::Table =
-            toml::from_str(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap();
-        for key in ["dataset", "out"] {
-            table.insert(key.into(), "unused".into());
-        }
-        let config: TrainConfig = table.try_into().unwrap();
-        config.validate().unwrap();
-        config
-    };
-    let judge = read("judge.toml").judge.unwrap().classifier.unwrap();
-    judge.validate().unwrap();
-    assert_eq!(judge.findings.len(), crate::terms::findings().len());
-    read("segmenter.toml").judge.unwrap().segmenter.unwrap().validate().unwrap();
-    let vae = read("vae.toml");
-    let sizes = vae.vae.unwrap();
-    sizes.validate().unwrap();
-    assert_eq!((sizes.compression(), sizes.latent_channels, sizes.sample_size), (16, 16, 256));
-    vae.vae_loss.unwrap().adversary.unwrap().network.validate(256).unwrap();
-}

@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::data::{Dataset, Split};
-use crate::model::{Bundle, VisionConfig, VisionEncoder, write_json};
-use crate::nn::Weights;
+use crate::model::Bundle;
 use crate::noise::{Prediction, Schedule, ScheduleConfig};
 use crate::sample::{Pipeline, Request, generate};
 use crate::train::objective::{Noised, Objective};
@@ -42,33 +41,25 @@ fn check_gradient(trainee: &dyn Trainee, what: &str) {
     );
 }
 
-/// A judge of random weights, which sees 16 × 16 pixels in squares of 4.
-fn write_judge(folder: &Path) {
-    let config = VisionConfig {
-        hidden_size: 16,
-        intermediate_size: 32,
-        projection_dim: 8,
-        num_hidden_layers: 2,
-        num_attention_heads: 2,
-        image_size: 16,
-        patch_size: 4,
-        ..VisionConfig::default()
-    };
-    let weights = Weights::from_seed(9, candle_core::DType::F32, &Device::Cpu);
-    VisionEncoder::new(config.clone(), &weights, &Device::Cpu).unwrap();
-    std::fs::create_dir_all(folder).unwrap();
-    write_json(&folder.join("config.json"), &config).unwrap();
-    let weights = crate::model::values(&weights.variables());
-    let file = folder.join("model.safetensors");
-    crate::model::save_weights(&file, &weights, candle_core::DType::F32).unwrap();
+/// A judge of random weights, which sees the data set's images in squares of 4 pixels.
+fn write_judge(desk: &Desk) {
+    let config = TrainConfig { steps: 1, ..desk.config(Task::Judge, "judging") };
+    let summary = run(&config, false, &Device::Cpu, &mut |_| (), &CancelToken::new()).unwrap();
+    std::fs::rename(summary.output, desk.at("judge")).unwrap();
 }
 
 #[test]
 fn every_objective_has_the_gradient_of_a_finite_difference() {
     let desk = Desk::new();
-    write_judge(&desk.at("judge"));
+    write_judge(&desk);
     let alignment =
-        |block| AlignmentConfig { judge: desk.at("judge"), block, weight: 0.5, width: 8 };
+        |block| AlignmentConfig {
+            judge: desk.at("judge"),
+            level: None,
+            block,
+            weight: 0.5,
+            width: 8,
+        };
     let plain = ObjectiveConfig::default();
     let logit = ObjectiveConfig { timesteps: TimestepDraw::LogitNormal, ..plain.clone() };
     let offset = ObjectiveConfig { noise_offset: 0.1, input_perturbation: 0.1, ..plain.clone() };
@@ -98,8 +89,8 @@ fn every_objective_has_the_gradient_of_a_finite_difference() {
 #[test]
 fn the_projection_of_an_alignment_is_trained_and_left_out_of_the_result() {
     let desk = Desk::new();
-    write_judge(&desk.at("judge"));
-    let alignment = AlignmentConfig { judge: desk.at("judge"), block: 0, weight: 0.5, width: 8 };
+    write_judge(&desk);
+    let alignment = AlignmentConfig { judge: desk.at("judge"), level: None, block: 0, weight: 0.5, width: 8 };
     let objective = ObjectiveConfig { alignment: Some(alignment.clone()), ..Default::default() };
     for task in [Task::Base, Task::Lora] {
         let config =
@@ -125,11 +116,16 @@ fn the_projection_of_an_alignment_is_trained_and_left_out_of_the_result() {
             _ => unreachable!(),
         }
     }
-    let wrong = AlignmentConfig { block: 9, ..alignment };
-    let objective = ObjectiveConfig { alignment: Some(wrong), ..Default::default() };
-    let config = TrainConfig { objective, ..desk.config(Task::Base, "wrong") };
-    let error = run(&config, false, &Device::Cpu, &mut |_| (), &CancelToken::new()).unwrap_err();
-    assert!(error.to_string().contains("alignment.block: must be at most"), "{error}");
+    for (wrong, word) in [
+        (AlignmentConfig { block: 9, ..alignment.clone() }, "alignment.block: must be at most"),
+        (AlignmentConfig { level: Some(9), ..alignment }, "alignment.level: must lie below"),
+    ] {
+        let objective = ObjectiveConfig { alignment: Some(wrong), ..Default::default() };
+        let config = TrainConfig { objective, ..desk.config(Task::Base, "wrong") };
+        let error =
+            run(&config, false, &Device::Cpu, &mut |_| (), &CancelToken::new()).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+    }
 }
 
 fn objective(prediction: Prediction, config: ObjectiveConfig) -> Objective {
