@@ -115,7 +115,10 @@ pub(super) fn judged(
         maps.push(map.to_dtype(DType::F16)?);
     }
     let Some((sum, squares)) = sums else {
-        return Err(TrainError::Config { field: "dataset", cause: "has no image to train on".into() });
+        return Err(TrainError::Config {
+            field: "dataset",
+            cause: "has no image to train on".into(),
+        });
     };
     let maps = Tensor::cat(&maps, 0)?;
     let places = (maps.dim(0)? * side * side) as f64;

@@ -52,14 +52,13 @@ fn write_judge(desk: &Desk) {
 fn every_objective_has_the_gradient_of_a_finite_difference() {
     let desk = Desk::new();
     write_judge(&desk);
-    let alignment =
-        |block| AlignmentConfig {
-            judge: desk.at("judge"),
-            level: None,
-            block,
-            weight: 0.5,
-            width: 8,
-        };
+    let alignment = |block| AlignmentConfig {
+        judge: desk.at("judge"),
+        level: None,
+        block,
+        weight: 0.5,
+        width: 8,
+    };
     let plain = ObjectiveConfig::default();
     let logit = ObjectiveConfig { timesteps: TimestepDraw::LogitNormal, ..plain.clone() };
     let offset = ObjectiveConfig { noise_offset: 0.1, input_perturbation: 0.1, ..plain.clone() };
@@ -90,7 +89,8 @@ fn every_objective_has_the_gradient_of_a_finite_difference() {
 fn the_projection_of_an_alignment_is_trained_and_left_out_of_the_result() {
     let desk = Desk::new();
     write_judge(&desk);
-    let alignment = AlignmentConfig { judge: desk.at("judge"), level: None, block: 0, weight: 0.5, width: 8 };
+    let alignment =
+        AlignmentConfig { judge: desk.at("judge"), level: None, block: 0, weight: 0.5, width: 8 };
     let objective = ObjectiveConfig { alignment: Some(alignment.clone()), ..Default::default() };
     for task in [Task::Base, Task::Lora] {
         let config =

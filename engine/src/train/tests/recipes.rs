@@ -1,6 +1,7 @@
 //! The recipes that come with the project are configurations of today, and those of the starter model fit each other.
 
 use super::*;
+use crate::model::Sides;
 
 fn read(path: &Path) -> TrainConfig {
     let text = std::fs::read_to_string(path).unwrap();
@@ -48,7 +49,7 @@ fn the_starters_networks_fit_each_other() {
     let base = starter("base.toml");
     let unet = base.unet.unwrap();
     unet.validate().unwrap();
-    assert_eq!((unet.in_channels, unet.sample_size), (sizes.latent_channels, 16));
+    assert_eq!((unet.in_channels, unet.sample_size), (sizes.latent_channels, Some(Sides::Square(16))));
     assert_eq!(unet.context_width(), base.text.unwrap().hidden_size);
     assert_eq!(base.card.unwrap().image_size, sizes.sample_size);
 }
