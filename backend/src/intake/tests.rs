@@ -10,6 +10,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use bytes::Bytes;
 use futures::stream;
 use skiagraph_engine::dicom::{SyntheticDescription, write_synthetic};
+use skiagraph_engine::quality::Frontal;
 use tempfile::TempDir;
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
@@ -58,7 +59,8 @@ async fn take(parts: &[(&str, &[u8])], limits: &Limits) -> Result<Taken, IntakeE
     let scratch = Scratch::new(root.path()).unwrap();
     let received = receive(&mut multipart(parts), &scratch, limits).await?;
     let deidentifier = deidentifier(&[7; 32]).unwrap();
-    let checked = check(&received.files, &scratch, limits, &deidentifier)?;
+    let frontal = Frontal::bundled().unwrap();
+    let checked = check(&received.files, &scratch, limits, &deidentifier, &frontal)?;
     Ok(Taken { _root: root, _scratch: scratch, checked, name: received.name })
 }
 
