@@ -28,7 +28,8 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let index = Index::drop().name("ix_radiographs_check_state").table("radiographs").to_owned();
+        let index =
+            Index::drop().name("ix_radiographs_check_state").table("radiographs").to_owned();
         manager.drop_index(index).await?;
         for column in ["decided_at", "decided_by", "check_state", "fingerprint", "doubts"] {
             let table = Table::alter().table("radiographs").drop_column(column).to_owned();

@@ -208,8 +208,9 @@ async fn what_looks_odd_waits_for_a_person() {
     // Drawn radiographs look like no chest.
     let pending = upload["pending_count"].as_u64().unwrap();
     assert!(pending > 2, "{upload}");
-    let (_, listed) =
-        engineer.get(&format!("/radiographs?upload_id={id}&check_state=pending&page_size=100")).await;
+    let (_, listed) = engineer
+        .get(&format!("/radiographs?upload_id={id}&check_state=pending&page_size=100"))
+        .await;
     assert_eq!(listed["total"], pending, "{listed}");
     let odd = &listed["items"][0];
     assert!(!odd["doubts"][0]["cause"].as_str().unwrap().is_empty(), "{odd}");

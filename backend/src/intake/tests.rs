@@ -279,7 +279,8 @@ fn what_a_killed_process_left_is_found_and_what_lives_is_not() {
 async fn what_a_killed_upload_stored_is_removed_and_what_has_rows_stays() {
     let place = Place::new().await;
     place.upload(1).await;
-    let (rows, _) = crate::models::radiographs::list(&place.db, None, 0, 10).await.unwrap();
+    let all = crate::models::radiographs::Filter::default();
+    let (rows, _) = crate::models::radiographs::list(&place.db, &all, 0, 10).await.unwrap();
     let kept = rows[0].object_key.clone();
     place.storage.put("radiographs/ff/gone.dcm", bytes::Bytes::from_static(b"x")).await.unwrap();
     let dead = place.folders.scratch().join("dead");

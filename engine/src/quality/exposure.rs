@@ -17,7 +17,8 @@ pub(super) fn doubts(frame: &Frame) -> Vec<Doubt> {
         return Vec::new();
     }
     let count = greys.len() as f64;
-    let share = |holds: fn(&f32) -> bool| greys.iter().filter(|grey| holds(grey)).count() as f64 / count;
+    let share =
+        |holds: fn(&f32) -> bool| greys.iter().filter(|grey| holds(grey)).count() as f64 / count;
     let (black, white) = (share(|grey| *grey <= 0.0), share(|grey| *grey >= 1.0));
     let mut found = Vec::new();
     for (share, what) in [(black, "black"), (white, "white")] {

@@ -40,7 +40,7 @@ impl Fingerprint {
 
     /// As 64 hexadecimal digits.
     pub fn to_hex(self) -> String {
-        self.0.iter().map(|word| format!("{word:016x}")).collect()
+        hex::encode(self.0.map(u64::to_be_bytes).concat())
     }
 
     /// From what [`Self::to_hex`] wrote; `None` for anything else.

@@ -30,10 +30,7 @@ pub(super) fn doubts(header: &Header) -> Vec<Doubt> {
         ));
     }
     if header.burned_in_annotation == Some(true) {
-        found.push(Doubt::new(
-            DoubtKind::BurnedIn,
-            "Burned In Annotation (0028,0301) is YES",
-        ));
+        found.push(Doubt::new(DoubtKind::BurnedIn, "Burned In Annotation (0028,0301) is YES"));
     }
     if let Some(deviation) = header.deviation_index.filter(|index| index.abs() > MOST_DEVIATION) {
         found.push(Doubt::new(

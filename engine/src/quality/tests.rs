@@ -96,9 +96,7 @@ fn stored_wrongly(frame: &Frame, quarters: u8, inverted: bool) -> Frame {
         let (width, height) = (now.height, now.width);
         let pixels = (0..height)
             .flat_map(|row| (0..width).map(move |column| (row, column)))
-            .map(|(row, column)| {
-                now.pixels[((now.height - 1 - column) * now.width + row) as usize]
-            })
+            .map(|(row, column)| now.pixels[((now.height - 1 - column) * now.width + row) as usize])
             .collect();
         now = Frame { width, height, pixels };
     }
@@ -148,14 +146,18 @@ fn real_radiographs_are_told_from_turned_ones() {
     }
     let frontal = Frontal::bundled().unwrap();
     for (folder, names) in [
-        ("kermany224", ["IM-0140-0001.jpeg", "person1680_bacteria_4455.jpeg"]),
+        ("kermany224", ["IM-0119-0001.jpeg", "person1680_bacteria_4455.jpeg"]),
         ("nih512", ["00003541_000.jpg", "00003370_001.jpg"]),
     ] {
         for name in names {
             let image = image::open(shared.join(folder).join("images").join(name)).unwrap();
             let image = image.to_luma32f();
             let (width, height) = image.dimensions();
-            told_in_every_posture(&Frame { width, height, pixels: image.into_raw() }, &frontal, name);
+            told_in_every_posture(
+                &Frame { width, height, pixels: image.into_raw() },
+                &frontal,
+                name,
+            );
         }
     }
     let other = |name: &str| {

@@ -60,10 +60,8 @@ pub(super) fn cautions(config: &TrainConfig) -> Result<Vec<String>, TrainError> 
         found.push("all images to train on are of one patient: every image will be of them".into());
     }
     let (train, held_out) = (prints(&dataset, &train)?, prints(&dataset, &held_out)?);
-    let twice = held_out
-        .par_iter()
-        .filter(|print| train.iter().any(|other| print.is_near(other)))
-        .count();
+    let twice =
+        held_out.par_iter().filter(|print| train.iter().any(|other| print.is_near(other))).count();
     if twice > 0 {
         found.push(format!(
             "{twice} of {} held-out images are also trained on, or nearly: the loss on them will be too good",

@@ -63,7 +63,9 @@ async fn check_uploads(db: &impl ConnectionTrait, upload_ids: &[String]) -> Resu
         if let Some(count) = pending.get(id) {
             return Err(ApiError::conflict(
                 &format!("upload_ids[{position}]"),
-                format!("{count} of its radiographs wait for a decision: accept or exclude them first"),
+                format!(
+                    "{count} of its radiographs wait for a decision: accept or exclude them first"
+                ),
             ));
         }
     }

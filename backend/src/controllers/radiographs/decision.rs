@@ -32,8 +32,7 @@ pub(super) async fn decide(
         return Err(ApiError::conflict("decision", "nothing speaks against this radiograph"));
     }
     let state = decision.check_state().word();
-    let model =
-        models::radiographs::decide(change.db(), &id, state, &access.user().id).await?;
+    let model = models::radiographs::decide(change.db(), &id, state, &access.user().id).await?;
     let entry = Entry::of(Action::ReviewCreated, "radiograph", &id);
     change.commit(entry.detail("decision", decision.word())).await?;
     Ok(web::Json(super::view(model)))

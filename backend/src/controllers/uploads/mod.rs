@@ -12,11 +12,7 @@ use crate::views::uploads::UploadView;
 
 /// The endpoints.
 pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(create::create)
-        .service(list::list)
-        .service(get::get)
-        .service(decisions::decide);
+    config.service(create::create).service(list::list).service(get::get).service(decisions::decide);
 }
 
 /// An upload's record on the wire; `pending` of its radiographs wait for a decision.
