@@ -17,7 +17,7 @@ stamps := $(CARGO_TARGET_DIR)/stamps
 page_sources := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/tests -prune -o -type f -print)
 program_sources := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find backend engine/Cargo.toml engine/src compliance migrations -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.sql' -o -name '*.html' \))
 
-.PHONY: help run build web test test-rust test-kernels test-web test-browser test-speech test-flows fuzz lint licences sbom standards check-cuda starter golden explore bench-peers clean bootstrap
+.PHONY: help run build web test test-rust test-kernels test-web test-browser test-speech test-flows fuzz lint licences sbom standards check-cuda starter golden explore bench-peers bench-import clean bootstrap
 
 help: ## What can be asked for
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -133,6 +133,17 @@ ROUNDS ?= 3
 bench-peers: build $(CARGO_TARGET_DIR)/golden/installed $(bench)/installed ## The engine beside PyTorch and stable-diffusion.cpp: BENCHMARKS.md (hours; CASES, DTYPES, ROUNDS)
 	$(CARGO_TARGET_DIR)/golden/bin/python -B bench/peers.py --engine $(release)/skiagraph-engine --desk $(bench) \
 		--cases $(CASES) --dtypes $(DTYPES) --rounds $(ROUNDS)
+
+$(bench)/imports/installed: bench/imports.txt
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --requirement $<
+	touch $@
+
+bench-import: build $(bench)/imports/installed ## Import of 1,000 radiographs beside a script of pydicom and Pillow (needs ../shared/data)
+	rm -rf $(bench)/radiographs
+	$(release)/skiagraph-engine dicom wrap --images ../shared/data/kermany224/images \
+		--labels ../shared/data/kermany224/labels.csv --out $(bench)/radiographs --view AP --age-group child --limit 1000
+	$(bench)/imports/bin/python -B bench/imports.py --engine $(release)/skiagraph-engine --folder $(bench)/radiographs
 
 clean: ## Remove what was built; data/ stays
 	rm -rf $(CARGO_TARGET_DIR) web/dist web/node_modules

@@ -11,6 +11,7 @@ use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Schema};
 use serde_json::json;
 use skiagraph_engine::device::{CancelToken, Device};
 use skiagraph_engine::dicom::{Columns, Frame, WrapOptions, render_png, wrap};
+use skiagraph_engine::quality::Frontal;
 use skiagraph_engine::train::{self, TrainConfig};
 use tempfile::TempDir;
 
@@ -101,7 +102,14 @@ impl Place {
             })
             .collect();
         let deidentifier = intake::deidentifier(&[7; 32]).unwrap();
-        let checked = intake::check(&files, &scratch, &Limits::default(), &deidentifier).unwrap();
+        let checked = intake::check(
+            &files,
+            &scratch,
+            &Limits::default(),
+            &deidentifier,
+            &Frontal::bundled().unwrap(),
+        )
+        .unwrap();
         let id = uuid::Uuid::now_v7().to_string();
         let new = NewUpload { id: &id, name: "set", created_by: "u", pseudonym_key: b"key" };
         let objects = intake::intend(&scratch, &checked, &id).unwrap();

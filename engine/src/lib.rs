@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 1 | [`device`], [`files`], [`kernel`], [`terms`] |
 //! | 2 | [`nn`], [`noise`], [`dicom`], [`prompt`], [`hub`], [`metric`] |
-//! | 3 | [`control`], [`model`], [`speech`] |
+//! | 3 | [`control`], [`model`], [`quality`], [`speech`] |
 //! | 4 | [`adapter`], [`data`] |
 //! | 5 | [`sample`] |
 //! | 6 | [`bench`], [`check`], [`evaluate`] |
@@ -31,6 +31,7 @@ pub mod model;
 pub mod nn;
 pub mod noise;
 pub mod prompt;
+pub mod quality;
 pub mod sample;
 pub mod serve;
 pub mod speech;

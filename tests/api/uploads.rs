@@ -196,3 +196,48 @@ async fn two_gigabytes_that_just_come() {
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     assert_eq!(footprint(&door.server.data).await, before);
 }
+
+#[tokio::test]
+async fn what_looks_odd_waits_for_a_person() {
+    let door = Door::open().await;
+    let engineer = &door.engineer;
+    let answer = engineer.upload(objects()).await;
+    let (status, upload) = crate::harness::session::read(answer).await;
+    assert_eq!(status, 201, "{upload}");
+    let id = upload["id"].as_str().unwrap();
+    // Drawn radiographs look like no chest.
+    let pending = upload["pending_count"].as_u64().unwrap();
+    assert!(pending > 2, "{upload}");
+    let (_, listed) = engineer
+        .get(&format!("/radiographs?upload_id={id}&check_state=pending&page_size=100"))
+        .await;
+    assert_eq!(listed["total"], pending, "{listed}");
+    let odd = &listed["items"][0];
+    assert!(!odd["doubts"][0]["cause"].as_str().unwrap().is_empty(), "{odd}");
+
+    let set = serde_json::json!({
+        "name": "Odd", "upload_ids": [id], "validation_fraction": 0.25, "seed": 1,
+        "licence": "CC0-1.0", "attribution": "Drawn by a test",
+    });
+    let answer = engineer.request(Method::POST, "/datasets").json(&set).send().await.unwrap();
+    let document = names_field(answer, &[409], "upload_ids[0]").await;
+    assert!(document.to_string().contains("wait for a decision"), "{document}");
+
+    let one = format!("/radiographs/{}/decision", odd["id"].as_str().unwrap());
+    let word = |word: &str| serde_json::json!({ "decision": word });
+    let answer = engineer.request(Method::POST, &one).json(&word("perhaps")).send().await.unwrap();
+    names_field(answer, &[422], "decision").await;
+    let (status, decided) = engineer.post(&one, &word("exclude")).await;
+    assert_eq!((status, decided["check_state"].as_str()), (200, Some("excluded")), "{decided}");
+    assert_eq!(decided["decided_by"], upload["created_by"], "{decided}");
+    let rest = format!("/uploads/{id}/decisions");
+    let (status, decided) = engineer.post(&rest, &word("accept")).await;
+    assert_eq!((status, decided["count"].as_u64()), (200, Some(pending - 1)), "{decided}");
+    let (_, record) = engineer.get(&format!("/uploads/{id}")).await;
+    assert_eq!(record["pending_count"], 0, "{record}");
+
+    // What was left out is in no data set.
+    let set = engineer.dataset(id).await;
+    let (_, samples) = engineer.get(&format!("/datasets/{set}/samples?page_size=100")).await;
+    assert_eq!(samples["total"], record["radiograph_count"].as_u64().unwrap() - 1, "{samples}");
+}

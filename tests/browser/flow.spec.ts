@@ -68,6 +68,19 @@ test('the ML engineer brings radiographs in and trains an adapter on them', asyn
   await expect(page.getByRole('checkbox', { name: /into the data set/ }).first()).toBeChecked();
   await engineer.inspect('uploads');
 
+  // Drawn radiographs look like no chest: somebody has to say that they are wanted.
+  await page.getByRole('link', { name: '12 to decide' }).click();
+  await expect(page.getByText('Not a frontal chest').first()).toBeVisible();
+  await page.getByRole('button', { name: 'Leave out', exact: true }).first().click();
+  await expect(page.locator('.mark-excluded')).toHaveCount(1);
+  await page.locator('li[tabindex]').first().press('a');
+  await expect(page.locator('.mark-accepted')).toHaveCount(1);
+  await engineer.inspect('upload');
+  await page.getByRole('button', { name: 'Accept all of them' }).click();
+  await expect(page.locator('.mark-pending')).toHaveCount(0);
+  await page.getByRole('link', { name: 'Uploads', exact: true }).first().click();
+  await page.getByRole('checkbox', { name: /into the data set/ }).first().check();
+
   await engineer.field('Name').fill('Drawn set');
   await engineer.field('Licence').fill('CC0 1.0');
   await engineer.field('Attribution').fill('Drawn for this test');

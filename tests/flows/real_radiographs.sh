@@ -134,6 +134,12 @@ folder=$(call "$engineer" "${parts[@]}" "$api/uploads")
 stored=$(($(jq .radiograph_count <<<"$zipped") + $(jq .radiograph_count <<<"$folder")))
 figure "radiographs stored" "$stored"
 holds "radiographs stored are 300" [ "$stored" = 300 ]
+doubted=$(($(jq .pending_count <<<"$zipped") + $(jq .pending_count <<<"$folder")))
+figure "radiographs that quality control doubts" "$doubted"
+holds "one in twenty is doubted at most" [ "$doubted" -le 15 ]
+for upload in "$zipped" "$folder"; do
+  json "$engineer" "/uploads/$(jq -r .id <<<"$upload")/decisions" '{"decision": "accept"}' >/dev/null
+done
 seconds "time to upload"
 
 # 4. Data set, split by patient.

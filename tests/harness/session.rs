@@ -98,11 +98,16 @@ impl Session {
         self.request(Method::POST, "/uploads").multipart(form).send().await.unwrap()
     }
 
-    /// Sends files that must be taken; returns the upload's identifier.
+    /// Sends files that must be taken, and accepts what quality control doubts of them: they are drawn, not taken of
+    /// anybody. Returns the upload's identifier.
     pub async fn uploaded(&self, files: Vec<(String, Vec<u8>)>) -> String {
         let (status, answer) = read(self.upload(files).await).await;
         assert_eq!(status, 201, "{answer}");
-        answer["id"].as_str().unwrap().to_owned()
+        let id = answer["id"].as_str().unwrap().to_owned();
+        let accept = json!({ "decision": "accept" });
+        let (status, answer) = self.post(&format!("/uploads/{id}/decisions"), &accept).await;
+        assert_eq!(status, 200, "{answer}");
+        id
     }
 
     /// Asks for long work that must be accepted; returns the record's identifier.

@@ -20,6 +20,11 @@ pub struct Model {
     pub columns: i32,
     pub bits_stored: i32,
     pub synthetic: bool,
+    pub doubts: Json,
+    pub fingerprint: String,
+    pub check_state: String,
+    pub decided_by: Option<String>,
+    pub decided_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

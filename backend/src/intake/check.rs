@@ -6,7 +6,8 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use skiagraph_engine::dicom::{self, Deidentified, Deidentifier, Header, ObjectReport};
+use skiagraph_engine::dicom::{self, Deidentified, Deidentifier, Header, ObjectReport, Radiograph};
+use skiagraph_engine::quality::{self, Doubt, DoubtKind, Fingerprint, Frontal};
 
 use super::archive::Walk;
 use super::{Fault, IntakeError, Limits, ReceivedFile, Scratch, archive};
@@ -29,13 +30,17 @@ pub struct Checked {
     pub header: Header,
     /// What was taken out.
     pub report: ObjectReport,
+    /// What speaks against it, for a person to decide.
+    pub doubts: Vec<Doubt>,
+    /// What it looks like.
+    pub fingerprint: Fingerprint,
 }
 
 /// Checks all files of an upload and de-identifies them in the scratch folder: all of them pass, or
 /// none does.
 ///
-/// Blocking: it reads and hashes every byte, and looks for text in every picture. Copies of one and the same file inside the upload are
-/// kept once.
+/// Blocking: it reads and hashes every byte, and looks at every picture. Copies of one and the same file inside the upload are kept once;
+/// what speaks against a radiograph as a frontal one of a chest comes back with it.
 ///
 /// # Errors
 /// `Refused` with up to twenty faults, `TooLarge` when ZIPs hold too many files.
@@ -44,8 +49,9 @@ pub fn check(
     scratch: &Scratch,
     limits: &Limits,
     deidentifier: &Deidentifier,
+    frontal: &Frontal,
 ) -> Result<Vec<Checked>, IntakeError> {
-    let mut verdict = Verdict::new(deidentifier);
+    let mut verdict = Verdict::new(deidentifier, frontal);
     let mut budget = archive::Budget::new(limits, files.len());
     for file in files {
         match kind(&file.path)? {
@@ -81,6 +87,25 @@ pub fn check(
     verdict.into_result()
 }
 
+/// Doubts what is nearly the same picture as one that came in before; the very same file again is no news.
+pub fn doubt_copies<'a>(
+    checked: &mut [Checked],
+    known: impl Iterator<Item = (&'a str, Fingerprint)> + Clone,
+) {
+    for file in checked {
+        let is_copy = |(sha256, other): (&str, Fingerprint)| {
+            sha256 != file.sha256 && other.is_near(&file.fingerprint)
+        };
+        let said = file.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Duplicate);
+        if !said && known.clone().any(is_copy) {
+            file.doubts.push(Doubt {
+                kind: DoubtKind::Duplicate,
+                cause: "nearly the same picture as one that came in before".to_owned(),
+            });
+        }
+    }
+}
+
 /// What a file is by its first bytes; its name is not asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -104,6 +129,7 @@ fn kind(path: &Path) -> Result<Kind, IntakeError> {
 
 struct Verdict<'a> {
     deidentifier: &'a Deidentifier,
+    frontal: &'a Frontal,
     checked: Vec<Checked>,
     /// Label by SHA-256.
     contents: HashMap<String, String>,
@@ -113,9 +139,10 @@ struct Verdict<'a> {
 }
 
 impl<'a> Verdict<'a> {
-    fn new(deidentifier: &'a Deidentifier) -> Self {
+    fn new(deidentifier: &'a Deidentifier, frontal: &'a Frontal) -> Self {
         Self {
             deidentifier,
+            frontal,
             checked: Vec::new(),
             contents: HashMap::new(),
             instances: HashMap::new(),
@@ -161,13 +188,29 @@ impl<'a> Verdict<'a> {
             }
             Err(error) => return Ok(self.add(Fault::new(label, error.to_string()))),
         };
-        let header = match dicom::inspect(&bytes) {
-            Ok(header) => header,
+        let Radiograph { header, frame } = match dicom::read(&bytes) {
+            Ok(radiograph) => radiograph,
             Err(error) => return Ok(self.add(Fault::new(label, error.to_string()))),
         };
         fs::write(&path, &bytes)?;
         let sha256 = hex::encode(Sha256::digest(&bytes));
-        self.checked.push(Checked { path, bytes: bytes.len() as u64, sha256, header, report });
+        let mut doubts = quality::doubts(&header, &frame, self.frontal);
+        let fingerprint = Fingerprint::of(&frame);
+        if self.checked.iter().any(|other| other.fingerprint.is_near(&fingerprint)) {
+            doubts.push(Doubt {
+                kind: DoubtKind::Duplicate,
+                cause: "nearly the same picture as another of this upload".to_owned(),
+            });
+        }
+        self.checked.push(Checked {
+            path,
+            bytes: bytes.len() as u64,
+            sha256,
+            header,
+            report,
+            doubts,
+            fingerprint,
+        });
         Ok(Walk::On)
     }
 

@@ -5,7 +5,8 @@
 //!                                        └ ZIP ─archive→ scratch/<id>/entries ┘
 //! ```
 //!
-//! What is checked is de-identified as well, before it is kept; what cannot be shown clean is a fault.
+//! What is checked is de-identified as well, before it is kept; what cannot be shown clean is a fault. What is clean
+//! and yet odd (another view, black and white exchanged, a near copy) is kept with its doubts, for a person to decide.
 //!
 //! Nothing is kept of an upload that has one bad file: the checks run over everything before the
 //! first object is stored, and the scratch folder goes with the request. What a killed process
@@ -26,7 +27,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Checked, check};
+pub use check::{Checked, check, doubt_copies};
 pub use fault::{Fault, IntakeError};
 pub use identity::deidentifier;
 pub use limits::Limits;

@@ -17,6 +17,7 @@ use crate::entities::{radiographs, uploads};
 use crate::error::ApiError;
 use crate::models;
 use crate::storage::{Storage, StorageError};
+use crate::views::uploads::CheckState;
 
 /// Who sends what.
 #[derive(Debug)]
@@ -120,6 +121,11 @@ fn row(file: &Checked, key: &str, new: &NewUpload<'_>) -> radiographs::ActiveMod
         columns: Set(header.columns.cast_signed()),
         bits_stored: Set(i32::from(header.bits_stored)),
         synthetic: Set(header.synthetic),
+        doubts: Set(serde_json::json!(file.doubts)),
+        fingerprint: Set(file.fingerprint.to_hex()),
+        check_state: Set(CheckState::of(&file.doubts).word().to_owned()),
+        decided_by: Set(None),
+        decided_at: Set(None),
     }
 }
 

@@ -10,6 +10,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use bytes::Bytes;
 use futures::stream;
 use skiagraph_engine::dicom::{SyntheticDescription, write_synthetic};
+use skiagraph_engine::quality::Frontal;
 use tempfile::TempDir;
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
@@ -58,7 +59,8 @@ async fn take(parts: &[(&str, &[u8])], limits: &Limits) -> Result<Taken, IntakeE
     let scratch = Scratch::new(root.path()).unwrap();
     let received = receive(&mut multipart(parts), &scratch, limits).await?;
     let deidentifier = deidentifier(&[7; 32]).unwrap();
-    let checked = check(&received.files, &scratch, limits, &deidentifier)?;
+    let frontal = Frontal::bundled().unwrap();
+    let checked = check(&received.files, &scratch, limits, &deidentifier, &frontal)?;
     Ok(Taken { _root: root, _scratch: scratch, checked, name: received.name })
 }
 
@@ -277,7 +279,8 @@ fn what_a_killed_process_left_is_found_and_what_lives_is_not() {
 async fn what_a_killed_upload_stored_is_removed_and_what_has_rows_stays() {
     let place = Place::new().await;
     place.upload(1).await;
-    let (rows, _) = crate::models::radiographs::list(&place.db, None, 0, 10).await.unwrap();
+    let all = crate::models::radiographs::Filter::default();
+    let (rows, _) = crate::models::radiographs::list(&place.db, &all, 0, 10).await.unwrap();
     let kept = rows[0].object_key.clone();
     place.storage.put("radiographs/ff/gone.dcm", bytes::Bytes::from_static(b"x")).await.unwrap();
     let dead = place.folders.scratch().join("dead");

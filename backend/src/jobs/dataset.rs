@@ -60,7 +60,7 @@ async fn order(context: &JobContext, record: &datasets::Model) -> Result<Dataset
     let uploads = data::uploads_of(&context.db, [record.id.as_str()]).await?;
     let uploads: Vec<String> = uploads.into_iter().map(|(_, upload)| upload).collect();
     let mut seen = HashSet::new();
-    let radiographs: Vec<radiographs::Model> = images::of_uploads(&context.db, &uploads)
+    let radiographs: Vec<radiographs::Model> = images::wanted_of_uploads(&context.db, &uploads)
         .await?
         .into_iter()
         .filter(|radiograph| seen.insert(radiograph.sha256.clone()))

@@ -1,14 +1,20 @@
 //! Radiographs.
 
+use std::collections::HashMap;
+
+use chrono::Utc;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, Set,
 };
 
 use crate::entities::radiographs::{ActiveModel, Column, Entity, Model};
+use crate::views::uploads::CheckState;
 
 /// Rows that one statement inserts: SQLite takes 32,766 values in one.
 const BATCH: usize = 500;
+/// The word of those that wait for a decision.
+const PENDING: &str = CheckState::Pending.word();
 
 /// Inserts the radiographs of an upload.
 pub async fn insert(db: &impl ConnectionTrait, radiographs: Vec<ActiveModel>) -> Result<(), DbErr> {
@@ -23,31 +29,113 @@ pub async fn get(db: &impl ConnectionTrait, id: &str) -> Result<Option<Model>, D
     Entity::find_by_id(id).one(db).await
 }
 
+/// Which radiographs to list.
+#[derive(Debug, Default)]
+pub struct Filter<'a> {
+    /// Only those of this upload.
+    pub upload_id: Option<&'a str>,
+    /// Only those that stand so after quality control.
+    pub check_state: Option<&'a str>,
+}
+
 /// A page of radiographs in the order of their arrival, and how many there are.
 pub async fn list(
     db: &impl ConnectionTrait,
-    upload_id: Option<&str>,
+    filter: &Filter<'_>,
     offset: u64,
     limit: u64,
 ) -> Result<(Vec<Model>, u64), DbErr> {
-    let mut all = Entity::find();
-    if let Some(upload_id) = upload_id {
-        all = all.filter(Column::UploadId.eq(upload_id));
-    }
+    let condition = Condition::all()
+        .add_option(filter.upload_id.map(|id| Column::UploadId.eq(id)))
+        .add_option(filter.check_state.map(|state| Column::CheckState.eq(state)));
+    let all = Entity::find().filter(condition);
     let total = all.clone().count(db).await?;
     let items = all.order_by_asc(Column::Id).offset(offset).limit(limit).all(db).await?;
     Ok((items, total))
 }
 
-/// Every radiograph of these uploads, in the order of their arrival.
-pub async fn of_uploads(
+/// Every radiograph of these uploads that nobody excluded, in the order of their arrival.
+pub async fn wanted_of_uploads(
     db: &impl ConnectionTrait,
     upload_ids: &[String],
 ) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(Column::UploadId.is_in(upload_ids)).order_by_asc(Column::Id).all(db).await
+    Entity::find()
+        .filter(Column::UploadId.is_in(upload_ids))
+        .filter(Column::CheckState.ne(CheckState::Excluded.word()))
+        .order_by_asc(Column::Id)
+        .all(db)
+        .await
 }
 
 /// Whether a record needs the object.
 pub async fn uses_object(db: &impl ConnectionTrait, key: &str) -> Result<bool, DbErr> {
     Ok(Entity::find().filter(Column::ObjectKey.eq(key)).count(db).await? > 0)
+}
+
+/// Hash and fingerprint of every radiograph.
+pub async fn fingerprints(db: &impl ConnectionTrait) -> Result<Vec<(String, String)>, DbErr> {
+    Entity::find()
+        .select_only()
+        .columns([Column::Sha256, Column::Fingerprint])
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+/// How many radiographs of each of these uploads wait for a decision; those without any are not named.
+pub async fn pending(
+    db: &impl ConnectionTrait,
+    upload_ids: &[String],
+) -> Result<HashMap<String, u64>, DbErr> {
+    let counts: Vec<(String, i64)> = Entity::find()
+        .select_only()
+        .column(Column::UploadId)
+        .column_as(Column::Id.count(), "count")
+        .filter(Column::UploadId.is_in(upload_ids))
+        .filter(Column::CheckState.eq(PENDING))
+        .group_by(Column::UploadId)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(counts.into_iter().map(|(id, count)| (id, count.unsigned_abs())).collect())
+}
+
+/// Notes a decision about one radiograph.
+pub async fn decide(
+    db: &impl ConnectionTrait,
+    id: &str,
+    check_state: &str,
+    decided_by: &str,
+) -> Result<Model, DbErr> {
+    ActiveModel {
+        id: Set(id.to_owned()),
+        check_state: Set(check_state.to_owned()),
+        decided_by: Set(Some(decided_by.to_owned())),
+        decided_at: Set(Some(Utc::now())),
+        ..Default::default()
+    }
+    .update(db)
+    .await
+}
+
+/// Notes a decision about all of an upload that wait for one. Returns how many there were.
+pub async fn decide_pending(
+    db: &impl ConnectionTrait,
+    upload_id: &str,
+    check_state: &str,
+    decided_by: &str,
+) -> Result<u64, DbErr> {
+    let decided = ActiveModel {
+        check_state: Set(check_state.to_owned()),
+        decided_by: Set(Some(decided_by.to_owned())),
+        decided_at: Set(Some(Utc::now())),
+        ..Default::default()
+    };
+    let done = Entity::update_many()
+        .set(decided)
+        .filter(Column::UploadId.eq(upload_id))
+        .filter(Column::CheckState.eq(PENDING))
+        .exec(db)
+        .await?;
+    Ok(done.rows_affected)
 }

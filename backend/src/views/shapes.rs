@@ -33,6 +33,36 @@ pub enum Sex {
     Other,
 }
 
+/// The kinds of doubt about a radiograph that comes in, those first that make a picture useless.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DoubtKind {
+    /// Not of the chest, or nothing like a frontal radiograph of one.
+    BodyPart,
+    /// Taken from the side.
+    Lateral,
+    /// Black and white are exchanged.
+    Inverted,
+    /// Turned by a quarter, a half or three quarters.
+    Rotated,
+    /// Too dark, too bright, or without contrast.
+    Exposure,
+    /// Letters in the picture that could be of a person.
+    BurnedIn,
+    /// Nearly the same picture as another.
+    Duplicate,
+}
+
+/// One thing that speaks against a radiograph.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Doubt {
+    /// What kind it is.
+    pub kind: DoubtKind,
+    /// The reason, in a sentence.
+    pub cause: String,
+}
+
 /// The age groups that prompts and captions speak of.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -2,9 +2,113 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use skiagraph_engine::quality::Doubt;
 use utoipa::{IntoParams, ToSchema};
 
+use super::checks::Checks;
 use super::shapes;
+use crate::error::FieldError;
+
+/// Where a radiograph stands after quality control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckState {
+    /// Nothing speaks against it.
+    Clear,
+    /// Something does, and nobody has decided.
+    Pending,
+    /// Somebody looked, and takes it.
+    Accepted,
+    /// Somebody looked, and leaves it out of data sets.
+    Excluded,
+}
+
+impl CheckState {
+    /// Of a radiograph that comes in with these doubts.
+    pub fn of(doubts: &[Doubt]) -> Self {
+        if doubts.is_empty() { Self::Clear } else { Self::Pending }
+    }
+
+    /// The word in the database and on the wire.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Pending => "pending",
+            Self::Accepted => "accepted",
+            Self::Excluded => "excluded",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Clear, Self::Pending, Self::Accepted, Self::Excluded]
+            .into_iter()
+            .find(|state| state.word() == word)
+    }
+}
+
+/// What a person decides about a radiograph that something speaks against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// It is taken into data sets.
+    Accept,
+    /// It is left out of data sets; it stays stored.
+    Exclude,
+}
+
+impl Decision {
+    /// The word on the wire and in the audit log.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Exclude => "exclude",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Accept, Self::Exclude].into_iter().find(|decision| decision.word() == word)
+    }
+
+    /// What it makes of the radiograph.
+    pub const fn check_state(self) -> CheckState {
+        match self {
+            Self::Accept => CheckState::Accepted,
+            Self::Exclude => CheckState::Excluded,
+        }
+    }
+}
+
+/// A decision about one radiograph, or about all of an upload that wait for one.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDecision {
+    /// `accept` or `exclude`.
+    #[schema(value_type = Decision)]
+    pub decision: String,
+}
+
+impl NewDecision {
+    /// The decision.
+    ///
+    /// # Errors
+    /// Where the word is neither.
+    pub fn checked(&self) -> Result<Decision, Vec<FieldError>> {
+        let mut checks = Checks::new();
+        let decision = Decision::parse(&self.decision);
+        checks.holds(decision.is_some(), "decision", "must be `accept` or `exclude`");
+        // Where there is none there is a fault, and the stand-in is never seen.
+        checks.finish(decision.unwrap_or(Decision::Exclude))
+    }
+}
+
+/// How many radiographs a decision was about.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Decided {
+    /// Those that waited for it.
+    pub count: u64,
+}
 
 /// A set of radiographs that came in one request.
 #[derive(Debug, Serialize, ToSchema)]
@@ -19,6 +123,8 @@ pub struct UploadView {
     pub created_by: String,
     /// How many different radiographs it holds.
     pub radiograph_count: u64,
+    /// How many of them wait for a person's decision.
+    pub pending_count: u64,
 }
 
 /// The form of an upload; the files may be DICOM files, a folder's files, or ZIPs of them.
@@ -66,6 +172,15 @@ pub struct RadiographView {
     pub bits_stored: u16,
     /// Synthetic Data (0008,001C) is YES; never so in an upload.
     pub synthetic: bool,
+    /// What speaks against it, worst first.
+    #[schema(value_type = Vec<shapes::Doubt>)]
+    pub doubts: Vec<Doubt>,
+    /// Where it stands after quality control.
+    pub check_state: CheckState,
+    /// The user who decided.
+    pub decided_by: Option<String>,
+    /// When that was.
+    pub decided_at: Option<DateTime<Utc>>,
 }
 
 /// Which radiographs to list.
@@ -74,6 +189,8 @@ pub struct RadiographView {
 pub struct RadiographFilter {
     /// Only those of this upload.
     pub upload_id: Option<String>,
+    /// Only those that stand so: `clear`, `pending`, `accepted` or `excluded`.
+    pub check_state: Option<String>,
 }
 
 /// A linear window, on the image's scale from 0 (black) to 1 (white).

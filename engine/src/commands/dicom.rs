@@ -2,15 +2,15 @@
 
 use std::fmt::Write;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand};
-use serde::Serialize;
-use skiagraph_engine::dicom::{self, Columns, DicomError, Header, ReadOptions, WrapOptions};
+use skiagraph_engine::dicom::{self, Columns, Header, ReadOptions, WrapOptions};
 use skiagraph_engine::terms::{AgeGroup, Sex};
 
 use super::Output;
+use super::check::{self, CheckArguments};
 use super::deidentify::{self, DeidentifyArguments};
 
 /// Years written for a child whose age is not known more closely.
@@ -39,12 +39,9 @@ pub(crate) enum Command {
     Wrap(Box<WrapArguments>),
     /// Take out what identifies patients, by the Basic Profile of PS3.15 Annex E and its options.
     Deidentify(Box<DeidentifyArguments>),
-    /// Read objects in full, pixels and all, and say which cannot be used.
-    Check {
-        /// DICOM files.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    /// Read objects in full, pixels and all; say which cannot be used, and what speaks against the others: another
+    /// part or view, black and white exchanged, turned, out of range, nearly the same as another.
+    Check(CheckArguments),
 }
 
 #[derive(Args)]
@@ -155,7 +152,7 @@ pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         }
         Command::Wrap(arguments) => wrap(&(*arguments).into(), output),
         Command::Deidentify(arguments) => deidentify::run(*arguments, output),
-        Command::Check { files } => check(&files, output),
+        Command::Check(arguments) => check::run(&arguments, output),
     }
 }
 
@@ -221,39 +218,4 @@ fn wrap(options: &WrapOptions, output: &Output) -> anyhow::Result<()> {
         writeln!(words, "{count:8}  {finding}")?;
     }
     output.result("wrapped", &summary, &words)
-}
-
-#[derive(Serialize)]
-struct Checked {
-    file: PathBuf,
-    readable: bool,
-    cause: Option<String>,
-}
-
-/// Reads every frame of a file, one at a time.
-fn read_all(file: &Path) -> Result<(), DicomError> {
-    let first = ReadOptions { frame: Some(1), ..ReadOptions::default() };
-    let frames = dicom::read_from(File::open(file)?, first)?.header.frames;
-    for frame in 2..=frames {
-        dicom::read_from(File::open(file)?, ReadOptions { frame: Some(frame), ..first })?;
-    }
-    Ok(())
-}
-
-fn check(files: &[PathBuf], output: &Output) -> anyhow::Result<()> {
-    let mut unreadable = 0;
-    for file in files {
-        let cause = read_all(file).err().map(|error| error.to_string());
-        let words = match &cause {
-            None => format!("{}: readable", file.display()),
-            Some(cause) => format!("{}: {cause}", file.display()),
-        };
-        unreadable += usize::from(cause.is_some());
-        let checked = Checked { file: file.clone(), readable: cause.is_none(), cause };
-        output.result("checked", &checked, &words)?;
-    }
-    if unreadable > 0 {
-        bail!("{unreadable} of {} objects cannot be used", files.len());
-    }
-    Ok(())
 }

@@ -69,6 +69,10 @@ pub(super) fn header(
         photometric_interpretation: get(tags::PHOTOMETRIC_INTERPRETATION).ok_or_else(|| {
             DicomError::attribute("PhotometricInterpretation", "0028,0004", "absent")
         })?,
+        deviation_index: get(tags::DEVIATION_INDEX)
+            .and_then(|value| value.parse::<f32>().ok())
+            .filter(|index| index.is_finite()),
+        burned_in_annotation: get(tags::BURNED_IN_ANNOTATION).map(|value| value == "YES"),
         synthetic: get(tags::SYNTHETIC_DATA).is_some_and(|value| value == "YES"),
     })
 }

@@ -103,6 +103,12 @@ pub struct Header {
     pub bits_stored: u16,
     /// Photometric Interpretation (0028,0004).
     pub photometric_interpretation: String,
+    /// Deviation Index (0018,1413): 10 log₁₀ of the exposure over its target (IEC 62494-1).
+    #[serde(default)]
+    pub deviation_index: Option<f32>,
+    /// Burned In Annotation (0028,0301), where the object says.
+    #[serde(default)]
+    pub burned_in_annotation: Option<bool>,
     /// Synthetic Data (0008,001C) is YES.
     pub synthetic: bool,
 }

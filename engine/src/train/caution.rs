@@ -5,13 +5,7 @@ use rayon::prelude::*;
 use super::config::{Task, TrainConfig};
 use super::error::TrainError;
 use crate::data::{DataError, Dataset, Sample, Split};
-
-/// Sides of the reduced picture of which a fingerprint is made.
-const SIDE: usize = 16;
-/// Bits of 256 by which two fingerprints of one picture differ, at most. Of the radiographs of 900 children (Kermany
-/// et al.), reduced by a box filter, the nearest two differ by 15; of 60 that were saved anew at three quarters of
-/// their size as JPEG of quality 60, the farthest from its source by 9.
-const NEAR: u32 = 11;
+use crate::quality::Fingerprint;
 
 /// Images below which a task repeats its data rather than learns from it.
 fn fewest(task: Task) -> usize {
@@ -66,10 +60,8 @@ pub(super) fn cautions(config: &TrainConfig) -> Result<Vec<String>, TrainError> 
         found.push("all images to train on are of one patient: every image will be of them".into());
     }
     let (train, held_out) = (prints(&dataset, &train)?, prints(&dataset, &held_out)?);
-    let twice = held_out
-        .par_iter()
-        .filter(|print| train.iter().any(|other| distance(print, other) <= NEAR))
-        .count();
+    let twice =
+        held_out.par_iter().filter(|print| train.iter().any(|other| print.is_near(other))).count();
     if twice > 0 {
         found.push(format!(
             "{twice} of {} held-out images are also trained on, or nearly: the loss on them will be too good",
@@ -79,57 +71,6 @@ pub(super) fn cautions(config: &TrainConfig) -> Result<Vec<String>, TrainError> 
     Ok(found)
 }
 
-type Print = [u64; SIDE * SIDE / 64];
-
-fn prints(dataset: &Dataset, samples: &[&Sample]) -> Result<Vec<Print>, DataError> {
-    samples.par_iter().map(|sample| Ok(print(&dataset.frame(sample)?))).collect()
-}
-
-/// Whether each place of the reduced picture is darker than its neighbour to the right (Krawetz' difference hash,
-/// at 16 × 16: at the usual 8 × 8 radiographs of different patients are the same).
-fn print(frame: &crate::dicom::Frame) -> Print {
-    let reduced = frame.resized(SIDE as u32 + 1, SIDE as u32);
-    let mut print = [0u64; SIDE * SIDE / 64];
-    for (row, line) in reduced.pixels.chunks_exact(SIDE + 1).enumerate() {
-        for (column, pair) in line.windows(2).enumerate() {
-            let bit = row * SIDE + column;
-            print[bit / 64] |= u64::from(pair[1] > pair[0]) << (bit % 64);
-        }
-    }
-    print
-}
-
-fn distance(a: &Print, b: &Print) -> u32 {
-    a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use rand::{Rng, SeedableRng};
-
-    use super::*;
-    use crate::dicom::Frame;
-
-    /// A picture of soft spots, another for every seed.
-    fn spots(seed: u64) -> Frame {
-        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-        let pixels = (0..12 * 12).map(|_| random.random::<f32>()).collect();
-        Frame { width: 12, height: 12, pixels }.resized(96, 96)
-    }
-
-    #[test]
-    fn a_picture_is_known_again_and_others_are_told_apart() {
-        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
-        for seed in 0..20 {
-            let picture = spots(seed);
-            let mut smaller = picture.resized(72, 72);
-            for pixel in &mut smaller.pixels {
-                *pixel = (*pixel + 0.004 * (random.random::<f32>() - 0.5)).clamp(0.0, 1.0);
-            }
-            let (one, again) = (print(&picture), print(&smaller));
-            assert!(distance(&one, &again) <= NEAR, "{seed}: {}", distance(&one, &again));
-            assert!(distance(&one, &print(&spots(seed + 100))) > 4 * NEAR, "{seed}");
-        }
-    }
+fn prints(dataset: &Dataset, samples: &[&Sample]) -> Result<Vec<Fingerprint>, DataError> {
+    samples.par_iter().map(|sample| Ok(Fingerprint::of(&dataset.frame(sample)?))).collect()
 }

@@ -26,11 +26,15 @@ export const users = {
 export const uploads = {
   list: (number = 1, size = 50) => json<T.Page<T.Upload>>('GET', '/uploads', { query: page(number, size) }),
   get: (id: string) => json<T.Upload>('GET', `/uploads/${id}`),
+  decide: (id: string, decision: T.Decision) =>
+    json<T.Decided>('POST', `/uploads/${id}/decisions`, { body: { decision } }),
 };
 
 export const radiographs = {
-  list: (upload_id: string, number: number, size: number) =>
-    json<T.Page<T.Radiograph>>('GET', '/radiographs', { query: { upload_id, ...page(number, size) } }),
+  list: (upload_id: string, check_state: T.CheckState | undefined, number: number, size: number) =>
+    json<T.Page<T.Radiograph>>('GET', '/radiographs', { query: { upload_id, check_state, ...page(number, size) } }),
+  decide: (id: string, decision: T.Decision) =>
+    json<T.Radiograph>('POST', `/radiographs/${id}/decision`, { body: { decision } }),
   rendered: (id: string, signal: AbortSignal) => file(`/radiographs/${id}/rendered`, {}, signal),
 };
 

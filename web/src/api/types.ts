@@ -29,6 +29,9 @@ export type Session = Answer<'SessionView'>;
 /** A user as made or reset: the password is shown this once. */
 export type NewPassword = Answer<'NewPasswordView'>;
 
+export type CheckState = Schemas['CheckState'];
+export type Decision = Schemas['Decision'];
+export type Decided = Answer<'Decided'>;
 export type Upload = Answer<'UploadView'>;
 export type Radiograph = Answer<'RadiographView'>;
 

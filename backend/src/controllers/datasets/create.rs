@@ -49,7 +49,7 @@ pub(super) async fn create(
     Ok(HttpResponse::Accepted().json(super::view(model, wanted.upload_ids)?))
 }
 
-/// Every upload is there, and no two of their radiographs claim to be the same instance.
+/// Every upload is there, nobody has to decide about a radiograph of theirs any more, and no two of their radiographs claim to be the same instance.
 async fn check_uploads(db: &impl ConnectionTrait, upload_ids: &[String]) -> Result<(), ApiError> {
     if let Some(missing) = models::uploads::missing(db, upload_ids).await?.first() {
         let position = upload_ids.iter().position(|id| id == missing).unwrap_or_default();
@@ -58,8 +58,19 @@ async fn check_uploads(db: &impl ConnectionTrait, upload_ids: &[String]) -> Resu
             "there is no such upload",
         ));
     }
+    let pending = models::radiographs::pending(db, upload_ids).await?;
+    for (position, id) in upload_ids.iter().enumerate() {
+        if let Some(count) = pending.get(id) {
+            return Err(ApiError::conflict(
+                &format!("upload_ids[{position}]"),
+                format!(
+                    "{count} of its radiographs wait for a decision: accept or exclude them first"
+                ),
+            ));
+        }
+    }
     let mut instances = HashMap::new();
-    for radiograph in models::radiographs::of_uploads(db, upload_ids).await? {
+    for radiograph in models::radiographs::wanted_of_uploads(db, upload_ids).await? {
         let sha256 =
             instances.entry(radiograph.sop_instance_uid).or_insert(radiograph.sha256.clone());
         if *sha256 != radiograph.sha256 {

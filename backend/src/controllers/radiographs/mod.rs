@@ -1,5 +1,6 @@
 //! Radiographs as they were sent.
 
+mod decision;
 mod file;
 mod get;
 mod list;
@@ -7,14 +8,21 @@ mod rendered;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::views::uploads::{CheckState, RadiographView};
+
 /// The endpoints.
 pub fn routes(config: &mut ServiceConfig) {
-    config.service(list::list).service(get::get).service(file::file).service(rendered::rendered);
+    config
+        .service(list::list)
+        .service(get::get)
+        .service(file::file)
+        .service(rendered::rendered)
+        .service(decision::decide);
 }
 
 /// A radiograph's record on the wire.
-fn view(model: crate::entities::radiographs::Model) -> crate::views::uploads::RadiographView {
-    crate::views::uploads::RadiographView {
+fn view(model: crate::entities::radiographs::Model) -> RadiographView {
+    RadiographView {
         id: model.id,
         upload_id: model.upload_id,
         sha256: model.sha256,
@@ -30,5 +38,10 @@ fn view(model: crate::entities::radiographs::Model) -> crate::views::uploads::Ra
         columns: model.columns.unsigned_abs(),
         bits_stored: model.bits_stored as u16,
         synthetic: model.synthetic,
+        doubts: serde_json::from_value(model.doubts).unwrap_or_default(),
+        // Nothing else is ever written.
+        check_state: CheckState::parse(&model.check_state).unwrap_or(CheckState::Pending),
+        decided_by: model.decided_by,
+        decided_at: model.decided_at,
     }
 }

@@ -5,15 +5,16 @@ use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use chrono::Utc;
 use skiagraph_compliance::audit::Action;
+use skiagraph_engine::quality::{Fingerprint, Frontal};
 use uuid::Uuid;
 
 use crate::audit::Entry;
 use crate::auth::MlEngineer;
 use crate::controllers::Refusals;
 use crate::controllers::domain::Domain;
-use crate::entities::uploads;
 use crate::error::{ApiError, FieldError, Problem};
 use crate::intake::{self, Checked, Limits, NewUpload, Scratch};
+use crate::models;
 use crate::views::checks::Checks;
 use crate::views::limits;
 use crate::views::uploads::{UploadForm, UploadView};
@@ -47,7 +48,7 @@ pub(super) async fn create(
         let entry = Entry::of(Action::Import, "upload", &id).failed();
         access.read(entry.detail("faults", faults.len())).await?;
     }
-    let Taken { name, checked, scratch } = taken?;
+    let Taken { name, mut checked, scratch } = taken?;
     let new = NewUpload {
         id: &id,
         name: &name,
@@ -55,13 +56,13 @@ pub(super) async fn create(
         pseudonym_key: &domain.pseudonym_key,
     };
     let objects = intake::intend(&scratch, &checked, &id)?;
-    let stored = store(&access, &domain, &checked, &objects, &new).await;
+    let stored = store(&access, &domain, &mut checked, &objects, &new).await;
     if stored.is_err() {
         domain.janitor.discard(&objects).await?;
     }
     // Gigabytes may have to be removed.
     web::block(move || drop(scratch)).await?;
-    Ok(HttpResponse::Created().json(super::view(stored?)))
+    Ok(HttpResponse::Created().json(stored?))
 }
 
 /// An upload whose files are all in order, on disk.
@@ -82,10 +83,11 @@ async fn take(
     let received = intake::receive(&mut body, &scratch, &domain.limits).await?;
     let name = name(received.name)?;
     let limits = domain.limits.clone();
-    let deidentifier = intake::deidentifier(&domain.pseudonym_key)
-        .map_err(|error| ApiError::Internal(error.to_string()))?;
+    let internal = |error: std::io::Error| ApiError::Internal(error.to_string());
+    let deidentifier = intake::deidentifier(&domain.pseudonym_key).map_err(internal)?;
+    let frontal = Frontal::bundled().map_err(internal)?;
     let (checked, scratch) = web::block(move || {
-        let checked = intake::check(&received.files, &scratch, &limits, &deidentifier);
+        let checked = intake::check(&received.files, &scratch, &limits, &deidentifier, &frontal);
         (checked, scratch)
     })
     .await?;
@@ -96,20 +98,27 @@ async fn take(
 async fn store(
     access: &MlEngineer,
     domain: &Domain,
-    checked: &[Checked],
+    checked: &mut [Checked],
     objects: &[String],
     new: &NewUpload<'_>,
-) -> Result<uploads::Model, ApiError> {
+) -> Result<UploadView, ApiError> {
     intake::store(&domain.storage, checked, objects).await?;
     let change = access.change().await?;
+    let known = models::radiographs::fingerprints(change.db()).await?;
+    let known = known.iter().filter_map(|(sha256, fingerprint)| {
+        Some((sha256.as_str(), Fingerprint::from_hex(fingerprint)?))
+    });
+    intake::doubt_copies(checked, known);
     let upload = intake::insert(change.db(), checked, objects, new).await?;
     let blanked = checked.iter().filter(|file| !file.report.regions.is_empty()).count();
+    let doubted = checked.iter().filter(|file| !file.doubts.is_empty()).count();
     let entry = Entry::of(Action::Import, "upload", new.id)
         .detail("radiographs", checked.len())
         .detail("deidentified", checked.len())
-        .detail("pixels_blanked", blanked);
+        .detail("pixels_blanked", blanked)
+        .detail("doubted", doubted);
     change.commit(entry).await?;
-    Ok(upload)
+    Ok(super::view(upload, doubted as u64))
 }
 
 /// Refuses by the declared length, before a byte of the body is read.

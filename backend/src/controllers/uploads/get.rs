@@ -24,5 +24,8 @@ pub(super) async fn get(
     let records = access.read(Entry::of(Action::Query, "upload", &id)).await?;
     let model =
         models::uploads::get(records.db(), &id).await?.ok_or(ApiError::NotFound("upload"))?;
-    Ok(web::Json(super::view(model)))
+    let ids = std::slice::from_ref(&model.id);
+    let pending = models::radiographs::pending(records.db(), ids).await?;
+    let waiting = pending.values().copied().sum();
+    Ok(web::Json(super::view(model, waiting)))
 }

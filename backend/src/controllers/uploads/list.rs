@@ -25,6 +25,14 @@ pub(super) async fn list(
     let slice = paging.read()?.page()?;
     let records = access.read(Entry::new(Action::Query, "upload")).await?;
     let (items, total) = models::uploads::list(records.db(), slice.offset(), slice.limit()).await?;
-    let items = items.into_iter().map(super::view).collect();
+    let ids: Vec<String> = items.iter().map(|upload| upload.id.clone()).collect();
+    let pending = models::radiographs::pending(records.db(), &ids).await?;
+    let items = items
+        .into_iter()
+        .map(|upload| {
+            let waiting = pending.get(&upload.id).copied().unwrap_or_default();
+            super::view(upload, waiting)
+        })
+        .collect();
     Ok(web::Json(Page::new(items, total, slice)))
 }

@@ -103,7 +103,14 @@ export class UploadsPage extends View {
                 />
               </td>
               <td><a href=${`/uploads/${one.id}`}>${one.name}</a></td>
-              <td class="number">${number(one.radiograph_count)}</td>
+              <td class="number">
+                ${number(one.radiograph_count)}
+                ${one.pending_count > 0
+                  ? html`<a class="mark mark-pending" href=${`/uploads/${one.id}`}
+                      >${words.toDecide(number(one.pending_count))}</a
+                    >`
+                  : nothing}
+              </td>
               <td>${time(one.created_at)}</td>
             </tr>`,
           )}
