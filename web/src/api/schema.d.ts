@@ -1,4 +1,4 @@
-// Made by `npm run api` from the description with SHA-256 931871ce2d48111c1c162d45b54293dfe5b67c2bedfc781d7ec8952a4f298cfa.
+// Made by `npm run api` from the description with SHA-256 b95eba74f20a6bab83b4512ea25f2f57f8e6529a5e234ca3bf1d0665147f67ee.
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
@@ -97,6 +97,11 @@ export interface components {
             /** @description What the user may be. */
             roles?: components["schemas"]["Role"][] | null;
         };
+        /**
+         * @description Where a radiograph stands after quality control.
+         * @enum {string}
+         */
+        CheckState: "clear" | "pending" | "accepted" | "excluded";
         /** @description How a condition image acted. */
         ControlUse: {
             /**
@@ -220,6 +225,31 @@ export interface components {
             /** @description The uploads it is built from. */
             upload_ids: string[];
         };
+        /** @description How many radiographs a decision was about. */
+        Decided: {
+            /**
+             * Format: int64
+             * @description Those that waited for it.
+             */
+            count: number;
+        };
+        /**
+         * @description What a person decides about a radiograph that something speaks against.
+         * @enum {string}
+         */
+        Decision: "accept" | "exclude";
+        /** @description One thing that speaks against a radiograph. */
+        Doubt: {
+            /** @description The reason, in a sentence. */
+            cause: string;
+            /** @description What kind it is. */
+            kind: components["schemas"]["DoubtKind"];
+        };
+        /**
+         * @description The kinds of doubt about a radiograph that comes in, those first that make a picture useless.
+         * @enum {string}
+         */
+        DoubtKind: "body_part" | "lateral" | "inverted" | "rotated" | "exposure" | "burned_in" | "duplicate";
         /** @description A word that was learned beside the model's vocabulary. */
         EmbeddingUse: {
             /** @description SHA-256 of its file, hexadecimal. */
@@ -414,6 +444,11 @@ export interface components {
              * @default 0.1
              */
             validation_fraction: number;
+        };
+        /** @description A decision about one radiograph, or about all of an upload that wait for one. */
+        NewDecision: {
+            /** @description `accept` or `exclude`. */
+            decision: components["schemas"]["Decision"];
         };
         /** @description A generation to make. */
         NewGeneration: {
@@ -738,11 +773,22 @@ export interface components {
                  * @description Bits Stored (0028,0101).
                  */
                 bits_stored: number;
+                /** @description Where it stands after quality control. */
+                check_state: components["schemas"]["CheckState"];
                 /**
                  * Format: int32
                  * @description Columns of the image.
                  */
                 columns: number;
+                /**
+                 * Format: date-time
+                 * @description When that was.
+                 */
+                decided_at?: string | null;
+                /** @description The user who decided. */
+                decided_by?: string | null;
+                /** @description What speaks against it, worst first. */
+                doubts: components["schemas"]["Doubt"][];
                 /** @description Findings by the names of the vocabulary. */
                 findings: string[];
                 /** @description Identifier. */
@@ -953,6 +999,11 @@ export interface components {
                 id: string;
                 /** @description Its name. */
                 name: string;
+                /**
+                 * Format: int64
+                 * @description How many of them wait for a person's decision.
+                 */
+                pending_count: number;
                 /**
                  * Format: int64
                  * @description How many different radiographs it holds.
@@ -1196,11 +1247,22 @@ export interface components {
              * @description Bits Stored (0028,0101).
              */
             bits_stored: number;
+            /** @description Where it stands after quality control. */
+            check_state: components["schemas"]["CheckState"];
             /**
              * Format: int32
              * @description Columns of the image.
              */
             columns: number;
+            /**
+             * Format: date-time
+             * @description When that was.
+             */
+            decided_at?: string | null;
+            /** @description The user who decided. */
+            decided_by?: string | null;
+            /** @description What speaks against it, worst first. */
+            doubts: components["schemas"]["Doubt"][];
             /** @description Findings by the names of the vocabulary. */
             findings: string[];
             /** @description Identifier. */
@@ -1642,6 +1704,11 @@ export interface components {
             id: string;
             /** @description Its name. */
             name: string;
+            /**
+             * Format: int64
+             * @description How many of them wait for a person's decision.
+             */
+            pending_count: number;
             /**
              * Format: int64
              * @description How many different radiographs it holds.
