@@ -16,8 +16,8 @@ use super::{Checked, Scratch, identity};
 use crate::entities::{radiographs, uploads};
 use crate::error::ApiError;
 use crate::models;
+use crate::models::check_state::CheckState;
 use crate::storage::{Storage, StorageError};
-use crate::views::uploads::CheckState;
 
 /// Who sends what.
 #[derive(Debug)]

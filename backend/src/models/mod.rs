@@ -1,6 +1,7 @@
 //! Queries, a table a file. They know no HTTP.
 
 pub mod audit;
+pub mod check_state;
 pub mod datasets;
 pub mod generations;
 pub mod images;

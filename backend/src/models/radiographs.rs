@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use crate::entities::radiographs::{ActiveModel, Column, Entity, Model};
-use crate::views::uploads::CheckState;
+use crate::models::check_state::CheckState;
 
 /// Rows that one statement inserts: SQLite takes 32,766 values in one.
 const BATCH: usize = 500;

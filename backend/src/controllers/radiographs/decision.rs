@@ -8,7 +8,8 @@ use crate::auth::MlEngineer;
 use crate::controllers::{Body, Refusals};
 use crate::error::ApiError;
 use crate::models;
-use crate::views::uploads::{CheckState, NewDecision, RadiographView};
+use crate::models::check_state::CheckState;
+use crate::views::uploads::{NewDecision, RadiographView};
 
 /// Decides about a radiograph that quality control doubts; a later decision supersedes an earlier one.
 #[utoipa::path(

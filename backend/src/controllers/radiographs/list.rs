@@ -8,8 +8,9 @@ use crate::auth::MlEngineer;
 use crate::controllers::{Query, Refusals};
 use crate::error::ApiError;
 use crate::models;
+use crate::models::check_state::CheckState;
 use crate::views::page::{Page, PageQuery};
-use crate::views::uploads::{CheckState, RadiographFilter, RadiographView};
+use crate::views::uploads::{RadiographFilter, RadiographView};
 
 /// Radiographs in the order of their arrival.
 #[utoipa::path(

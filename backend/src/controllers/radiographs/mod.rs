@@ -8,7 +8,8 @@ mod rendered;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::views::uploads::{CheckState, RadiographView};
+use crate::models::check_state::CheckState;
+use crate::views::uploads::RadiographView;
 
 /// The endpoints.
 pub fn routes(config: &mut ServiceConfig) {
