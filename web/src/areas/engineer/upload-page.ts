@@ -146,7 +146,9 @@ export class UploadPage extends View {
     return html`<div class="doubts">
       <span class="mark mark-${one.check_state}">${words.checks[one.check_state]}</span>
       <ul>
-        ${one.doubts.map((doubt) => html`<li title=${doubt.cause}>${words.doubts[doubt.kind]}</li>`)}
+        ${one.doubts.map(
+          (doubt) => html`<li>${words.doubts[doubt.kind]}<small lang="en">${doubt.cause}</small></li>`,
+        )}
       </ul>
       <span class="row">
         ${button('accept', 'accepted', words.accept)} ${button('exclude', 'excluded', words.exclude)}
