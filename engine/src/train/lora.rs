@@ -10,13 +10,11 @@ use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainSummary;
 use super::samples::Ready;
-use super::trainee::Trainee;
-use super::whole::{Losses, Moving, Whole, finished};
+use super::whole::{Denoiser, Denoises, Losses, Moving, Whole, finished};
 use crate::adapter::{
     Adapter, AdapterCard, AdapterConfig, Component, Method, Patterns, attach_trainable,
 };
 use crate::device::CancelToken;
-use crate::nn::Tape;
 
 /// What an adapter is made of, beside its `rank`, `alpha` and `targets`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -131,28 +129,13 @@ impl LoraTask {
     }
 }
 
-impl Trainee for LoraTask {
-    fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.variables
+impl Denoises for LoraTask {
+    fn denoiser(&self) -> Denoiser<'_> {
+        let Self { whole, variables, losses, .. } = self;
+        Denoiser { variables, losses, unet: &whole.unet, text: &whole.text }
     }
 
-    fn samples(&self) -> (usize, usize) {
-        self.losses.samples()
-    }
-
-    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        self.losses.loss(step, &self.whole.unet, &self.whole.text, None)
-    }
-
-    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
-        self.losses.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
-    }
-
-    fn validation_loss(&self) -> Result<f32, TrainError> {
-        self.losses.validation_loss(&self.whole.unet, &self.whole.text)
-    }
-
-    fn save(
+    fn write(
         &self,
         _weights: &BTreeMap<String, Tensor>,
         summary: &TrainSummary,
@@ -162,7 +145,7 @@ impl Trainee for LoraTask {
         Ok(self.adapter.save_trained(out, &finished(&self.card, summary))?)
     }
 
-    fn ready(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+    fn sampler(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
         Ready::adapted(&self.model, result, &self.device).map(Some)
     }
 }

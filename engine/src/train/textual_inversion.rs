@@ -10,13 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainSummary;
-use super::trainee::Trainee;
-use super::whole::{Losses, Moving, Whole, finished};
+use super::whole::{Denoiser, Denoises, Losses, Moving, Whole, finished};
 use crate::adapter::{AdapterCard, Embedding};
 use crate::data::Split;
 use crate::device::CancelToken;
 use crate::model::{Tokenizer, Unit};
-use crate::nn::Tape;
 
 /// The weight's name in checkpoints.
 const NAME: &str = "embedding";
@@ -153,28 +151,13 @@ fn check_seen(own: &TextualInversionConfig, whole: &Whole, first: u32) -> Result
     Ok(())
 }
 
-impl Trainee for TextualInversionTask {
-    fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.variables
+impl Denoises for TextualInversionTask {
+    fn denoiser(&self) -> Denoiser<'_> {
+        let Self { whole, variables, losses, .. } = self;
+        Denoiser { variables, losses, unet: &whole.unet, text: &whole.text }
     }
 
-    fn samples(&self) -> (usize, usize) {
-        self.losses.samples()
-    }
-
-    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        self.losses.loss(step, &self.whole.unet, &self.whole.text, None)
-    }
-
-    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
-        self.losses.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
-    }
-
-    fn validation_loss(&self) -> Result<f32, TrainError> {
-        self.losses.validation_loss(&self.whole.unet, &self.whole.text)
-    }
-
-    fn save(
+    fn write(
         &self,
         weights: &BTreeMap<String, Tensor>,
         summary: &TrainSummary,

@@ -1,6 +1,7 @@
-//! A whole model under training: its networks, its words, and the loss that all tasks on it share.
+//! A whole model under training: its networks, its words, and what all tasks share whose loss is its UNet's.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
 
@@ -10,6 +11,8 @@ use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
 use super::event::TrainSummary;
 use super::prior::Prior;
+use super::samples::Ready;
+use super::trainee::Trainee;
 use crate::adapter::{AdapterCard, Networks};
 use crate::data::{Dataset, Latents};
 use crate::device::CancelToken;
@@ -128,10 +131,80 @@ pub(super) fn finished(card: &AdapterCard, summary: &TrainSummary) -> AdapterCar
     }
 }
 
-/// The loss on a data set, and that on the prior's images.
+/// A UNet under a text encoder, and the loss that moves something of it.
+pub(super) struct Denoiser<'a> {
+    pub(super) variables: &'a BTreeMap<String, Var>,
+    pub(super) losses: &'a Losses,
+    pub(super) unet: &'a Unet,
+    pub(super) text: &'a TextEncoder,
+}
+
+/// A task whose loss is what a UNet says of noisy latents: what differs between such tasks is what moves, and
+/// what they write.
+pub(super) trait Denoises {
+    /// What is trained, and by which loss.
+    fn denoiser(&self) -> Denoiser<'_>;
+    /// As [`Trainee::save`].
+    fn write(
+        &self,
+        weights: &BTreeMap<String, Tensor>,
+        summary: &TrainSummary,
+        out: &Path,
+    ) -> Result<(), TrainError>;
+    /// As [`Trainee::ready`].
+    fn sampler(&self, _result: &Path) -> Result<Option<Ready>, TrainError> {
+        Ok(None)
+    }
+}
+
+impl<T: Denoises> Trainee for T {
+    fn variables(&self) -> &BTreeMap<String, Var> {
+        self.denoiser().variables
+    }
+
+    fn samples(&self) -> (usize, usize) {
+        self.denoiser().losses.diffusion.samples()
+    }
+
+    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
+        let Denoiser { losses, unet, text, .. } = self.denoiser();
+        losses.loss(step, unet, text, None)
+    }
+
+    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
+        let Denoiser { losses, unet, text, .. } = self.denoiser();
+        losses.loss(step, unet, text, Some(tape))
+    }
+
+    fn validation_loss(&self) -> Result<f32, TrainError> {
+        let Denoiser { losses, unet, text, .. } = self.denoiser();
+        Ok(losses.diffusion.validation_loss(unet, text)?)
+    }
+
+    fn save(
+        &self,
+        weights: &BTreeMap<String, Tensor>,
+        summary: &TrainSummary,
+        out: &Path,
+    ) -> Result<(), TrainError> {
+        self.write(weights, summary, out)
+    }
+
+    fn ready(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        self.sampler(result)
+    }
+}
+
+/// The loss on a data set, and that on the prior's images where there are some.
 pub(super) struct Losses {
     diffusion: Diffusion,
     prior: Option<Prior>,
+}
+
+impl From<Diffusion> for Losses {
+    fn from(diffusion: Diffusion) -> Self {
+        Self { diffusion, prior: None }
+    }
 }
 
 impl Losses {
@@ -158,13 +231,8 @@ impl Losses {
         self.diffusion.align(config, &whole.dataset, &whole.unet, cancel)
     }
 
-    /// Images to train on and held out.
-    pub(super) fn samples(&self) -> (usize, usize) {
-        self.diffusion.samples()
-    }
-
     /// The loss of a step, a scalar; the network's blocks are pieces of the `tape`.
-    pub(super) fn loss<'a>(
+    fn loss<'a>(
         &self,
         step: u64,
         unet: &'a Unet,
@@ -176,14 +244,5 @@ impl Losses {
             Some(prior) => (loss + prior.loss(step, unet, text, tape)?)?,
             None => loss,
         })
-    }
-
-    /// The loss on held-out patients.
-    pub(super) fn validation_loss(
-        &self,
-        unet: &Unet,
-        text: &TextEncoder,
-    ) -> Result<f32, TrainError> {
-        Ok(self.diffusion.validation_loss(unet, text)?)
     }
 }
