@@ -20,7 +20,6 @@ mod estimate;
 mod event;
 mod fine_tune;
 mod folder;
-mod frozen;
 mod judge;
 mod lora;
 mod mask;

@@ -16,7 +16,7 @@ use super::trainee::Trainee;
 use crate::adapter::{AdapterCard, Networks};
 use crate::data::{Dataset, Latents};
 use crate::device::CancelToken;
-use crate::model::{Bundle, Part, TextEncoder, Tokenizer, Unet};
+use crate::model::{Bundle, Part, TextEncoder, Tokenizer, Unet, Vae};
 use crate::nn::{Tape, Weights};
 use crate::noise::Schedule;
 
@@ -49,16 +49,21 @@ impl Whole {
     ) -> Result<Self, TrainError> {
         let bundle = Bundle::open(&config.model)?;
         let dataset = Dataset::open(&config.dataset)?;
-        let refused = |field, cause: &str| Err(TrainError::Config { field, cause: cause.into() });
+        let refused = |cause: &str| Err(TrainError::Config { field: "model", cause: cause.into() });
         if bundle.has(Part::TextEncoder2) {
-            return refused("model", "has two text encoders; models of one are trained here");
+            return refused("has two text encoders; models of one are trained here");
         }
         check_captions(&dataset)?;
-        let (unet, unet_weights) = bundle.unet(moving.unet, device)?;
-        let latent = bundle.vae_config()?.latent_channels;
-        if unet.config().in_channels != latent {
-            return refused("model", "its UNet takes more than the autoencoder's latent");
+        let unet = bundle.unet_config()?;
+        if unet.in_channels != bundle.vae_config()?.latent_channels {
+            return refused("its UNet takes more than the latent (it paints into images)");
         }
+        if unet.adds_text_and_sizes() || unet.takes_classes() {
+            let cause =
+                "its UNet is told sizes (Stable Diffusion XL) or a class, which is not trained";
+            return refused(cause);
+        }
+        let (unet, unet_weights) = bundle.unet(moving.unet, device)?;
         let (text, text_weights) = bundle.text_encoder(Part::TextEncoder, moving.text, device)?;
         let tokenizer = bundle.tokenizer(Part::TextEncoder)?;
         Ok(Self { bundle, dataset, tokenizer, unet, unet_weights, text, text_weights })
@@ -83,9 +88,7 @@ impl Whole {
         cancel: &CancelToken,
     ) -> Result<Losses, TrainError> {
         let vae = self.bundle.vae(device)?;
-        let schedule = Schedule::new(self.bundle.schedule()?);
-        let diffusion =
-            Diffusion::new(config, &self.dataset, &vae, self.captions(), schedule, device, cancel)?;
+        let diffusion = self.diffusion(config, &self.dataset, &vae, device, cancel)?;
         let prior = match &config.prior {
             Some(wanted) => {
                 let images = wanted.images(config, &self.bundle, device, cancel)?;
@@ -99,6 +102,33 @@ impl Whole {
             None => None,
         };
         Ok(Losses { diffusion, prior })
+    }
+
+    /// The loss on the images of `dataset`, which the model's `vae` encodes, for what is trained beside the model:
+    /// captions are encoded once, too.
+    pub(super) fn beside(
+        &self,
+        config: &TrainConfig,
+        dataset: &Dataset,
+        vae: &Vae,
+        device: &Device,
+        cancel: &CancelToken,
+    ) -> Result<Diffusion, TrainError> {
+        let mut diffusion = self.diffusion(config, dataset, vae, device, cancel)?;
+        diffusion.freeze_texts(&self.text)?;
+        Ok(diffusion)
+    }
+
+    fn diffusion(
+        &self,
+        config: &TrainConfig,
+        dataset: &Dataset,
+        vae: &Vae,
+        device: &Device,
+        cancel: &CancelToken,
+    ) -> Result<Diffusion, TrainError> {
+        let schedule = Schedule::new(self.bundle.schedule()?);
+        Diffusion::new(config, dataset, vae, self.captions(), schedule, device, cancel)
     }
 
     fn captions(&self) -> Captions<'_> {

@@ -175,6 +175,42 @@ fn an_autoencoder_that_no_radiograph_fits_is_refused() {
 }
 
 #[test]
+fn a_model_whose_unet_is_asked_otherwise_is_refused() {
+    let desk = Desk::new();
+    let file = desk.at("model/unet/config.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let refused = |word: &str| {
+        for task in TASKS {
+            if matches!(task, Task::Vae | Task::Base | Task::Judge | Task::Clip) {
+                continue;
+            }
+            let config = desk.config(task, "run");
+            let error = start(&config).unwrap_err();
+            assert!(
+                matches!(error, TrainError::Config { field: "model", .. }),
+                "{task:?}: {error}"
+            );
+            assert!(error.to_string().contains(word), "{task:?}: {error}");
+            assert!(!config.out.exists());
+        }
+    };
+    let with = |key: &str, value: Value| {
+        let mut changed: Value = serde_json::from_str(&text).unwrap();
+        changed[key] = value;
+        std::fs::write(&file, changed.to_string()).unwrap();
+    };
+    with("in_channels", 9.into());
+    refused("paints into images");
+    with("num_class_embeds", 4.into());
+    refused("a class");
+    std::fs::write(&file, &text).unwrap();
+    let second = desk.at("model").join(Part::TextEncoder2.folder());
+    std::fs::create_dir(&second).unwrap();
+    std::fs::copy(desk.at("model/text_encoder/config.json"), second.join("config.json")).unwrap();
+    refused("two text encoders");
+}
+
+#[test]
 fn the_latents_of_the_autoencoder_on_disk_have_unit_variance() {
     let desk = Desk::new();
     // An average that lags far behind the weights.
