@@ -151,10 +151,7 @@ fn values(tensor: &Tensor) -> Vec<f32> {
 
 #[test]
 fn a_flow_is_asked_for_the_straight_way_between_noise_and_sample() {
-    let clean = random_like(
-        &Tensor::zeros((4, 2, 3, 3), candle_core::DType::F32, &Device::Cpu).unwrap(),
-        1,
-    );
+    let clean = random(&[4, 2, 3, 3], 1);
     let asked = noised(&objective(Prediction::Flow, ObjectiveConfig::default()), &clean);
     assert_eq!(asked.weights, [1.0; 4]);
     let (clean, noisy, target) = (values(&clean), values(&asked.noisy), values(&asked.target));
