@@ -217,7 +217,7 @@ impl Denoises for BaseTask {
     }
 
     fn sampler(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
-        Ready::model(result, &self.device).map(Some)
+        Ready::model(&Bundle::open(result)?, &self.device).map(Some)
     }
 }
 

@@ -53,6 +53,14 @@ impl Task {
             Self::Vae | Self::Judge | Self::Controlnet | Self::Clip | Self::Concept => false,
         }
     }
+
+    /// Whether a prompt alone shows on the way what it has learned. A concept shows it in its report.
+    pub fn samples(self) -> bool {
+        match self {
+            Self::Base | Self::Lora | Self::Prefix | Self::TextualInversion => true,
+            Self::Vae | Self::Judge | Self::Controlnet | Self::Clip | Self::Concept => false,
+        }
+    }
 }
 
 /// How the learning rate goes on after the warm-up.
@@ -512,9 +520,9 @@ impl TrainConfig {
             );
         }
         check(
-            self.task != Task::Vae,
+            self.task.samples(),
             "sample_every",
-            "must be 0: an autoencoder alone makes no pictures",
+            "must be 0: this task makes no pictures of a prompt alone",
         )?;
         check(
             (1..=64).contains(&self.sample_prompts.len()),

@@ -10,6 +10,7 @@ use super::base::{TEXT, UNET, copy_part, findings, owed, part};
 use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::samples::Ready;
 use super::whole::{Denoiser, Denoises, Losses, Moving, Whole};
 use crate::device::CancelToken;
 use crate::model::{Bundle, ModelCard, Part};
@@ -93,5 +94,9 @@ impl Denoises for FineTuneTask {
         tokenizer.save(&out.join("tokenizer"), text.config().max_position_embeddings)?;
         copy_part(bundle, Part::Vae, out)?;
         Ok(Bundle::write_index(out, &bundle.schedule()?, &self.card(summary))?)
+    }
+
+    fn sampler(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        Ready::model(&Bundle::open(result)?, &self.whole.device).map(Some)
     }
 }

@@ -99,8 +99,6 @@ pub(super) struct LoraTask {
     variables: BTreeMap<String, Var>,
     losses: Losses,
     card: AdapterCard,
-    model: PathBuf,
-    device: Device,
 }
 
 impl LoraTask {
@@ -124,8 +122,7 @@ impl LoraTask {
         }
         variables.extend(losses.align(config, &whole, cancel)?);
         let card = whole.adapter_card(config, wanted.method.name());
-        let (model, device) = (config.model.clone(), device.clone());
-        Ok(Self { whole, adapter, variables, losses, card, model, device })
+        Ok(Self { whole, adapter, variables, losses, card })
     }
 }
 
@@ -146,6 +143,6 @@ impl Denoises for LoraTask {
     }
 
     fn sampler(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
-        Ready::adapted(&self.model, result, &self.device).map(Some)
+        self.whole.ready()?.adapter(result).map(Some)
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::samples::Ready;
 use super::whole::{Denoiser, Denoises, Losses, Moving, Whole, finished};
 use crate::adapter::{AdapterCard, Prefix};
 use crate::device::CancelToken;
@@ -92,5 +93,9 @@ impl Denoises for PrefixTask {
         out: &Path,
     ) -> Result<(), TrainError> {
         Ok(Prefix::save(out, &weights[NAME], &finished(&self.card, summary))?)
+    }
+
+    fn sampler(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        self.whole.ready()?.prefix(result).map(Some)
     }
 }

@@ -317,7 +317,7 @@ fn what_cannot_be_run_is_refused_before_anything_is_written() {
     refused(&TrainConfig { batch_size: 0, ..lora() }, "batch_size");
     refused(&TrainConfig { learning_rate: f64::NAN, ..lora() }, "learning_rate");
     refused(&TrainConfig { rank: 0, ..lora() }, "rank");
-    refused(&TrainConfig { rank: 200, ..lora() }, "rank");
+    refused(&TrainConfig { rank: 200, ..lora() }, "200 does not lie between 1 and");
     refused(&TrainConfig { targets: vec!["nowhere".into()], ..lora() }, "nowhere");
     refused(&TrainConfig { model: desk.at("none"), ..lora() }, "none");
     let base = desk.config(Task::Base, "run");

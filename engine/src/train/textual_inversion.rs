@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::samples::Ready;
 use super::whole::{Denoiser, Denoises, Losses, Moving, Whole, finished};
 use crate::adapter::{AdapterCard, Embedding};
 use crate::data::Split;
@@ -165,5 +166,9 @@ impl Denoises for TextualInversionTask {
     ) -> Result<(), TrainError> {
         let card = finished(&self.card, summary);
         Ok(Embedding::save(out, &self.token, &weights[NAME], &card)?)
+    }
+
+    fn sampler(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        self.whole.ready()?.word(result).map(Some)
     }
 }

@@ -36,6 +36,7 @@ pub(super) struct Whole {
     pub(super) unet_weights: Weights,
     pub(super) text: TextEncoder,
     pub(super) text_weights: Weights,
+    pub(super) device: Device,
 }
 
 impl Whole {
@@ -66,7 +67,13 @@ impl Whole {
         let (unet, unet_weights) = bundle.unet(moving.unet, device)?;
         let (text, text_weights) = bundle.text_encoder(Part::TextEncoder, moving.text, device)?;
         let tokenizer = bundle.tokenizer(Part::TextEncoder)?;
-        Ok(Self { bundle, dataset, tokenizer, unet, unet_weights, text, text_weights })
+        let device = device.clone();
+        Ok(Self { bundle, dataset, tokenizer, unet, unet_weights, text, text_weights, device })
+    }
+
+    /// The model as it was before, ready to sample with what was trained for it.
+    pub(super) fn ready(&self) -> Result<Ready, TrainError> {
+        Ready::model(&self.bundle, &self.device)
     }
 
     /// The networks that adapters change.

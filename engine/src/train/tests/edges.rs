@@ -136,7 +136,8 @@ fn without(dataset: &Path, split: &str) {
         .filter(|line| serde_json::from_str::<Value>(line).unwrap()["split"] != split)
         .collect();
     assert!(kept.len() < text.lines().count());
-    std::fs::write(&manifest, kept.join("\n") + "\n").unwrap();
+    std::fs::write(&manifest, kept.iter().map(|line| format!("{line}\n")).collect::<String>())
+        .unwrap();
     let card = dataset.join("card.json");
     let mut changed: Value = serde_json::from_slice(&std::fs::read(&card).unwrap()).unwrap();
     changed["samples"][split] = 0.into();
@@ -154,6 +155,19 @@ fn a_data_set_without_a_split_is_refused_before_anything_is_written() {
             assert!(error.contains(word), "{task:?} without {split}: {error}");
             assert!(!config.out.exists());
         }
+    }
+}
+
+#[test]
+fn a_data_set_without_an_image_is_refused_before_anything_is_written() {
+    let desk = Desk::new();
+    without(&desk.dataset, "train");
+    without(&desk.dataset, "validation");
+    for task in TASKS {
+        let config = desk.config(task, "run");
+        let error = start(&config).unwrap_err().to_string();
+        assert!(error.contains("no images") && error.contains("train on"), "{task:?}: {error}");
+        assert!(!config.out.exists());
     }
 }
 
