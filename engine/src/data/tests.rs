@@ -17,13 +17,19 @@ struct Desk {
 
 /// Of every patient two images, wrapped: `(patient, findings)`.
 fn desk(patients: &[(&str, &str)]) -> Desk {
+    desk_of(patients, &[(40, 30)])
+}
+
+/// The same with images of these sizes, in turn.
+fn desk_of(patients: &[(&str, &str)], sizes: &[(u32, u32)]) -> Desk {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("images")).unwrap();
     let mut table = "file,findings,patient,age,sex,view\n".to_owned();
     for (number, (patient, findings)) in patients.iter().enumerate() {
         for side in ["a", "b"] {
-            let grey = image::GrayImage::from_fn(40, 30, |x, y| {
+            let (width, height) = sizes[(number + usize::from(side == "b")) % sizes.len()];
+            let grey = image::GrayImage::from_fn(width, height, |x, y| {
                 let shift = number as u32 * 2 + u32::from(side == "b");
                 image::Luma([((x * 5 + y + shift) % 256) as u8])
             });
@@ -101,6 +107,16 @@ pub(crate) fn small_set_with_masks() -> (tempfile::TempDir, PathBuf) {
     with_masks(&mut desk, 8);
     desk.options.masks.as_mut().unwrap().least_score = 0.0;
     assert_eq!(desk.build().unwrap().masks.total(), 16);
+    let set = desk.options.out.clone();
+    (desk.folder, set)
+}
+
+/// The same of several aspects: both of every patient's images differ.
+pub(crate) fn small_set_of_several_aspects() -> (tempfile::TempDir, PathBuf) {
+    let mut desk = desk_of(&EIGHT, &[(40, 30), (32, 32), (30, 40), (60, 30)]);
+    with_masks(&mut desk, 8);
+    desk.options.masks.as_mut().unwrap().least_score = 0.0;
+    desk.build().unwrap();
     let set = desk.options.out.clone();
     (desk.folder, set)
 }

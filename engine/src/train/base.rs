@@ -5,6 +5,7 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor, Var};
 
+use super::buckets::framing;
 use super::caution::check_captions;
 use super::config::{TextSizes, TrainConfig};
 use super::diffusion::{Captions, Diffusion};
@@ -69,10 +70,11 @@ impl BaseTask {
         let less = Weights::from_seed(config.seed, config.precision.dtype(), device);
         let unet = Unet::new(unet_config, &less.pp("unet"))?;
         let text = TextEncoder::new(text_config, &weights.pp("text_encoder"))?;
+        let framing = framing(config, vae.config(), Some(unet.config()))?;
         let mut diffusion = Diffusion::new(
             config,
             &dataset,
-            &vae,
+            (&vae, &framing),
             Captions { tokenizer: &tokenizer, length: sizes.max_position_embeddings },
             Schedule::new(config.schedule.clone()),
             device,

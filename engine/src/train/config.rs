@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::buckets::AspectBucketsConfig;
 use super::clip::ClipConfig;
 use super::concept::ConceptConfig;
 use super::controlnet::ControlnetConfig;
@@ -142,6 +143,9 @@ pub struct TrainConfig {
     /// Sides of the square image, in pixels, for `vae` and `clip`.
     #[serde(default = "defaults::image_size")]
     pub image_size: usize,
+    /// Images in sizes near their own aspect, for all but `judge` and `clip`; squares without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aspect_buckets: Option<AspectBucketsConfig>,
     /// Share of captions left out, so that guidance has something to lead away from.
     #[serde(default = "defaults::caption_dropout")]
     pub caption_dropout: f64,
@@ -330,6 +334,7 @@ impl TrainConfig {
             seed: 0,
             gradient_checkpointing: false,
             image_size: defaults::image_size(),
+            aspect_buckets: None,
             caption_dropout: defaults::caption_dropout(),
             min_snr_gamma: defaults::min_snr_gamma(),
             balance: 0.0,
@@ -443,6 +448,25 @@ impl TrainConfig {
             "objective.alignment",
             "is of base and lora alone",
         )?;
+        if let Some(buckets) = &self.aspect_buckets {
+            let any_size = match self.task {
+                Task::Judge | Task::Clip => false,
+                Task::Vae
+                | Task::Base
+                | Task::Lora
+                | Task::Controlnet
+                | Task::Concept
+                | Task::Prefix
+                | Task::TextualInversion => true,
+            };
+            check(any_size, "aspect_buckets", "must be absent: this task's network sees squares")?;
+            check(
+                self.objective.alignment.is_none(),
+                "aspect_buckets",
+                "must be absent beside objective.alignment, whose judge sees squares",
+            )?;
+            buckets.validate()?;
+        }
         match self.task {
             Task::Vae => {
                 check(self.vae.is_some(), "vae", "the sizes of the autoencoder are missing")?;

@@ -125,8 +125,8 @@ impl ControlnetTask {
         let network_config = own.network(whole.unet.config(), vae.config().compression())?;
         let (network, weights) =
             ControlNet::from_unet(&whole.bundle, network_config, config.seed, device)?;
-        let size = vae.config().sample_size;
-        let conditions = |split, limit| Conditions::load(dataset, split, own.kind, size, limit);
+        let framing = whole.framing(config)?;
+        let conditions = |split, limit| Conditions::load(dataset, split, own.kind, &framing, limit);
         let train = conditions(Split::Train, usize::MAX)?;
         let validation = conditions(Split::Validation, config.validation_samples)?;
         let diffusion = whole.beside(config, dataset, &vae, device, cancel)?;

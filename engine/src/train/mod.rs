@@ -6,6 +6,7 @@
 mod alignment;
 mod augment;
 mod base;
+mod buckets;
 mod caution;
 mod checkpoint;
 mod clip;
@@ -41,6 +42,7 @@ mod tests;
 
 pub use alignment::AlignmentConfig;
 pub use augment::Augment;
+pub use buckets::AspectBucketsConfig;
 pub use clip::ClipConfig;
 pub use concept::ConceptConfig;
 pub use config::{RateSchedule, Task, TextSizes, TrainConfig};

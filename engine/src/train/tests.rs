@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod adapters;
+mod buckets;
 mod clip;
 mod concept;
 mod controlnet;
@@ -114,24 +115,28 @@ impl Desk {
     }
 
     fn trainee_on(&self, task: Task, device: &Device) -> Box<dyn Trainee> {
-        let (config, cancel) = (self.config(task, "unused"), CancelToken::new());
-        match task {
-            Task::Vae => Box::new(vae::VaeTask::new(&config, device).unwrap()),
-            Task::Base => Box::new(base::BaseTask::new(&config, device, &cancel).unwrap()),
-            Task::Lora => Box::new(lora::LoraTask::new(&config, device, &cancel).unwrap()),
-            Task::Judge => super::judge::prepare(&config, device).unwrap(),
-            Task::Controlnet => {
-                Box::new(super::controlnet::ControlnetTask::new(&config, device, &cancel).unwrap())
-            }
-            Task::Concept => {
-                Box::new(super::concept::ConceptTask::new(&config, device, &cancel).unwrap())
-            }
-            Task::Clip => Box::new(super::clip::ClipTask::new(&config, device).unwrap()),
-            Task::Prefix => Box::new(prefix::PrefixTask::new(&config, device, &cancel).unwrap()),
-            Task::TextualInversion => Box::new(
-                textual_inversion::TextualInversionTask::new(&config, device, &cancel).unwrap(),
-            ),
+        trainee(&self.config(task, "unused"), device)
+    }
+}
+
+fn trainee(config: &TrainConfig, device: &Device) -> Box<dyn Trainee> {
+    let cancel = CancelToken::new();
+    match config.task {
+        Task::Vae => Box::new(vae::VaeTask::new(config, device).unwrap()),
+        Task::Base => Box::new(base::BaseTask::new(config, device, &cancel).unwrap()),
+        Task::Lora => Box::new(lora::LoraTask::new(config, device, &cancel).unwrap()),
+        Task::Judge => super::judge::prepare(config, device).unwrap(),
+        Task::Controlnet => {
+            Box::new(super::controlnet::ControlnetTask::new(config, device, &cancel).unwrap())
         }
+        Task::Concept => {
+            Box::new(super::concept::ConceptTask::new(config, device, &cancel).unwrap())
+        }
+        Task::Clip => Box::new(super::clip::ClipTask::new(config, device).unwrap()),
+        Task::Prefix => Box::new(prefix::PrefixTask::new(config, device, &cancel).unwrap()),
+        Task::TextualInversion => Box::new(
+            textual_inversion::TextualInversionTask::new(config, device, &cancel).unwrap(),
+        ),
     }
 }
 

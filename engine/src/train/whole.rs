@@ -5,6 +5,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
 
+use super::buckets::framing;
 use super::caution::check_captions;
 use super::config::TrainConfig;
 use super::diffusion::{Captions, Diffusion};
@@ -14,7 +15,7 @@ use super::prior::Prior;
 use super::samples::Ready;
 use super::trainee::Trainee;
 use crate::adapter::{AdapterCard, Networks};
-use crate::data::{Dataset, Latents};
+use crate::data::{Dataset, Framing, latents_of};
 use crate::device::CancelToken;
 use crate::model::{Bundle, Part, TextEncoder, Tokenizer, Unet, Vae};
 use crate::nn::{Tape, Weights};
@@ -99,7 +100,7 @@ impl Whole {
         let prior = match &config.prior {
             Some(wanted) => {
                 let images = wanted.images(config, &self.bundle, device, cancel)?;
-                let latents = Latents::of_frames(&images, &vae, device)?;
+                let latents = latents_of(&images, &vae, device)?;
                 let Captions { tokenizer, length } = self.captions();
                 let tokens = (0..images.len())
                     .map(|index| Ok(tokenizer.encode(&told(wanted.prompt(index)), length)?.tokens))
@@ -135,7 +136,13 @@ impl Whole {
         cancel: &CancelToken,
     ) -> Result<Diffusion, TrainError> {
         let schedule = Schedule::new(self.bundle.schedule()?);
-        Diffusion::new(config, dataset, vae, self.captions(), schedule, device, cancel)
+        let images = (vae, &self.framing(config)?);
+        Diffusion::new(config, dataset, images, self.captions(), schedule, device, cancel)
+    }
+
+    /// In which sizes images are trained on.
+    pub(super) fn framing(&self, config: &TrainConfig) -> Result<Framing, TrainError> {
+        framing(config, &self.bundle.vae_config()?, Some(self.unet.config()))
     }
 
     fn captions(&self) -> Captions<'_> {
