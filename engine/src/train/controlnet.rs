@@ -107,7 +107,6 @@ pub(super) struct ControlnetTask {
     diffusion: Diffusion,
     train: Conditions,
     validation: Conditions,
-    device: Device,
     card: PartCard,
 }
 
@@ -129,7 +128,7 @@ impl ControlnetTask {
         let conditions = |split, limit| Conditions::load(dataset, split, own.kind, &framing, limit);
         let train = conditions(Split::Train, usize::MAX)?;
         let validation = conditions(Split::Validation, config.validation_samples)?;
-        let diffusion = whole.beside(config, dataset, &vae, device, cancel)?;
+        let diffusion = whole.beside(config, dataset, &vae, cancel)?;
         let about = dataset.card();
         let card = PartCard {
             name: config.name.clone(),
@@ -151,7 +150,6 @@ impl ControlnetTask {
             diffusion,
             train,
             validation,
-            device: device.clone(),
             card,
         })
     }
@@ -163,7 +161,7 @@ impl ControlnetTask {
             Split::Validation => &self.validation,
         };
         let channels = self.network.config().conditioning_channels;
-        let condition = conditions.tensor(asked.indices, seen, channels, &self.device)?;
+        let condition = conditions.tensor(asked.indices, seen, channels, &self.whole.device)?;
         let residuals = self.network.forward(&asked.input, &condition)?;
         self.whole.unet.predict(&UnetInput { residuals: Some(&residuals), ..asked.input })
     }

@@ -46,7 +46,7 @@ impl FineTuneTask {
             let named = weights.variables().into_iter();
             variables.extend(named.map(|(name, variable)| (format!("{prefix}{name}"), variable)));
         }
-        let mut losses = whole.losses(config, &str::to_owned, device, cancel)?;
+        let mut losses = whole.losses(config, &str::to_owned, cancel)?;
         if !moving.text {
             losses.freeze_texts(&whole.text)?;
         }

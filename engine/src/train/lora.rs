@@ -116,7 +116,7 @@ impl LoraTask {
             adapter.go_on_from(&before)?;
         }
         attach_trainable(&whole.networks(), &adapter)?;
-        let mut losses = whole.losses(config, &str::to_owned, device, cancel)?;
+        let mut losses = whole.losses(config, &str::to_owned, cancel)?;
         if !wanted.targets.contains_key(&Component::TextEncoder) {
             losses.freeze_texts(&whole.text)?;
         }

@@ -72,7 +72,7 @@ impl PrefixTask {
         let loud = said.to_dtype(DType::F32)?.sqr()?.mean_all()?.to_scalar::<f32>()?.sqrt();
         let weights = Weights::from_seed(config.seed, DType::F32, device);
         let value = weights.get(NAME, (vectors, width), Init::Normal(f64::from(loud)))?;
-        let mut losses = whole.losses(config, &str::to_owned, device, cancel)?;
+        let mut losses = whole.losses(config, &str::to_owned, cancel)?;
         losses.freeze_texts(&whole.text)?;
         losses.put_before(&value);
         let card = whole.adapter_card(config, Prefix::METHOD);

@@ -110,7 +110,7 @@ impl TextualInversionTask {
         whole.text.learn(first, Some(embedding.as_tensor().clone()))?;
         // The class of a prior is told with the word as well, or nothing of it would reach the word.
         let told = |prompt: &str| own.text(prompt);
-        let losses = whole.losses(config, &told, device, cancel)?;
+        let losses = whole.losses(config, &told, cancel)?;
         let card = whole.adapter_card(config, Embedding::METHOD);
         let variables = [(NAME.to_owned(), embedding)].into();
         Ok(Self { whole, token: own.token, variables, losses, card })

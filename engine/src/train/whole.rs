@@ -92,15 +92,14 @@ impl Whole {
         &self,
         config: &TrainConfig,
         told: &dyn Fn(&str) -> String,
-        device: &Device,
         cancel: &CancelToken,
     ) -> Result<Losses, TrainError> {
-        let vae = self.bundle.vae(device)?;
-        let diffusion = self.diffusion(config, &self.dataset, &vae, device, cancel)?;
+        let vae = self.bundle.vae(&self.device)?;
+        let diffusion = self.diffusion(config, &self.dataset, &vae, cancel)?;
         let prior = match &config.prior {
             Some(wanted) => {
-                let images = wanted.images(config, &self.bundle, device, cancel)?;
-                let latents = latents_of(&images, &vae, device)?;
+                let images = wanted.images(config, &self.bundle, &self.device, cancel)?;
+                let latents = latents_of(&images, &vae, &self.device)?;
                 let Captions { tokenizer, length } = self.captions();
                 let tokens = (0..images.len())
                     .map(|index| Ok(tokenizer.encode(&told(wanted.prompt(index)), length)?.tokens))
@@ -119,10 +118,9 @@ impl Whole {
         config: &TrainConfig,
         dataset: &Dataset,
         vae: &Vae,
-        device: &Device,
         cancel: &CancelToken,
     ) -> Result<Diffusion, TrainError> {
-        let mut diffusion = self.diffusion(config, dataset, vae, device, cancel)?;
+        let mut diffusion = self.diffusion(config, dataset, vae, cancel)?;
         diffusion.freeze_texts(&self.text)?;
         Ok(diffusion)
     }
@@ -132,12 +130,11 @@ impl Whole {
         config: &TrainConfig,
         dataset: &Dataset,
         vae: &Vae,
-        device: &Device,
         cancel: &CancelToken,
     ) -> Result<Diffusion, TrainError> {
         let schedule = Schedule::new(self.bundle.schedule()?);
         let images = (vae, &self.framing(config)?);
-        Diffusion::new(config, dataset, images, self.captions(), schedule, device, cancel)
+        Diffusion::new(config, dataset, images, self.captions(), schedule, &self.device, cancel)
     }
 
     /// In which sizes images are trained on.

@@ -133,7 +133,6 @@ pub(super) struct ConceptTask {
     /// Error of the first stage on held-out images, of pixels from 0 to 1.
     feature_error: f32,
     prompts: Vec<String>,
-    device: Device,
     card: AdapterCard,
 }
 
@@ -155,14 +154,14 @@ impl ConceptTask {
         let readers = GatedReaders::new(attentions, own.width, &weights.pp(READERS))?;
         let old = own.replay.as_ref().map(Dataset::open).transpose()?;
         let (vae, dataset) = (whole.bundle.vae(device)?, &whole.dataset);
-        let diffusion = whole.beside(config, dataset, &vae, device, cancel)?;
+        let diffusion = whole.beside(config, dataset, &vae, cancel)?;
         let replay = match &old {
             Some(old) => {
                 // Other draws than the concept's: the same would pair them for ever.
                 let seed = config.seed ^ 0x7265_706c_6179;
                 let config = TrainConfig { seed, ..config.clone() };
                 check_captions(old)?;
-                let diffusion = whole.beside(&config, old, &vae, device, cancel)?;
+                let diffusion = whole.beside(&config, old, &vae, cancel)?;
                 let before = diffusion.validation_loss(&whole.unet, &whole.text)?;
                 Some(Replay { diffusion, before })
             }
@@ -188,7 +187,6 @@ impl ConceptTask {
             features,
             feature_error: first.validation_loss_after,
             prompts,
-            device: device.clone(),
             card,
         })
     }
@@ -301,7 +299,7 @@ impl Trainee for ConceptTask {
         let card_of_base = self.whole.bundle.card();
         let steps = self.config.report_steps.unwrap_or(card_of_base.default_steps.max(1) as usize);
         let mut before =
-            Before::new(&self.whole.bundle, &self.prompts, steps, self.seed, &self.device)?;
+            Before::new(&self.whole.bundle, &self.prompts, steps, self.seed, &self.whole.device)?;
         let report = before.after(out, kept, self.feature_error)?;
         card.figures = report.figures();
         report.write(out)?;

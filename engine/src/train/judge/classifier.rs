@@ -43,7 +43,7 @@ pub(super) fn task(
     let (train, held_out) = (truths(&samples.train), truths(&samples.held_out));
     let weights =
         (0..labels.len()).map(|column| balanced(&train, column, judge.class_balance)).collect();
-    let lesson = |fresh: &Weights| {
+    let lesson = |fresh: &Weights| -> Result<Findings, TrainError> {
         let classifier = Classifier::new(sizes.clone(), fresh)?;
         let smoothing = judge.label_smoothing;
         Ok(Findings { classifier, labels, smoothing, weights, train, held_out })
