@@ -32,7 +32,10 @@ impl LatentCache {
         for side in [size.width, size.height] {
             hash.update((side as u64).to_le_bytes());
         }
-        hash.update(config.scaling_factor.to_le_bytes());
+        let spread = config.latents_mean.iter().chain(&config.latents_std).flatten();
+        for value in std::iter::once(&config.scaling_factor).chain(spread) {
+            hash.update(value.to_le_bytes());
+        }
         for sample in samples {
             hash.update(&sample.id);
             hash.update(&sample.sha256);

@@ -81,7 +81,7 @@ impl Encoding<'_> {
 /// # Errors
 /// Where the autoencoder fails.
 pub fn latents_of(frames: &[Frame], vae: &Vae, device: &Device) -> candle_core::Result<Planes> {
-    let (side, channels) = (vae.config().sample_size, vae.config().in_channels);
+    let side = vae.config().sample_size;
     let mut parts = Vec::new();
     for frames in frames.chunks(BATCH) {
         let pixels: Vec<f32> = frames
@@ -90,13 +90,14 @@ pub fn latents_of(frames: &[Frame], vae: &Vae, device: &Device) -> candle_core::
             .map(|value| value * 2.0 - 1.0)
             .collect();
         let grey = Tensor::from_vec(pixels, (frames.len(), 1, side, side), device)?;
-        parts.push(scaled(vae, &Tensor::cat(&vec![grey; channels], 1)?)?);
+        parts.push(scaled(vae, &grey)?);
     }
     Ok(Planes::of_one_size(Tensor::cat(&parts, 0)?))
 }
 
-/// The mean of the latent, of unit variance about.
-fn scaled(vae: &Vae, images: &Tensor) -> candle_core::Result<Tensor> {
-    let (mean, _) = vae.encode(images)?;
-    (mean * vae.config().scaling_factor)?.to_dtype(DType::F32)
+/// The mean of the latent, as diffusion sees it, of grey images `[images, 1, h, w]`; an autoencoder of colours
+/// takes them in every channel.
+fn scaled(vae: &Vae, grey: &Tensor) -> candle_core::Result<Tensor> {
+    let (mean, _) = vae.encode(&Tensor::cat(&vec![grey; vae.config().in_channels], 1)?)?;
+    vae.scaled(&mean)?.to_dtype(DType::F32)
 }
