@@ -49,13 +49,12 @@ impl Encoding<'_> {
                 LatentCache::new(folder, &samples, size, (vae_sha256, self.vae.config()))
             });
             let known = cache.as_ref().and_then(|cache| cache.load(samples.len(), self.device));
-            let values = match known {
-                Some(values) => values,
-                None => {
-                    let values = self.encoded(dataset, &samples)?;
-                    cache.as_ref().map_or(Ok(()), |cache| cache.save(&values))?;
-                    values
-                }
+            let values = if let Some(values) = known {
+                values
+            } else {
+                let values = self.encoded(dataset, &samples)?;
+                cache.as_ref().map_or(Ok(()), |cache| cache.save(&values))?;
+                values
             };
             groups.push((images, values));
         }

@@ -61,7 +61,7 @@ impl Draw {
         for groups in by_bucket.into_values() {
             let own: Vec<f64> =
                 groups.iter().map(|(label, images)| weight(label, images)).collect();
-            weights.push(own.iter().sum());
+            weights.push(own.iter().sum::<f64>());
             let groups = groups.into_values().collect();
             buckets.push(Bucket { groups, shares: running(&own) });
         }
@@ -133,7 +133,9 @@ mod tests {
             for step in 0..steps {
                 let batch = draw.batch(step, 4);
                 assert!(batch.iter().all(|image| IMAGES[*image].0 == IMAGES[batch[0]].0));
-                batch.iter().for_each(|image| counts[*image] += 1);
+                for image in batch {
+                    counts[image] += 1;
+                }
             }
             // Seven images of a, three of b.
             let (a, b) = (7f64.powf(1.0 - balance), 3f64.powf(1.0 - balance));
