@@ -115,6 +115,19 @@ fn masks_weigh_places_of_images_that_are_not_square() {
 }
 
 #[test]
+fn every_loss_of_the_autoencoder_takes_images_that_are_not_square() {
+    let desk = desk();
+    let config = |step, out: &str| TrainConfig {
+        aspect_buckets: Some(AspectBucketsConfig { longest: 2.0, step }),
+        ..super::vae_losses::with_every_loss(&desk, out)
+    };
+    start(&config(Some(8), "run")).unwrap();
+    // The discriminator halves sides of eight.
+    let error = start(&config(None, "refused")).unwrap_err().to_string();
+    assert!(error.contains("sample_size") && !desk.at("refused").exists(), "{error}");
+}
+
+#[test]
 fn what_sees_squares_refuses_buckets() {
     let desk = desk();
     let refused = |config: TrainConfig, word: &str| {

@@ -5,7 +5,7 @@ use super::*;
 use crate::nn::gradients::{check_gradients, shake};
 
 /// A desk with a trained classifier, and a configuration with every loss.
-fn with_every_loss(desk: &Desk, out: &str) -> TrainConfig {
+pub(super) fn with_every_loss(desk: &Desk, out: &str) -> TrainConfig {
     let judge = desk.at("judge-run");
     if !judge.exists() {
         run(
