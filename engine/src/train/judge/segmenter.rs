@@ -10,7 +10,6 @@ use super::{BATCH, JudgeConfig, cross_entropy};
 use crate::data::{Dataset, Images, Masks};
 use crate::evaluate::{self, Figures};
 use crate::model::{Segmenter, SegmenterConfig};
-use crate::nn::Weights;
 
 /// Cross-entropy of pixels, and the overlap of the whole.
 pub(super) struct Lungs {
