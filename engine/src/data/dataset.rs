@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use image::ImageFormat;
 use sha2::{Digest, Sha256};
 
-use super::{Card, Counts, DataError, FORMAT, Sample, Split, masks, square};
+use super::{Card, Counts, DataError, FORMAT, Framing, Sample, Size, Split, masks};
 use crate::dicom::Frame;
 
 /// A data set on disk. Frames are read when asked for; nothing else touches the disk after opening.
@@ -79,6 +79,22 @@ impl Dataset {
         self.samples.iter().filter(|sample| sample.split == split).collect()
     }
 
+    /// The first `limit` samples of a split, at most.
+    ///
+    /// # Errors
+    /// Where it has none.
+    pub fn some(&self, split: Split, limit: usize) -> Result<Vec<&Sample>, DataError> {
+        let mut samples = self.samples(split);
+        samples.truncate(limit);
+        if samples.is_empty() {
+            let to = if split == Split::Train { "train on" } else { "validate with" };
+            return Err(DataError::Sources {
+                cause: format!("the data set has no images to {to}"),
+            });
+        }
+        Ok(samples)
+    }
+
     /// A sample's frame at its stored size.
     ///
     /// # Errors
@@ -106,8 +122,16 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::frame`], and [`DataError::Option`] for a size of zero.
     pub fn square(&self, sample: &Sample, size: u32) -> Result<Vec<f32>, DataError> {
-        check_size(size)?;
-        Ok(square::square(&self.frame(sample)?, size))
+        Ok(self.framed(sample, &Framing::Square(size as usize))?.pixels)
+    }
+
+    /// The training image of a sample, of values between 0 and 1.
+    ///
+    /// # Errors
+    /// As [`Dataset::square`].
+    pub fn framed(&self, sample: &Sample, framing: &Framing) -> Result<Frame, DataError> {
+        check_size(framing.size(sample))?;
+        Ok(framing.image(&self.frame(sample)?))
     }
 
     /// A sample's lung mask in the size of its frame, 1 inside and 0 outside, or `None` where it has none.
@@ -133,13 +157,27 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::mask`], and [`DataError::Option`] for a size of zero.
     pub fn mask_square(&self, sample: &Sample, size: u32) -> Result<Option<Vec<f32>>, DataError> {
-        check_size(size)?;
-        Ok(self.mask(sample)?.map(|mask| square::square_mask(&mask, size)))
+        let framing = Framing::Square(size as usize);
+        Ok(self.mask_framed(sample, &framing)?.map(|mask| mask.pixels))
+    }
+
+    /// The lung mask that lies over [`Dataset::framed`], 1 inside and 0 outside, or `None` where the sample has no
+    /// mask.
+    ///
+    /// # Errors
+    /// As [`Dataset::mask_square`].
+    pub fn mask_framed(
+        &self,
+        sample: &Sample,
+        framing: &Framing,
+    ) -> Result<Option<Frame>, DataError> {
+        check_size(framing.size(sample))?;
+        Ok(self.mask(sample)?.map(|mask| framing.mask(&mask)))
     }
 }
 
-fn check_size(size: u32) -> Result<(), DataError> {
-    if size == 0 {
+fn check_size(size: Size) -> Result<(), DataError> {
+    if size.area() == 0 {
         return Err(DataError::Option { option: "size", cause: "zero".to_owned() });
     }
     Ok(())

@@ -1,19 +1,21 @@
 //! Training images in memory.
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, bail};
 use half::f16;
 use rayon::prelude::*;
 
-use super::{DataError, Dataset, Sample, Split};
+use super::planes::{batches, only};
+use super::{DataError, Dataset, Framing, Sample, Size, Split};
 
-/// The square training images of a split, decoded once and kept in half precision.
+/// The training images of some samples, decoded once and kept in half precision.
 pub struct Images {
-    size: usize,
+    /// Of every image its size, and where its pixels begin.
+    places: Vec<(Size, usize)>,
     values: Vec<f16>,
 }
 
 impl Images {
-    /// Loads the images of a split, the first `limit` at most.
+    /// Loads the square images of a split, the first `limit` at most.
     ///
     /// # Errors
     /// Where a frame does not load, or the split is empty.
@@ -23,53 +25,77 @@ impl Images {
         size: usize,
         limit: usize,
     ) -> Result<Self, DataError> {
-        let mut samples = dataset.samples(split);
-        samples.truncate(limit);
-        if samples.is_empty() {
-            return Err(DataError::Sources {
-                cause: format!(
-                    "the data set has no images to {}",
-                    if split == Split::Train { "train on" } else { "validate with" }
-                ),
-            });
-        }
-        Self::of(dataset, &samples, size)
+        Self::of(dataset, &dataset.some(split, limit)?, size)
     }
 
-    /// Loads the images of some samples.
+    /// Loads the square images of some samples.
     ///
     /// # Errors
     /// Where a frame does not load.
     pub fn of(dataset: &Dataset, samples: &[&Sample], size: usize) -> Result<Self, DataError> {
-        let squares = samples
+        Self::framed(dataset, samples, &Framing::Square(size))
+    }
+
+    /// Loads the images of some samples, each in its size.
+    ///
+    /// # Errors
+    /// Where a frame does not load.
+    pub fn framed(
+        dataset: &Dataset,
+        samples: &[&Sample],
+        framing: &Framing,
+    ) -> Result<Self, DataError> {
+        let images = samples
             .par_iter()
             .map(|sample| {
-                let square = dataset.square(sample, size as u32)?;
-                Ok(square.into_iter().map(f16::from_f32).collect::<Vec<_>>())
+                let image = dataset.framed(sample, framing)?;
+                Ok(image.pixels.into_iter().map(f16::from_f32).collect::<Vec<_>>())
             })
             .collect::<Result<Vec<_>, DataError>>()?;
-        Ok(Self { size, values: squares.concat() })
+        let mut start = 0;
+        let places = samples.iter().map(|sample| {
+            let place = (framing.size(sample), start);
+            start += place.0.area();
+            place
+        });
+        Ok(Self { places: places.collect(), values: images.concat() })
     }
 
     /// How many images there are.
     pub fn len(&self) -> usize {
-        self.values.len() / (self.size * self.size)
+        self.places.len()
     }
 
     /// A split that loads has at least one image.
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.places.is_empty()
     }
 
-    /// `[indices, 1, size, size]` between −1 and 1.
+    /// The size of an image: the same for images that go into one batch.
+    pub fn size(&self, image: usize) -> Size {
+        self.places[image].0
+    }
+
+    /// Every image once, in batches of one size and at most `most` images.
+    pub fn batches(&self, most: usize) -> Vec<Vec<usize>> {
+        batches(self.places.iter().map(|(size, _)| *size), most)
+    }
+
+    /// `[indices, 1, height, width]` between −1 and 1.
+    ///
+    /// # Errors
+    /// Where there is none, or they differ in size.
     pub fn tensor(&self, indices: &[usize], device: &Device) -> candle_core::Result<Tensor> {
-        let pixels = self.size * self.size;
+        let Some(size) = only(indices.iter().map(|index| self.size(*index))) else {
+            bail!("a batch of no image, or of several sizes")
+        };
         let values: Vec<f32> = indices
             .iter()
-            .flat_map(|index| &self.values[index * pixels..(index + 1) * pixels])
+            .map(|index| self.places[*index].1)
+            .flat_map(|start| &self.values[start..start + size.area()])
             .map(|value| value.to_f32() * 2.0 - 1.0)
             .collect();
-        Tensor::from_vec(values, (indices.len(), 1, self.size, self.size), device)
+        Tensor::from_vec(values, (indices.len(), 1, size.height, size.width), device)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 use sha2::{Digest, Sha256};
 
-use super::{DataError, Dataset, Split};
+use super::{DataError, Sample, Size};
 use crate::files;
 use crate::kernel::map_weights;
 use crate::model::VaeConfig;
@@ -13,26 +13,30 @@ use crate::model::VaeConfig;
 /// The name of the tensor in a file.
 const NAME: &str = "latents";
 
-/// Where the latents of a split lie: under a name of what they are made of.
+/// Where the latents of a split's images of one size lie: under a name of what they are made of.
 pub(super) struct LatentCache {
     file: PathBuf,
 }
 
 impl LatentCache {
-    /// In `folder`, for the first `limit` images of a split under the autoencoder of this hash.
+    /// In `folder`, for samples of one size under the autoencoder of this hash.
     pub(super) fn new(
         folder: &Path,
-        dataset: &Dataset,
-        split: Split,
-        limit: usize,
+        samples: &[&Sample],
+        size: Size,
         (vae_sha256, config): (&str, &VaeConfig),
     ) -> Self {
         let mut hash = Sha256::new();
         hash.update(crate::VERSION);
         hash.update(vae_sha256);
-        hash.update((config.sample_size as u64).to_le_bytes());
-        hash.update(config.scaling_factor.to_le_bytes());
-        for sample in dataset.samples(split).into_iter().take(limit) {
+        for side in [size.width, size.height] {
+            hash.update((side as u64).to_le_bytes());
+        }
+        let spread = config.latents_mean.iter().chain(&config.latents_std).flatten();
+        for value in std::iter::once(&config.scaling_factor).chain(spread) {
+            hash.update(value.to_le_bytes());
+        }
+        for sample in samples {
             hash.update(&sample.id);
             hash.update(&sample.sha256);
         }
@@ -46,7 +50,7 @@ impl LatentCache {
         (values.dims().first() == Some(&images) && values.dtype() == DType::F32).then_some(values)
     }
 
-    /// Keeps the latents of a split.
+    /// Keeps the latents.
     pub(super) fn save(&self, values: &Tensor) -> Result<(), DataError> {
         let fault = DataError::io("the cache of latents");
         let folder = self.file.parent().unwrap_or(Path::new("."));

@@ -5,7 +5,8 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 
 use super::latent_cache::LatentCache;
-use super::{DataError, Dataset, Images, Split};
+use super::planes::by_key;
+use super::{DataError, Dataset, Framing, Images, Planes, Sample, Split};
 use crate::device::CancelToken;
 use crate::dicom::Frame;
 use crate::model::Vae;
@@ -13,100 +14,89 @@ use crate::model::Vae;
 /// Images that are encoded at once.
 const BATCH: usize = 16;
 
-/// The scaled latents of a split.
-#[derive(Clone)]
-pub struct Latents {
-    /// `[images, channels, h, w]`, of unit variance about.
-    values: Tensor,
+/// A frozen autoencoder, and how images come to it.
+#[derive(Clone, Copy)]
+pub struct Encoding<'a> {
+    /// The autoencoder.
+    pub vae: &'a Vae,
+    /// In which sizes.
+    pub framing: &'a Framing,
+    /// A folder for what was encoded, and the autoencoder's hash: files are named after both and the images, one
+    /// for each size, and what was encoded before is read.
+    pub cache: Option<(&'a Path, &'a str)>,
+    /// Where it is computed.
+    pub device: &'a Device,
+    /// Asked between batches.
+    pub cancel: &'a CancelToken,
 }
 
-impl Latents {
-    /// Encodes the images of a split, the first `limit` at most, at the autoencoder's own size.
+impl Encoding<'_> {
+    /// The scaled latents of a split's images, the first `limit` at most, of unit variance about.
     ///
     /// # Errors
-    /// Where an image does not load, or the work was cancelled.
-    pub fn encode(
+    /// Where the split has none, an image does not load, the cache cannot be written, or the work was cancelled.
+    pub fn latents(
+        &self,
         dataset: &Dataset,
         split: Split,
-        vae: &Vae,
         limit: usize,
-        device: &Device,
-        cancel: &CancelToken,
-    ) -> Result<Self, DataError> {
-        let images = Images::load(dataset, split, vae.config().sample_size, limit)?;
-        let indices: Vec<usize> = (0..images.len()).collect();
+    ) -> Result<Planes, DataError> {
+        let samples = dataset.some(split, limit)?;
+        let mut groups = Vec::new();
+        for (size, images) in by_key(samples.iter().map(|sample| self.framing.size(sample))) {
+            let samples: Vec<&Sample> = images.iter().map(|image| samples[*image]).collect();
+            let cache = self.cache.map(|(folder, vae_sha256)| {
+                LatentCache::new(folder, &samples, size, (vae_sha256, self.vae.config()))
+            });
+            let known = cache.as_ref().and_then(|cache| cache.load(samples.len(), self.device));
+            let values = if let Some(values) = known {
+                values
+            } else {
+                let values = self.encoded(dataset, &samples)?;
+                cache.as_ref().map_or(Ok(()), |cache| cache.save(&values))?;
+                values
+            };
+            groups.push((images, values));
+        }
+        Ok(Planes::new(groups))
+    }
+
+    /// The latents of samples of one size.
+    fn encoded(&self, dataset: &Dataset, samples: &[&Sample]) -> Result<Tensor, DataError> {
+        let images = Images::framed(dataset, samples, self.framing)?;
         let mut parts = Vec::new();
-        for indices in indices.chunks(BATCH) {
-            if cancel.is_cancelled() {
+        for indices in images.batches(BATCH) {
+            if self.cancel.is_cancelled() {
                 return Err(DataError::Cancelled);
             }
-            let (mean, _) = vae.encode(&images.tensor(indices, device)?)?;
-            parts.push((mean * vae.config().scaling_factor)?.to_dtype(DType::F32)?);
+            parts.push(scaled(self.vae, &images.tensor(&indices, self.device)?)?);
         }
-        Ok(Self { values: Tensor::cat(&parts, 0)? })
+        Ok(Tensor::cat(&parts, 0)?)
     }
+}
 
-    /// Encodes `frames`, one at least, at the autoencoder's own size.
-    ///
-    /// # Errors
-    /// Where the autoencoder fails.
-    pub fn of_frames(frames: &[Frame], vae: &Vae, device: &Device) -> candle_core::Result<Self> {
-        let (side, channels) = (vae.config().sample_size, vae.config().in_channels);
-        let mut parts = Vec::new();
-        for frames in frames.chunks(BATCH) {
-            let pixels: Vec<f32> = frames
-                .iter()
-                .flat_map(|frame| frame.resized(side as u32, side as u32).pixels)
-                .map(|value| value * 2.0 - 1.0)
-                .collect();
-            let grey = Tensor::from_vec(pixels, (frames.len(), 1, side, side), device)?;
-            let (mean, _) = vae.encode(&Tensor::cat(&vec![grey; channels], 1)?)?;
-            parts.push((mean * vae.config().scaling_factor)?.to_dtype(DType::F32)?);
-        }
-        Ok(Self { values: Tensor::cat(&parts, 0)? })
+/// The latents of `frames`, one at least, in the autoencoder's own square.
+///
+/// # Errors
+/// Where the autoencoder fails.
+pub fn latents_of(frames: &[Frame], vae: &Vae, device: &Device) -> candle_core::Result<Planes> {
+    let side = vae.config().sample_size;
+    let mut parts = Vec::new();
+    for frames in frames.chunks(BATCH) {
+        let pixels: Vec<f32> = frames
+            .iter()
+            .flat_map(|frame| frame.resized(side as u32, side as u32).pixels)
+            .map(|value| value * 2.0 - 1.0)
+            .collect();
+        let grey = Tensor::from_vec(pixels, (frames.len(), 1, side, side), device)?;
+        parts.push(scaled(vae, &grey)?);
     }
+    Ok(Planes::of_one_size(Tensor::cat(&parts, 0)?))
+}
 
-    /// As [`Self::encode`], by way of a cache in `folder`, whose files are named after the images and the
-    /// autoencoder's hash: what was encoded before is read.
-    ///
-    /// # Errors
-    /// As [`Self::encode`], and where the cache cannot be written.
-    pub fn cached(
-        dataset: &Dataset,
-        split: Split,
-        (vae, vae_sha256): (&Vae, &str),
-        limit: usize,
-        device: &Device,
-        (folder, cancel): (&Path, &CancelToken),
-    ) -> Result<Self, DataError> {
-        let cache = LatentCache::new(folder, dataset, split, limit, (vae_sha256, vae.config()));
-        let images = dataset.samples(split).len().min(limit);
-        if let Some(values) = cache.load(images, device) {
-            return Ok(Self { values });
-        }
-        let latents = Self::encode(dataset, split, vae, limit, device, cancel)?;
-        cache.save(&latents.values)?;
-        Ok(latents)
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.values.dims()[0]
-    }
-
-    /// A split that encodes has at least one image.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Height and width of a latent.
-    pub fn size(&self) -> (usize, usize) {
-        (self.values.dims()[2], self.values.dims()[3])
-    }
-
-    /// `[indices, channels, h, w]`.
-    pub fn batch(&self, indices: &[usize]) -> candle_core::Result<Tensor> {
-        let indices: Vec<u32> = indices.iter().map(|index| *index as u32).collect();
-        self.values.index_select(&Tensor::new(indices, self.values.device())?, 0)
-    }
+/// The mean of the latent, as diffusion sees it, of grey images `[images, 1, h, w]`; an autoencoder of colours
+/// takes them in every channel.
+fn scaled(vae: &Vae, grey: &Tensor) -> candle_core::Result<Tensor> {
+    let (mean, _) = vae.encode(&Tensor::cat(&vec![grey; vae.config().in_channels], 1)?)?;
+    vae.scaled(&mean)?.to_dtype(DType::F32)
 }

@@ -32,12 +32,6 @@ pub(super) fn square(frame: &Frame, size: u32) -> Vec<f32> {
     pixels
 }
 
-/// The same square of a mask of the frame's size: 1 where more than half of a pixel is inside, else 0.
-pub(super) fn square_mask(mask: &Frame, size: u32) -> Vec<f32> {
-    let share = square(mask, size);
-    share.into_iter().map(|inside| f32::from(u8::from(inside > 0.5))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -5,9 +5,15 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{BuildOptions, Card, DataError, Dataset, MaskOptions, Split, build};
+use candle_core::{DType, Device, Tensor};
+
+use super::{
+    BuildOptions, Card, DataError, Dataset, Encoding, Framing, Images, MaskOptions, Split, build,
+};
 use crate::device::CancelToken;
 use crate::dicom::{Frame, SyntheticDescription, WrapOptions, wrap, write_synthetic};
+use crate::model::{Vae, VaeConfig};
+use crate::nn::Weights;
 
 /// A folder with sources, and options to build a data set of them.
 struct Desk {
@@ -17,13 +23,19 @@ struct Desk {
 
 /// Of every patient two images, wrapped: `(patient, findings)`.
 fn desk(patients: &[(&str, &str)]) -> Desk {
+    desk_of(patients, &[(40, 30)])
+}
+
+/// The same with images of these sizes, in turn.
+fn desk_of(patients: &[(&str, &str)], sizes: &[(u32, u32)]) -> Desk {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("images")).unwrap();
     let mut table = "file,findings,patient,age,sex,view\n".to_owned();
     for (number, (patient, findings)) in patients.iter().enumerate() {
         for side in ["a", "b"] {
-            let grey = image::GrayImage::from_fn(40, 30, |x, y| {
+            let (width, height) = sizes[(number + usize::from(side == "b")) % sizes.len()];
+            let grey = image::GrayImage::from_fn(width, height, |x, y| {
                 let shift = number as u32 * 2 + u32::from(side == "b");
                 image::Luma([((x * 5 + y + shift) % 256) as u8])
             });
@@ -101,6 +113,16 @@ pub(crate) fn small_set_with_masks() -> (tempfile::TempDir, PathBuf) {
     with_masks(&mut desk, 8);
     desk.options.masks.as_mut().unwrap().least_score = 0.0;
     assert_eq!(desk.build().unwrap().masks.total(), 16);
+    let set = desk.options.out.clone();
+    (desk.folder, set)
+}
+
+/// The same of several aspects: both of every patient's images differ.
+pub(crate) fn small_set_of_several_aspects() -> (tempfile::TempDir, PathBuf) {
+    let mut desk = desk_of(&EIGHT, &[(40, 30), (32, 32), (30, 40), (60, 30)]);
+    with_masks(&mut desk, 8);
+    desk.options.masks.as_mut().unwrap().least_score = 0.0;
+    desk.build().unwrap();
     let set = desk.options.out.clone();
     (desk.folder, set)
 }
@@ -383,4 +405,34 @@ fn a_damaged_mask_is_found_and_a_set_without_masks_opens() {
     fs::write(out.join("manifest.jsonl"), old.join("\n")).unwrap();
     let set = Dataset::open(out).unwrap();
     assert!(set.mask(set.samples(Split::Train)[0]).unwrap().is_none());
+}
+
+#[test]
+fn an_autoencoder_of_colours_takes_grey_in_every_channel() {
+    let (_keep, folder) = small_set();
+    let set = Dataset::open(folder).unwrap();
+    let config = serde_json::json!({
+        "in_channels": 3, "out_channels": 3, "latent_channels": 2, "block_out_channels": [4, 8],
+        "layers_per_block": 1, "norm_num_groups": 2, "scaling_factor": 0.5, "sample_size": 16,
+        "latents_mean": [0.25, -0.5], "latents_std": [2.0, 2.0],
+    });
+    let config: VaeConfig = serde_json::from_value(config).unwrap();
+    let weights = Weights::from_seed(1, DType::F32, &Device::Cpu);
+    let vae = Vae::new(config, &weights).unwrap();
+    let encoding = Encoding {
+        vae: &vae,
+        framing: &Framing::Square(16),
+        cache: None,
+        device: &Device::Cpu,
+        cancel: &CancelToken::new(),
+    };
+    let latents = encoding.latents(&set, Split::Train, 3).unwrap();
+    assert_eq!(latents.len(), 3);
+    let grey = Images::load(&set, Split::Train, 16, 3).unwrap();
+    let grey = grey.tensor(&[2], &Device::Cpu).unwrap();
+    let (mean, _) = vae.encode(&Tensor::cat(&[&grey, &grey, &grey], 1).unwrap()).unwrap();
+    let middle = Tensor::new(&[0.25f32, -0.5], &Device::Cpu).unwrap().reshape((1, 2, 1, 1));
+    let expected = (mean.broadcast_sub(&middle.unwrap()).unwrap() * 0.25).unwrap();
+    let far = (latents.batch(&[2]).unwrap() - expected).unwrap().abs().unwrap();
+    assert!(far.max_all().unwrap().to_scalar::<f32>().unwrap() < 1e-5);
 }

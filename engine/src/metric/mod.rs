@@ -15,4 +15,6 @@ pub use auroc::auroc;
 pub use error::MetricError;
 pub use frechet::{Gaussian, frechet_distance};
 pub use overlap::dice;
-pub use similarity::{SSIM_RADIUS, SSIM_SIGMA, gaussian_window, psnr, ssim};
+pub use similarity::{
+    SSIM_RADIUS, SSIM_SIGMA, gaussian_window, mean_squared_error, psnr, psnr_of_error, ssim,
+};

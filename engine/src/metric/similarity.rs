@@ -10,17 +10,34 @@ pub const SSIM_RADIUS: usize = 5;
 const K1: f64 = 0.01;
 const K2: f64 = 0.03;
 
+/// The mean over pixels of the squared difference of two images.
+///
+/// # Errors
+/// Where they have not as many pixels, or none.
+pub fn mean_squared_error(image: &[f32], other: &[f32]) -> Result<f64, MetricError> {
+    same_length("other", image.len(), other.len())?;
+    let squares: f64 =
+        image.iter().zip(other).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+    Ok(squares / image.len() as f64)
+}
+
+/// Peak signal-to-noise ratio in decibels of two images that differ by a mean squared error; infinite where that
+/// is zero.
+///
+/// # Errors
+/// Where `data_range` is no positive number.
+pub fn psnr_of_error(mean_squared_error: f64, data_range: f64) -> Result<f64, MetricError> {
+    positive(data_range)?;
+    Ok(10.0 * (data_range * data_range / mean_squared_error).log10())
+}
+
 /// Peak signal-to-noise ratio in decibels, 10 log₁₀(range² / mean squared error); infinite where the images are
 /// the same.
 ///
 /// # Errors
 /// Where they have not as many pixels, or none, or `data_range` is no positive number.
 pub fn psnr(image: &[f32], other: &[f32], data_range: f64) -> Result<f64, MetricError> {
-    same_length("other", image.len(), other.len())?;
-    positive(data_range)?;
-    let squares: f64 =
-        image.iter().zip(other).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
-    Ok(10.0 * (data_range * data_range / (squares / image.len() as f64)).log10())
+    psnr_of_error(mean_squared_error(image, other)?, data_range)
 }
 
 /// The window of [`ssim`] along one side: 11 weights of sum 1.

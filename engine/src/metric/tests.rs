@@ -52,6 +52,8 @@ fn figures_are_those_of_the_libraries() {
 fn an_image_is_like_itself() {
     let image: Vec<f32> = (0..11 * 13).map(|place| (place % 7) as f32 / 7.0).collect();
     assert_eq!(psnr(&image, &image, 1.0).unwrap(), f64::INFINITY);
+    assert_eq!(mean_squared_error(&[0.0, 1.0], &[0.5, 1.0]).unwrap(), 0.125);
+    assert_eq!(psnr_of_error(0.125, 2.0).unwrap(), 10.0 * 32f64.log10());
     assert!((ssim(&image, &image, 13, 1.0).unwrap() - 1.0).abs() < 1e-12);
     // A tenth of the range off everywhere: 20 dB.
     let other: Vec<f32> = image.iter().map(|value| value + 0.1).collect();
@@ -95,6 +97,7 @@ fn what_has_no_figure_is_refused_by_name() {
     assert_eq!(psnr(&image, &image[1..], 1.0).unwrap_err().field, "other");
     assert_eq!(psnr(&[], &[], 1.0).unwrap_err().field, "other");
     for range in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(psnr_of_error(0.125, range).unwrap_err().field, "data_range");
         assert_eq!(psnr(&image, &image, range).unwrap_err().field, "data_range");
         assert_eq!(ssim(&image, &image, 11, range).unwrap_err().field, "data_range");
     }

@@ -206,11 +206,7 @@ impl Bundle {
         let weights = Weights::to_verify(self.stored(part)?);
         match part {
             Part::Vae => drop(Vae::new(self.vae_config()?, &weights)?),
-            Part::Unet => {
-                let config: UnetConfig = self.config(part)?;
-                config.validate()?;
-                drop(Unet::new(config, &weights)?);
-            }
+            Part::Unet => drop(Unet::new(self.unet_config()?, &weights)?),
             Part::TextEncoder | Part::TextEncoder2 => {
                 let config: TextConfig = self.config(part)?;
                 config.validate()?;
@@ -245,10 +241,16 @@ impl Bundle {
         Ok(network)
     }
 
-    /// Loads the UNet, and hands out its weights for whoever attaches adapters or trains.
-    pub fn unet(&self, trainable: bool, device: &Device) -> Result<(Unet, Weights), ModelError> {
+    /// The UNet's configuration.
+    pub fn unet_config(&self) -> Result<UnetConfig, ModelError> {
         let config: UnetConfig = self.config(Part::Unet)?;
         config.validate()?;
+        Ok(config)
+    }
+
+    /// Loads the UNet, and hands out its weights for whoever attaches adapters or trains.
+    pub fn unet(&self, trainable: bool, device: &Device) -> Result<(Unet, Weights), ModelError> {
+        let config = self.unet_config()?;
         let weights = self.weights(Part::Unet, trainable, device)?;
         let network = Unet::new(config, &weights)?;
         self.finish(Part::Unet, &weights)?;

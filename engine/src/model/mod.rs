@@ -38,9 +38,6 @@ mod vision;
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
-pub(crate) use judge::tests::check_gradients;
-
 pub use bundle::Bundle;
 pub use card::ModelCard;
 pub use clip_pair::{Clip, ClipPair, ClipPairConfig};

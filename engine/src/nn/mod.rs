@@ -21,6 +21,8 @@ mod time;
 mod weights;
 
 #[cfg(test)]
+pub(crate) mod gradients;
+#[cfg(test)]
 mod tests;
 
 pub use crate::kernel::{add, attention as attend, geglu, silu, softmax, upsample_nearest};

@@ -1,23 +1,24 @@
 //! Training UNet and text encoder from the start, on the latents of a trained autoencoder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor, Var};
 
+use super::buckets::framing;
 use super::caution::check_captions;
 use super::config::{TextSizes, TrainConfig};
 use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
 use super::event::TrainSummary;
 use super::samples::Ready;
-use super::trainee::Trainee;
-use crate::data::{Dataset, Split};
+use super::whole::{Denoiser, Denoises, Losses};
+use crate::data::{Card, Dataset, Split};
 use crate::device::CancelToken;
 use crate::model::{
     Bundle, ModelCard, ModelError, Part, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig,
 };
-use crate::nn::{Tape, Weights};
+use crate::nn::Weights;
 use crate::noise::Schedule;
 use crate::prompt::strip_marks;
 
@@ -33,7 +34,7 @@ pub(super) struct BaseTask {
     text: TextEncoder,
     tokenizer: Tokenizer,
     variables: BTreeMap<String, Var>,
-    diffusion: Diffusion,
+    losses: Losses,
     bundle: Bundle,
     card: ModelCard,
     device: Device,
@@ -69,10 +70,11 @@ impl BaseTask {
         let less = Weights::from_seed(config.seed, config.precision.dtype(), device);
         let unet = Unet::new(unet_config, &less.pp("unet"))?;
         let text = TextEncoder::new(text_config, &weights.pp("text_encoder"))?;
+        let framing = framing(config, vae.config(), Some(unet.config()))?;
         let mut diffusion = Diffusion::new(
             config,
             &dataset,
-            &vae,
+            (&vae, &framing),
             Captions { tokenizer: &tokenizer, length: sizes.max_position_embeddings },
             Schedule::new(config.schedule.clone()),
             device,
@@ -81,29 +83,11 @@ impl BaseTask {
         let mut variables = weights.variables();
         variables.extend(less.variables());
         variables.extend(diffusion.align(config, &dataset, &unet, cancel)?);
-        let mut findings: Vec<String> = dataset
-            .samples(Split::Train)
-            .iter()
-            .flat_map(|sample| sample.findings.clone())
-            .collect();
-        findings.sort();
-        findings.dedup();
         // The autoencoder's weights go along, and with them whom they are owed to.
-        let before = bundle.card();
-        let mut attribution = before.attribution.clone();
-        if !attribution.contains(&dataset.card().attribution) {
-            attribution.push(dataset.card().attribution.clone());
-        }
-        let licence = match (&before.licence, &dataset.card().licence) {
-            (before, now) if before.is_empty() || before == now => now.clone(),
-            (before, now) => format!("{before}; {now}"),
-        };
         let card = ModelCard {
             image_size: vae.config().sample_size,
-            findings,
-            licence,
-            attribution,
-            ..card
+            findings: findings(&dataset, &[]),
+            ..owed(card, bundle.card(), dataset.card())
         };
         Ok(Self {
             config: config.clone(),
@@ -111,12 +95,33 @@ impl BaseTask {
             text,
             tokenizer,
             variables,
-            diffusion,
+            losses: diffusion.into(),
             bundle,
             card,
             device: device.clone(),
         })
     }
+}
+
+/// `card` with whom a model is owed to that holds weights of `before` and learns from `dataset`.
+pub(super) fn owed(card: ModelCard, before: &ModelCard, dataset: &Card) -> ModelCard {
+    let mut attribution = before.attribution.clone();
+    if !attribution.contains(&dataset.attribution) {
+        attribution.push(dataset.attribution.clone());
+    }
+    let licence = match (&before.licence, &dataset.licence) {
+        (before, now) if before.is_empty() || before == now => now.clone(),
+        (before, now) => format!("{before}; {now}"),
+    };
+    ModelCard { licence, attribution, ..card }
+}
+
+/// The findings of the images to train on and those `before`, each once.
+pub(super) fn findings(dataset: &Dataset, before: &[String]) -> Vec<String> {
+    let samples = dataset.samples(Split::Train);
+    let shown = samples.iter().flat_map(|sample| &sample.findings);
+    let all: BTreeSet<&String> = before.iter().chain(shown).collect();
+    all.into_iter().cloned().collect()
 }
 
 fn check(unet: &UnetConfig, text: &TextSizes, latent: usize) -> Result<(), TrainError> {
@@ -185,28 +190,13 @@ pub(super) fn part(weights: &BTreeMap<String, Tensor>, prefix: &str) -> BTreeMap
         .collect()
 }
 
-impl Trainee for BaseTask {
-    fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.variables
+impl Denoises for BaseTask {
+    fn denoiser(&self) -> Denoiser<'_> {
+        let Self { variables, losses, unet, text, .. } = self;
+        Denoiser { variables, losses, unet, text }
     }
 
-    fn samples(&self) -> (usize, usize) {
-        self.diffusion.samples()
-    }
-
-    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        Ok(self.diffusion.loss(step, &self.unet, &self.text, None)?)
-    }
-
-    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
-        Ok(self.diffusion.loss(step, &self.unet, &self.text, Some(tape))?)
-    }
-
-    fn validation_loss(&self) -> Result<f32, TrainError> {
-        Ok(self.diffusion.validation_loss(&self.unet, &self.text)?)
-    }
-
-    fn save(
+    fn write(
         &self,
         weights: &BTreeMap<String, Tensor>,
         summary: &TrainSummary,
@@ -228,8 +218,8 @@ impl Trainee for BaseTask {
         Ok(())
     }
 
-    fn ready(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
-        Ready::model(result, &self.device).map(Some)
+    fn sampler(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        Ready::model(&Bundle::open(result)?, &self.device).map(Some)
     }
 }
 

@@ -5,7 +5,10 @@ use rayon::prelude::*;
 use super::config::{Task, TrainConfig};
 use super::error::TrainError;
 use crate::data::{DataError, Dataset, Sample, Split};
+use crate::evaluate::truths;
+use crate::model::Bundle;
 use crate::quality::Fingerprint;
+use crate::terms::finding;
 
 /// Images below which a task repeats its data rather than learns from it.
 fn fewest(task: Task) -> usize {
@@ -34,8 +37,8 @@ pub(super) fn check_captions(dataset: &Dataset) -> Result<(), TrainError> {
     })
 }
 
-/// The warnings that a data set deserves: too small, or held-out images that are also trained on. The same
-/// patient on both sides is an error already, when the set is opened.
+/// The warnings that a data set deserves: too small, without an image of what is to be learned, or with held-out
+/// images that are also trained on. The same patient on both sides is an error already, when the set is opened.
 ///
 /// # Errors
 /// Where a frame does not load.
@@ -50,6 +53,8 @@ pub(super) fn cautions(config: &TrainConfig) -> Result<Vec<String>, TrainError> 
             train.len()
         ));
     }
+    found.extend(alike(config, &train));
+    found.extend(unseen(config, &train)?);
     let patients = |samples: &[&Sample]| {
         let mut all: Vec<&str> = samples.iter().map(|sample| sample.patient.as_str()).collect();
         all.sort_unstable();
@@ -69,6 +74,51 @@ pub(super) fn cautions(config: &TrainConfig) -> Result<Vec<String>, TrainError> 
         ));
     }
     Ok(found)
+}
+
+/// The labels of a classifier that the images to train on do not tell apart.
+fn alike(config: &TrainConfig, train: &[&Sample]) -> Option<String> {
+    let sizes =
+        config.judge.as_ref().filter(|_| config.task == Task::Judge)?.classifier.as_ref()?;
+    let labels = sizes.labels();
+    let truths: Vec<_> = train.iter().map(|sample| truths(&labels, sample)).collect();
+    let says = |column: usize, is: bool| truths.iter().any(|truths| truths[column] == Some(is));
+    let alike: Vec<String> = (0..labels.len())
+        .filter(|column| !says(*column, true) || !says(*column, false))
+        .map(|column| labels[column].to_string())
+        .collect();
+    (!alike.is_empty()).then(|| {
+        format!(
+            "the images to train on are all alike, or say nothing, in {}: the judge learns nothing of it",
+            alike.join(", ")
+        )
+    })
+}
+
+/// The findings that sample pictures are asked for, and neither the model nor an image to train on knows.
+fn unseen(config: &TrainConfig, train: &[&Sample]) -> Result<Option<String>, TrainError> {
+    if config.sample_prompts.is_empty() {
+        return Ok(None);
+    }
+    let model = Bundle::open(&config.model)?;
+    let known = |slug: &str| {
+        let shown = train.iter().flat_map(|sample| &sample.findings);
+        shown.chain(&model.card().findings).any(|known| known == slug)
+    };
+    let asked = config.sample_prompts.iter().flat_map(|prompt| prompt.split(','));
+    let mut unseen: Vec<&str> = asked
+        .filter_map(finding)
+        .filter(|finding| !known(finding.slug))
+        .map(|finding| finding.name)
+        .collect();
+    unseen.sort_unstable();
+    unseen.dedup();
+    Ok((!unseen.is_empty()).then(|| {
+        format!(
+            "sample_prompts ask for {}, which no image to train on shows: their pictures will not either",
+            unseen.join(", ")
+        )
+    }))
 }
 
 fn prints(dataset: &Dataset, samples: &[&Sample]) -> Result<Vec<Fingerprint>, DataError> {

@@ -5,18 +5,18 @@ use rayon::prelude::*;
 
 use super::error::TrainError;
 use crate::control::ControlKind;
-use crate::data::{DataError, Dataset, Sample, Split};
+use crate::data::{DataError, Dataset, Framing, Sample, Size, Split};
 use crate::dicom::Frame;
 
 /// Condition images of a split, a bit a pixel: lines and areas are white or black. An image without a
 /// condition of its kind is black.
 pub(super) struct Conditions {
-    size: usize,
-    images: Vec<Option<Vec<u8>>>,
+    /// Of every image its size, and its bits.
+    images: Vec<(Size, Option<Vec<u8>>)>,
 }
 
 impl Conditions {
-    /// Makes the condition images of a split in the size of its training images, the first `limit` at most.
+    /// Makes the condition images of a split in the sizes of its training images, the first `limit` at most.
     ///
     /// # Errors
     /// Where an image does not load, or none of the split has a condition of this kind.
@@ -24,31 +24,35 @@ impl Conditions {
         dataset: &Dataset,
         split: Split,
         kind: ControlKind,
-        size: usize,
+        framing: &Framing,
         limit: usize,
     ) -> Result<Self, TrainError> {
         let mut samples = dataset.samples(split);
         samples.truncate(limit);
         let images = samples
             .par_iter()
-            .map(|sample| Ok(condition(dataset, sample, kind, size)?.map(|image| packed(&image))))
+            .map(|sample| {
+                let condition = condition(dataset, sample, kind, framing)?;
+                Ok((framing.size(sample), condition.map(|image| packed(&image))))
+            })
             .collect::<Result<Vec<_>, DataError>>()?;
         // A split without images is told of by whoever loads them.
-        if !images.is_empty() && images.iter().all(Option::is_none) {
+        if !images.is_empty() && images.iter().all(|(_, bits)| bits.is_none()) {
             return Err(TrainError::Config {
                 field: "controlnet.kind",
                 cause: format!("the data set has no {} for its images", kind.word()),
             });
         }
-        Ok(Self { size, images })
+        Ok(Self { images })
     }
 
     /// How many images of the split have a condition.
     pub(super) fn count(&self) -> usize {
-        self.images.iter().flatten().count()
+        self.images.iter().filter(|(_, bits)| bits.is_some()).count()
     }
 
-    /// `[indices, channels, size, size]` of 0 and 1, the same in every channel; black where `seen` says no.
+    /// `[indices, channels, height, width]` of 0 and 1, of images of one size, the same in every channel; black
+    /// where `seen` says no.
     pub(super) fn tensor(
         &self,
         indices: &[usize],
@@ -56,12 +60,13 @@ impl Conditions {
         channels: usize,
         device: &Device,
     ) -> candle_core::Result<Tensor> {
-        let pixels = self.size * self.size;
+        let Size { width, height } = self.images[indices[0]].0;
+        let pixels = width * height;
         let mut values = vec![0f32; indices.len() * channels * pixels];
         for (place, (index, all)) in
             indices.iter().zip(values.chunks_exact_mut(channels * pixels)).enumerate()
         {
-            let Some(bits) = self.images[*index].as_ref().filter(|_| seen(place)) else {
+            let Some(bits) = self.images[*index].1.as_ref().filter(|_| seen(place)) else {
                 continue;
             };
             for channel in all.chunks_exact_mut(pixels) {
@@ -70,24 +75,22 @@ impl Conditions {
                 }
             }
         }
-        Tensor::from_vec(values, (indices.len(), channels, self.size, self.size), device)
+        Tensor::from_vec(values, (indices.len(), channels, height, width), device)
     }
 }
 
-/// The condition image of a sample, in the square of its training image.
+/// The condition image of a sample, over its training image.
 fn condition(
     dataset: &Dataset,
     sample: &Sample,
     kind: ControlKind,
-    size: usize,
+    framing: &Framing,
 ) -> Result<Option<Frame>, DataError> {
-    let side = size as u32;
-    let square = |pixels| Frame { width: side, height: side, pixels };
     let mask = match kind {
-        ControlKind::Mask => dataset.mask_square(sample, side)?.map(square),
+        ControlKind::Mask => dataset.mask_framed(sample, framing)?,
         ControlKind::Edges | ControlKind::Sketch | ControlKind::Ready => None,
     };
-    Ok(kind.taught(&square(dataset.square(sample, side)?), mask.as_ref()))
+    Ok(kind.taught(&dataset.framed(sample, framing)?, mask.as_ref()))
 }
 
 fn packed(image: &Frame) -> Vec<u8> {

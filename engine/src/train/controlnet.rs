@@ -13,14 +13,13 @@ use super::diffusion::{Asked, Diffusion};
 use super::draw::source;
 use super::error::TrainError;
 use super::event::TrainSummary;
-use super::frozen::Frozen;
 use super::trainee::Trainee;
+use super::whole::{Moving, Whole};
 use crate::control::ControlKind;
-use crate::data::{Dataset, Split};
+use crate::data::Split;
 use crate::device::CancelToken;
 use crate::model::{
-    ControlNet, ControlNetConfig, Part, PartCard, UnetConfig, UnetInput, Vae, save_weights,
-    write_json,
+    ControlNet, ControlNetConfig, Part, PartCard, UnetConfig, UnetInput, save_weights, write_json,
 };
 
 /// `[controlnet]` of a run's configuration.
@@ -70,9 +69,12 @@ impl ControlnetConfig {
         Ok(())
     }
 
-    /// The network's configuration beside `unet`, on the latents of `vae`.
-    fn network(&self, unet: &UnetConfig, vae: &Vae) -> Result<ControlNetConfig, TrainError> {
-        let compression = vae.config().compression();
+    /// The network's configuration beside `unet`, on latents whose sides are a `compression`th of an image's.
+    fn network(
+        &self,
+        unet: &UnetConfig,
+        compression: usize,
+    ) -> Result<ControlNetConfig, TrainError> {
         let mut network = ControlNetConfig::from_unet(unet, compression)?;
         if let Some(channels) = self.conditioning_channels {
             network.conditioning_channels = channels;
@@ -101,11 +103,10 @@ pub(super) struct ControlnetTask {
     seed: u64,
     network: ControlNet,
     variables: BTreeMap<String, Var>,
-    frozen: Frozen,
+    whole: Whole,
     diffusion: Diffusion,
     train: Conditions,
     validation: Conditions,
-    device: Device,
     card: PartCard,
 }
 
@@ -118,23 +119,23 @@ impl ControlnetTask {
         let Some(own) = config.controlnet.clone() else {
             return Err(TrainError::Config { field: "controlnet", cause: "is missing".into() });
         };
-        let frozen = Frozen::open(config, device)?;
-        let dataset = Dataset::open(&config.dataset)?;
-        let network_config = own.network(frozen.unet.config(), &frozen.vae)?;
+        let whole = Whole::open(config, Moving::default(), device)?;
+        let (vae, dataset) = (whole.bundle.vae(device)?, &whole.dataset);
+        let network_config = own.network(whole.unet.config(), vae.config().compression())?;
         let (network, weights) =
-            ControlNet::from_unet(&frozen.bundle, network_config, config.seed, device)?;
-        let size = frozen.vae.config().sample_size;
-        let conditions = |split, limit| Conditions::load(&dataset, split, own.kind, size, limit);
+            ControlNet::from_unet(&whole.bundle, network_config, config.seed, device)?;
+        let framing = whole.framing(config)?;
+        let conditions = |split, limit| Conditions::load(dataset, split, own.kind, &framing, limit);
         let train = conditions(Split::Train, usize::MAX)?;
         let validation = conditions(Split::Validation, config.validation_samples)?;
-        let diffusion = frozen.diffusion(config, &dataset, device, cancel)?;
+        let diffusion = whole.beside(config, dataset, &vae, cancel)?;
         let about = dataset.card();
         let card = PartCard {
             name: config.name.clone(),
             kind: "controlnet".into(),
             condition: Some(own.kind.word().into()),
-            base_model: frozen.bundle.card().name.clone(),
-            base_sha256: frozen.bundle.card().weights_sha256.clone(),
+            base_model: whole.bundle.card().name.clone(),
+            base_sha256: whole.bundle.card().weights_sha256.clone(),
             dataset: about.name.clone(),
             licence: about.licence.clone(),
             attribution: about.attribution.clone(),
@@ -145,11 +146,10 @@ impl ControlnetTask {
             seed: config.seed,
             network,
             variables: weights.variables(),
-            frozen,
+            whole,
             diffusion,
             train,
             validation,
-            device: device.clone(),
             card,
         })
     }
@@ -161,14 +161,14 @@ impl ControlnetTask {
             Split::Validation => &self.validation,
         };
         let channels = self.network.config().conditioning_channels;
-        let condition = conditions.tensor(asked.indices, seen, channels, &self.device)?;
+        let condition = conditions.tensor(asked.indices, seen, channels, &self.whole.device)?;
         let residuals = self.network.forward(&asked.input, &condition)?;
-        self.frozen.unet.predict(&UnetInput { residuals: Some(&residuals), ..asked.input })
+        self.whole.unet.predict(&UnetInput { residuals: Some(&residuals), ..asked.input })
     }
 
     fn held_out(&self, seen: bool) -> Result<f32, TrainError> {
         let predict = |asked: &Asked| self.predict(asked, |_| seen);
-        Ok(self.diffusion.validation_loss_of(&self.frozen.text, &predict)?)
+        Ok(self.diffusion.validation_loss_of(&self.whole.text, &predict)?)
     }
 }
 
@@ -189,7 +189,7 @@ impl Trainee for ControlnetTask {
                 asked.indices.iter().map(|_| random.random::<f64>() >= dropout).collect();
             self.predict(asked, |place| shown[place])
         };
-        Ok(self.diffusion.loss_of(step, &self.frozen.text, &predict)?)
+        Ok(self.diffusion.loss_of(step, &self.whole.text, &predict)?)
     }
 
     fn validation_loss(&self) -> Result<f32, TrainError> {

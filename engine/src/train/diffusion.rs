@@ -14,7 +14,7 @@ use super::error::TrainError;
 use super::mask;
 use super::objective::Objective;
 use crate::adapter::before_text;
-use crate::data::{Dataset, Latents, Split};
+use crate::data::{Dataset, Encoding, Framing, Planes, Split};
 use crate::device::CancelToken;
 use crate::model::{Bundle, Part, TextEncoder, Tokenizer, Unet, UnetInput, Vae};
 use crate::nn::Tape;
@@ -28,9 +28,9 @@ const BATCH: usize = 16;
 #[derive(Clone)]
 pub(super) struct Diffusion {
     objective: Objective,
-    train: Latents,
+    train: Planes,
     train_tokens: Vec<Vec<u32>>,
-    validation: Latents,
+    validation: Planes,
     validation_tokens: Vec<Vec<u32>>,
     empty: Vec<u32>,
     draw: Draw,
@@ -38,7 +38,7 @@ pub(super) struct Diffusion {
     batch_size: usize,
     caption_dropout: f64,
     /// Weights of the latents' places `[images, 1, h, w]`, where masks count.
-    masks: Option<Tensor>,
+    masks: Option<Planes>,
     alignment: Option<Rc<Alignment>>,
     /// The captions as a frozen text encoder encodes them, each `[1, tokens, width]`.
     texts: HashMap<Vec<u32>, Tensor>,
@@ -71,11 +71,11 @@ pub(super) struct Captions<'a> {
 }
 
 impl Diffusion {
-    /// Encodes the data set's images and captions.
+    /// Encodes the data set's images, in sizes of `framing`, and captions.
     pub(super) fn new(
         config: &TrainConfig,
         dataset: &Dataset,
-        vae: &Vae,
+        (vae, framing): (&Vae, &Framing),
         captions: Captions,
         schedule: Schedule,
         device: &Device,
@@ -104,31 +104,25 @@ impl Diffusion {
             Some(_) => Bundle::open(&config.model)?.part_hash(Part::Vae)?,
             None => String::new(),
         };
-        let latents = |split, limit| match &config.latent_cache {
-            Some(folder) => {
-                let vae = (vae, vae_sha256.as_str());
-                Latents::cached(dataset, split, vae, limit, device, (folder, cancel))
-            }
-            None => Latents::encode(dataset, split, vae, limit, device, cancel),
-        };
-        let train = latents(Split::Train, usize::MAX)?;
+        let cache = config.latent_cache.as_deref().map(|folder| (folder, vae_sha256.as_str()));
+        let encoding = Encoding { vae, framing, cache, device, cancel };
+        let train = encoding.latents(dataset, Split::Train, usize::MAX)?;
         let outside = config.objective.outside_mask;
-        let sizes = (vae.config().sample_size, train.size().0);
+        let sizes = (framing, vae.config().compression());
         let masks = (outside < 1.0)
             .then(|| mask::weights(dataset, Split::Train, sizes, outside, device))
             .transpose()?;
+        let samples = dataset.samples(Split::Train).into_iter().enumerate();
+        let images = samples.map(|(image, sample)| (train.group(image), sample.group()));
+        let draw = Draw::in_buckets(images, config.balance, config.seed);
         Ok(Self {
             objective: Objective::new(config, schedule, device),
             train,
             train_tokens: tokens(Split::Train, usize::MAX)?,
-            validation: latents(Split::Validation, held_out)?,
+            validation: encoding.latents(dataset, Split::Validation, held_out)?,
             validation_tokens: tokens(Split::Validation, held_out)?,
             empty: tokenizer.encode("", length)?.tokens,
-            draw: Draw::new(
-                dataset.samples(Split::Train).iter().map(|sample| sample.group()),
-                config.balance,
-                config.seed,
-            ),
+            draw,
             seed: config.seed,
             batch_size: config.batch_size,
             caption_dropout: config.caption_dropout,
@@ -141,7 +135,7 @@ impl Diffusion {
     }
 
     /// The same loss over other latents with captions of their own, each as likely and none left out.
-    pub(super) fn over(&self, train: Latents, train_tokens: Vec<Vec<u32>>, seed: u64) -> Self {
+    pub(super) fn over(&self, train: Planes, train_tokens: Vec<Vec<u32>>, seed: u64) -> Self {
         let draw = Draw::new(train_tokens.iter().map(|_| String::new()), 0.0, seed);
         Self {
             train,
@@ -293,7 +287,7 @@ impl Diffusion {
             })
             .collect();
         let context = self.context(encoder, &tokens)?;
-        let mask = self.masks.as_ref().map(|masks| chosen(masks, &indices)).transpose()?;
+        let mask = self.masks.as_ref().map(|masks| masks.batch(&indices)).transpose()?;
         let input = UnetInput::new(&noised.noisy, &noised.times, &context);
         let prediction = predict(&Asked { input, indices: &indices, split: Split::Train, step })?;
         self.objective.errors(&prediction, &noised, mask.as_ref())?.mean_all()
@@ -314,27 +308,21 @@ impl Diffusion {
         encoder: &TextEncoder,
         predict: &Predict,
     ) -> candle_core::Result<f32> {
-        let indices: Vec<usize> = (0..self.validation.len()).collect();
-        let (mut total, mut count) = (0f64, 0f64);
-        for (number, indices) in indices.chunks(BATCH).enumerate() {
-            let clean = self.validation.batch(indices)?;
+        let (mut total, mut count) = (0f64, 0usize);
+        for (number, indices) in self.validation.batches(BATCH).into_iter().enumerate() {
+            let clean = self.validation.batch(&indices)?;
             let of = self.validation.len();
-            let noised = self.objective.held_out(number as u64, &clean, indices[0], of)?;
+            let noised = self.objective.held_out(number as u64, &clean, count, of)?;
             let tokens: Vec<&Vec<u32>> =
                 indices.iter().map(|index| &self.validation_tokens[*index]).collect();
             let context = self.context(encoder, &tokens)?;
             let input = UnetInput::new(&noised.noisy, &noised.times, &context);
-            let prediction = predict(&Asked { input, indices, split: Split::Validation, step: 0 })?;
+            let asked = Asked { input, indices: &indices, split: Split::Validation, step: 0 };
+            let prediction = predict(&asked)?;
             let errors = self.objective.errors(&prediction, &noised, None)?;
             total += f64::from(errors.sum_all()?.to_scalar::<f32>()?);
-            count += indices.len() as f64;
+            count += indices.len();
         }
-        Ok((total / count.max(1.0)) as f32)
+        Ok((total / count.max(1) as f64) as f32)
     }
-}
-
-/// The rows `indices` of `values`.
-fn chosen(values: &Tensor, indices: &[usize]) -> candle_core::Result<Tensor> {
-    let indices: Vec<u32> = indices.iter().map(|index| *index as u32).collect();
-    values.index_select(&Tensor::new(indices, values.device())?, 0)
 }

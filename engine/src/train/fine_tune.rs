@@ -6,16 +6,14 @@ use std::path::Path;
 use candle_core::{Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
-use super::base::{TEXT, UNET, copy_part, part};
+use super::base::{TEXT, UNET, copy_part, findings, owed, part};
 use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainSummary;
-use super::trainee::Trainee;
-use super::whole::{Losses, Moving, Whole};
-use crate::data::Split;
+use super::samples::Ready;
+use super::whole::{Denoiser, Denoises, Losses, Moving, Whole};
 use crate::device::CancelToken;
 use crate::model::{Bundle, ModelCard, Part};
-use crate::nn::Tape;
 
 /// That `base` starts from the weights of `model`, and what of them moves beside the UNet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +46,7 @@ impl FineTuneTask {
             let named = weights.variables().into_iter();
             variables.extend(named.map(|(name, variable)| (format!("{prefix}{name}"), variable)));
         }
-        let mut losses = whole.losses(config, &str::to_owned, device, cancel)?;
+        let mut losses = whole.losses(config, &str::to_owned, cancel)?;
         if !moving.text {
             losses.freeze_texts(&whole.text)?;
         }
@@ -59,23 +57,11 @@ impl FineTuneTask {
     /// The base's card, with what was learnt and whom that is owed to.
     fn card(&self, summary: &TrainSummary) -> ModelCard {
         let (before, learnt) = (self.whole.bundle.card(), self.whole.dataset.card());
-        let mut card = before.clone();
+        let mut card = owed(before.clone(), before, learnt);
         if !self.config.name.is_empty() {
             card.name.clone_from(&self.config.name);
         }
-        if !card.attribution.contains(&learnt.attribution) {
-            card.attribution.push(learnt.attribution.clone());
-        }
-        if card.licence.is_empty() {
-            card.licence.clone_from(&learnt.licence);
-        } else if card.licence != learnt.licence {
-            card.licence = format!("{}; {}", card.licence, learnt.licence);
-        }
-        for sample in self.whole.dataset.samples(Split::Train) {
-            card.findings.extend(sample.findings.iter().cloned());
-        }
-        card.findings.sort();
-        card.findings.dedup();
+        card.findings = findings(&self.whole.dataset, &before.findings);
         card.figures.insert("validation_loss".into(), f64::from(summary.validation_loss_after));
         let moved = if self.moving.text { "UNet and text encoder" } else { "UNet" };
         card.training = format!(
@@ -86,28 +72,13 @@ impl FineTuneTask {
     }
 }
 
-impl Trainee for FineTuneTask {
-    fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.variables
+impl Denoises for FineTuneTask {
+    fn denoiser(&self) -> Denoiser<'_> {
+        let Self { whole, variables, losses, .. } = self;
+        Denoiser { variables, losses, unet: &whole.unet, text: &whole.text }
     }
 
-    fn samples(&self) -> (usize, usize) {
-        self.losses.samples()
-    }
-
-    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        self.losses.loss(step, &self.whole.unet, &self.whole.text, None)
-    }
-
-    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
-        self.losses.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
-    }
-
-    fn validation_loss(&self) -> Result<f32, TrainError> {
-        self.losses.validation_loss(&self.whole.unet, &self.whole.text)
-    }
-
-    fn save(
+    fn write(
         &self,
         weights: &BTreeMap<String, Tensor>,
         summary: &TrainSummary,
@@ -123,5 +94,9 @@ impl Trainee for FineTuneTask {
         tokenizer.save(&out.join("tokenizer"), text.config().max_position_embeddings)?;
         copy_part(bundle, Part::Vae, out)?;
         Ok(Bundle::write_index(out, &bundle.schedule()?, &self.card(summary))?)
+    }
+
+    fn sampler(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        Ready::model(&Bundle::open(result)?, &self.whole.device).map(Some)
     }
 }

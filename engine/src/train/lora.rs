@@ -10,13 +10,11 @@ use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainSummary;
 use super::samples::Ready;
-use super::trainee::Trainee;
-use super::whole::{Losses, Moving, Whole, finished};
+use super::whole::{Denoiser, Denoises, Losses, Moving, Whole, finished};
 use crate::adapter::{
     Adapter, AdapterCard, AdapterConfig, Component, Method, Patterns, attach_trainable,
 };
 use crate::device::CancelToken;
-use crate::nn::Tape;
 
 /// What an adapter is made of, beside its `rank`, `alpha` and `targets`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -101,8 +99,6 @@ pub(super) struct LoraTask {
     variables: BTreeMap<String, Var>,
     losses: Losses,
     card: AdapterCard,
-    model: PathBuf,
-    device: Device,
 }
 
 impl LoraTask {
@@ -120,39 +116,23 @@ impl LoraTask {
             adapter.go_on_from(&before)?;
         }
         attach_trainable(&whole.networks(), &adapter)?;
-        let mut losses = whole.losses(config, &str::to_owned, device, cancel)?;
+        let mut losses = whole.losses(config, &str::to_owned, cancel)?;
         if !wanted.targets.contains_key(&Component::TextEncoder) {
             losses.freeze_texts(&whole.text)?;
         }
         variables.extend(losses.align(config, &whole, cancel)?);
         let card = whole.adapter_card(config, wanted.method.name());
-        let (model, device) = (config.model.clone(), device.clone());
-        Ok(Self { whole, adapter, variables, losses, card, model, device })
+        Ok(Self { whole, adapter, variables, losses, card })
     }
 }
 
-impl Trainee for LoraTask {
-    fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.variables
+impl Denoises for LoraTask {
+    fn denoiser(&self) -> Denoiser<'_> {
+        let Self { whole, variables, losses, .. } = self;
+        Denoiser { variables, losses, unet: &whole.unet, text: &whole.text }
     }
 
-    fn samples(&self) -> (usize, usize) {
-        self.losses.samples()
-    }
-
-    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        self.losses.loss(step, &self.whole.unet, &self.whole.text, None)
-    }
-
-    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
-        self.losses.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
-    }
-
-    fn validation_loss(&self) -> Result<f32, TrainError> {
-        self.losses.validation_loss(&self.whole.unet, &self.whole.text)
-    }
-
-    fn save(
+    fn write(
         &self,
         _weights: &BTreeMap<String, Tensor>,
         summary: &TrainSummary,
@@ -162,7 +142,7 @@ impl Trainee for LoraTask {
         Ok(self.adapter.save_trained(out, &finished(&self.card, summary))?)
     }
 
-    fn ready(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
-        Ready::adapted(&self.model, result, &self.device).map(Some)
+    fn sampler(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        self.whole.ready()?.adapter(result).map(Some)
     }
 }

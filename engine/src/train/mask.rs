@@ -1,40 +1,40 @@
 //! Where the loss counts: masks of a data set at the size of its latents.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::error::TrainError;
-use crate::data::{Dataset, Split};
+use crate::data::{Dataset, Framing, Planes, Sample, Size, Split};
 
-/// The weights of the places of a split's latents, `[images, 1, side, side]`: 1 in a sample's mask and `outside`
-/// beyond it; 1 everywhere for a sample without one.
+/// The weights of the places of a split's latents, whose sides are a `compression`th of an image's, `[images, 1, h,
+/// w]`: 1 in a sample's mask and `outside` beyond it; 1 everywhere for a sample without one.
 ///
 /// # Errors
 /// Where no sample has a mask, or one does not load.
 pub(super) fn weights(
     dataset: &Dataset,
     split: Split,
-    (size, side): (usize, usize),
+    (framing, compression): (&Framing, usize),
     outside: f64,
     device: &Device,
-) -> Result<Tensor, TrainError> {
+) -> Result<Planes, TrainError> {
     let samples = dataset.samples(split);
-    let (mut values, mut found) = (Vec::with_capacity(samples.len() * side * side), false);
-    for sample in &samples {
-        let Some(mask) = dataset.mask_square(sample, size as u32)? else {
-            values.resize(values.len() + side * side, 1f32);
-            continue;
-        };
-        found = true;
-        // A place of the latent stands for a square of pixels.
-        let mask = Tensor::from_vec(mask, (1, 1, size, size), &Device::Cpu)?;
-        let places = mask.avg_pool2d(size / side)?.affine(1.0 - outside, outside)?;
-        values.extend(places.flatten_all()?.to_vec1::<f32>()?);
-    }
-    if !found {
+    if samples.iter().all(|sample| sample.mask_sha256.is_none()) {
         return Err(TrainError::Config {
             field: "objective.outside_mask",
             cause: "must be 1: the data set has no masks".into(),
         });
     }
-    Ok(Tensor::from_vec(values, (samples.len(), 1, side, side), device)?)
+    let of = |sample: &Sample| -> Result<Tensor, TrainError> {
+        let Size { width, height } = framing.size(sample);
+        let Some(mask) = dataset.mask_framed(sample, framing)? else {
+            let shape = (1, 1, height / compression, width / compression);
+            return Ok(Tensor::ones(shape, DType::F32, device)?);
+        };
+        // A place of the latent stands for a square of pixels.
+        let mask = Tensor::from_vec(mask.pixels, (1, 1, height, width), &Device::Cpu)?;
+        let places = mask.avg_pool2d(compression)?.affine(1.0 - outside, outside)?;
+        Ok(places.to_device(device)?)
+    };
+    let weights = samples.iter().map(|sample| of(sample)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Planes::of_images(&weights)?)
 }

@@ -6,6 +6,7 @@
 mod alignment;
 mod augment;
 mod base;
+mod buckets;
 mod caution;
 mod checkpoint;
 mod clip;
@@ -20,7 +21,6 @@ mod estimate;
 mod event;
 mod fine_tune;
 mod folder;
-mod frozen;
 mod judge;
 mod lora;
 mod mask;
@@ -42,6 +42,7 @@ mod tests;
 
 pub use alignment::AlignmentConfig;
 pub use augment::Augment;
+pub use buckets::AspectBucketsConfig;
 pub use clip::ClipConfig;
 pub use concept::ConceptConfig;
 pub use config::{RateSchedule, Task, TextSizes, TrainConfig};

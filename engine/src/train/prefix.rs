@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainSummary;
-use super::trainee::Trainee;
-use super::whole::{Losses, Moving, Whole, finished};
+use super::samples::Ready;
+use super::whole::{Denoiser, Denoises, Losses, Moving, Whole, finished};
 use crate::adapter::{AdapterCard, Prefix};
 use crate::device::CancelToken;
-use crate::nn::{Init, Tape, Weights};
+use crate::nn::{Init, Weights};
 
 /// The weight's name in checkpoints.
 const NAME: &str = "prefix";
@@ -72,7 +72,7 @@ impl PrefixTask {
         let loud = said.to_dtype(DType::F32)?.sqr()?.mean_all()?.to_scalar::<f32>()?.sqrt();
         let weights = Weights::from_seed(config.seed, DType::F32, device);
         let value = weights.get(NAME, (vectors, width), Init::Normal(f64::from(loud)))?;
-        let mut losses = whole.losses(config, &str::to_owned, device, cancel)?;
+        let mut losses = whole.losses(config, &str::to_owned, cancel)?;
         losses.freeze_texts(&whole.text)?;
         losses.put_before(&value);
         let card = whole.adapter_card(config, Prefix::METHOD);
@@ -80,33 +80,22 @@ impl PrefixTask {
     }
 }
 
-impl Trainee for PrefixTask {
-    fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.variables
+impl Denoises for PrefixTask {
+    fn denoiser(&self) -> Denoiser<'_> {
+        let Self { whole, variables, losses, .. } = self;
+        Denoiser { variables, losses, unet: &whole.unet, text: &whole.text }
     }
 
-    fn samples(&self) -> (usize, usize) {
-        self.losses.samples()
-    }
-
-    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        self.losses.loss(step, &self.whole.unet, &self.whole.text, None)
-    }
-
-    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
-        self.losses.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
-    }
-
-    fn validation_loss(&self) -> Result<f32, TrainError> {
-        self.losses.validation_loss(&self.whole.unet, &self.whole.text)
-    }
-
-    fn save(
+    fn write(
         &self,
         weights: &BTreeMap<String, Tensor>,
         summary: &TrainSummary,
         out: &Path,
     ) -> Result<(), TrainError> {
         Ok(Prefix::save(out, &weights[NAME], &finished(&self.card, summary))?)
+    }
+
+    fn sampler(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        self.whole.ready()?.prefix(result).map(Some)
     }
 }

@@ -6,9 +6,11 @@ use candle_core::Device;
 
 use super::config::TrainConfig;
 use super::error::TrainError;
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Embedding, Prefix};
 use crate::device::CancelToken;
-use crate::dicom::{AdapterUse, Frame, Provenance, SyntheticDescription, png_with_provenance};
+use crate::dicom::{
+    AdapterUse, EmbeddingUse, Frame, Provenance, SyntheticDescription, png_with_provenance,
+};
 use crate::model::Bundle;
 use crate::sample::{Pipeline, RANDOM_GENERATOR, Request, generate};
 
@@ -22,9 +24,8 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    /// The model in `folder`.
-    pub(super) fn model(folder: &Path, device: &Device) -> Result<Self, TrainError> {
-        let bundle = Bundle::open(folder)?;
+    /// The model of `bundle` alone.
+    pub(super) fn model(bundle: &Bundle, device: &Device) -> Result<Self, TrainError> {
         let card = bundle.card();
         let provenance = Provenance {
             program: "Skiagraph".into(),
@@ -34,24 +35,37 @@ impl Ready {
             random_generator: RANDOM_GENERATOR.into(),
             ..Provenance::default()
         };
-        Ok(Self { pipeline: Pipeline::load(&bundle, device)?, provenance })
+        Ok(Self { pipeline: Pipeline::load(bundle, device)?, provenance })
     }
 
-    /// The model in `folder` with the adapter in another.
-    pub(super) fn adapted(
-        folder: &Path,
-        adapter: &Path,
-        device: &Device,
-    ) -> Result<Self, TrainError> {
-        let mut ready = Self::model(folder, device)?;
-        let adapter = Adapter::open(adapter)?;
-        ready.pipeline.adapt(&[(&adapter, 1.0)], false)?;
-        ready.provenance.adapters = vec![AdapterUse {
-            name: adapter.name().to_owned(),
-            sha256: adapter.sha256().to_owned(),
-            scale: 1.0,
-        }];
-        Ok(ready)
+    /// With the adapter in `folder`.
+    pub(super) fn adapter(mut self, folder: &Path) -> Result<Self, TrainError> {
+        let adapter = Adapter::open(folder)?;
+        self.pipeline.adapt(&[(&adapter, 1.0)], false)?;
+        self.uses(adapter.name(), adapter.sha256());
+        Ok(self)
+    }
+
+    /// With the prefix in `folder`.
+    pub(super) fn prefix(mut self, folder: &Path) -> Result<Self, TrainError> {
+        let prefix = Prefix::open(folder)?;
+        self.pipeline.put_before(&[(&prefix, 1.0)])?;
+        self.uses(&prefix.card().name, prefix.sha256());
+        Ok(self)
+    }
+
+    /// With the word in `folder`.
+    pub(super) fn word(mut self, folder: &Path) -> Result<Self, TrainError> {
+        let word = Embedding::open(folder, None)?;
+        self.pipeline.learn(&[&word])?;
+        let (token, sha256) = (word.token().to_owned(), word.sha256().to_owned());
+        self.provenance.embeddings = vec![EmbeddingUse { token, sha256 }];
+        Ok(self)
+    }
+
+    fn uses(&mut self, name: &str, sha256: &str) {
+        let (name, sha256) = (name.to_owned(), sha256.to_owned());
+        self.provenance.adapters = vec![AdapterUse { name, sha256, scale: 1.0 }];
     }
 
     /// A picture of every prompt of `config`, side by side, as PNG that says it is synthetic.

@@ -10,13 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainSummary;
-use super::trainee::Trainee;
-use super::whole::{Losses, Moving, Whole, finished};
+use super::samples::Ready;
+use super::whole::{Denoiser, Denoises, Losses, Moving, Whole, finished};
 use crate::adapter::{AdapterCard, Embedding};
 use crate::data::Split;
 use crate::device::CancelToken;
 use crate::model::{Tokenizer, Unit};
-use crate::nn::Tape;
 
 /// The weight's name in checkpoints.
 const NAME: &str = "embedding";
@@ -111,7 +110,7 @@ impl TextualInversionTask {
         whole.text.learn(first, Some(embedding.as_tensor().clone()))?;
         // The class of a prior is told with the word as well, or nothing of it would reach the word.
         let told = |prompt: &str| own.text(prompt);
-        let losses = whole.losses(config, &told, device, cancel)?;
+        let losses = whole.losses(config, &told, cancel)?;
         let card = whole.adapter_card(config, Embedding::METHOD);
         let variables = [(NAME.to_owned(), embedding)].into();
         Ok(Self { whole, token: own.token, variables, losses, card })
@@ -153,28 +152,13 @@ fn check_seen(own: &TextualInversionConfig, whole: &Whole, first: u32) -> Result
     Ok(())
 }
 
-impl Trainee for TextualInversionTask {
-    fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.variables
+impl Denoises for TextualInversionTask {
+    fn denoiser(&self) -> Denoiser<'_> {
+        let Self { whole, variables, losses, .. } = self;
+        Denoiser { variables, losses, unet: &whole.unet, text: &whole.text }
     }
 
-    fn samples(&self) -> (usize, usize) {
-        self.losses.samples()
-    }
-
-    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        self.losses.loss(step, &self.whole.unet, &self.whole.text, None)
-    }
-
-    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
-        self.losses.loss(step, &self.whole.unet, &self.whole.text, Some(tape))
-    }
-
-    fn validation_loss(&self) -> Result<f32, TrainError> {
-        self.losses.validation_loss(&self.whole.unet, &self.whole.text)
-    }
-
-    fn save(
+    fn write(
         &self,
         weights: &BTreeMap<String, Tensor>,
         summary: &TrainSummary,
@@ -182,5 +166,9 @@ impl Trainee for TextualInversionTask {
     ) -> Result<(), TrainError> {
         let card = finished(&self.card, summary);
         Ok(Embedding::save(out, &self.token, &weights[NAME], &card)?)
+    }
+
+    fn sampler(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        self.whole.ready()?.word(result).map(Some)
     }
 }

@@ -13,12 +13,13 @@ pub use self::adversary::AdversaryConfig;
 use self::adversary::{Adversary, PREFIX};
 pub use self::losses::VaeLossConfig;
 use self::losses::{Perceptual, Similarity, edge_difference};
+use super::buckets::framing;
 use super::config::TrainConfig;
 use super::draw::{Draw, source};
 use super::error::TrainError;
 use super::event::TrainSummary;
 use super::trainee::Trainee;
-use crate::data::{Dataset, Images, Split};
+use crate::data::{Dataset, Images, Size, Split};
 use crate::device::normal;
 use crate::evaluate::{self, Figures};
 use crate::model::{Bundle, ModelCard, Part, Vae, VaeConfig};
@@ -68,24 +69,22 @@ impl VaeTask {
             });
         }
         let dataset = Dataset::open(&config.dataset)?;
-        let train = Images::load(&dataset, Split::Train, config.image_size, usize::MAX)?;
-        let validation = Images::load(
-            &dataset,
-            Split::Validation,
-            config.image_size,
-            config.validation_samples,
-        )?;
+        let framing = framing(config, &network_config, None)?;
+        let samples = dataset.some(Split::Train, usize::MAX)?;
+        let train = Images::framed(&dataset, &samples, &framing)?;
+        let held_out = dataset.some(Split::Validation, config.validation_samples)?;
+        let validation = Images::framed(&dataset, &held_out, &framing)?;
         let losses = config.vae_loss.clone().unwrap_or_default();
-        let side = config.image_size;
+        let sizes = framing.sizes();
         let similarity =
-            (losses.similarity > 0.0).then(|| Similarity::new(side, device)).transpose()?;
+            (losses.similarity > 0.0).then(|| Similarity::new(&sizes, device)).transpose()?;
         let perceptual = (losses.perceptual > 0.0)
-            .then(|| Perceptual::new(&losses.judge, side, device))
+            .then(|| Perceptual::new(&losses.judge, &sizes, device))
             .transpose()?;
         let adversary = losses
             .adversary
             .as_ref()
-            .map(|adversary| Adversary::new(adversary, side, config.seed, device))
+            .map(|adversary| Adversary::new(adversary, &sizes, config.seed, device))
             .transpose()?;
         let weights = Weights::from_seed(config.seed, DType::F32, device);
         let vae = Vae::new(network_config.clone(), &weights)?;
@@ -93,11 +92,12 @@ impl VaeTask {
         if let Some(adversary) = &adversary {
             variables.extend(adversary.variables().clone());
         }
-        let draw = Draw::new(
-            dataset.samples(Split::Train).iter().map(|sample| sample.group()),
-            config.balance,
-            config.seed,
-        );
+        let bucket = |size: Size| sizes.iter().position(|other| *other == size);
+        let groups = samples.iter().map(|sample| {
+            let bucket = bucket(framing.size(sample));
+            (bucket.unwrap_or_default(), sample.group())
+        });
+        let draw = Draw::in_buckets(groups, config.balance, config.seed);
         Ok(Self {
             config: config.clone(),
             network_config,
@@ -123,7 +123,7 @@ impl VaeTask {
         })
     }
 
-    /// `[n, channels, size, size]` between −1 and 1.
+    /// `[n, channels, h, w]` of one size, between −1 and 1.
     fn batch(&self, images: &Images, indices: &[usize]) -> candle_core::Result<Tensor> {
         images.tensor(indices, &self.device)
     }
@@ -131,9 +131,11 @@ impl VaeTask {
     /// 1 / standard deviation of the latents, so that diffusion sees unit variance.
     fn scaling_factor(&self) -> Result<f64, TrainError> {
         let (mut sum, mut squares, mut count) = (0f64, 0f64, 0f64);
-        let indices: Vec<usize> = (0..self.train.len().min(512)).collect();
-        for indices in indices.chunks(BATCH) {
-            let (mean, _) = self.vae.encode(&self.batch(&self.train, indices)?)?;
+        // About 512 images, of every size.
+        let batches = self.train.batches(BATCH);
+        let every = batches.len().div_ceil(512 / BATCH);
+        for indices in batches.into_iter().step_by(every.max(1)) {
+            let (mean, _) = self.vae.encode(&self.batch(&self.train, &indices)?)?;
             sum += f64::from(mean.sum_all()?.to_scalar::<f32>()?);
             squares += f64::from(mean.sqr()?.sum_all()?.to_scalar::<f32>()?);
             count += mean.elem_count() as f64;
@@ -222,21 +224,30 @@ impl Trainee for VaeTask {
 
     /// Mean squared error on a scale of pixels from 0 to 1.
     fn validation_loss(&self) -> Result<f32, TrainError> {
-        let indices: Vec<usize> = (0..self.validation.len()).collect();
         let mut total = 0f64;
-        let (mut images, mut decoded) = (Vec::new(), Vec::new());
-        for indices in indices.chunks(BATCH) {
-            let image = self.batch(&self.validation, indices)?;
+        let mut by_size: BTreeMap<Size, (Vec<Tensor>, Vec<Tensor>)> = BTreeMap::new();
+        for indices in self.validation.batches(BATCH) {
+            let image = self.batch(&self.validation, &indices)?;
             let (mean, _) = self.vae.encode(&image)?;
             let made = self.vae.decode(&mean)?;
             let error = ((&made - &image)? * 0.5)?.sqr()?.mean_all()?;
             total += f64::from(error.to_scalar::<f32>()?) * indices.len() as f64;
+            let (images, decoded) = by_size.entry(self.validation.size(indices[0])).or_default();
             images.push(image);
             decoded.push(made);
         }
-        *self.figures.borrow_mut() =
-            evaluate::reconstruction(&Tensor::cat(&images, 0)?, &Tensor::cat(&decoded, 0)?)?;
-        Ok((total / indices.len().max(1) as f64) as f32)
+        let held_out = self.validation.len() as f64;
+        // Of several sizes, each figure is the mean over images of that of their size.
+        let mut figures = Figures::new();
+        for (images, decoded) in by_size.into_values() {
+            let (images, decoded) = (Tensor::cat(&images, 0)?, Tensor::cat(&decoded, 0)?);
+            let share = images.dim(0)? as f64 / held_out;
+            for (name, figure) in evaluate::reconstruction(&images, &decoded)? {
+                *figures.entry(name).or_insert(0.0) += figure * share;
+            }
+        }
+        *self.figures.borrow_mut() = figures;
+        Ok((total / held_out) as f32)
     }
 
     fn figures(&self) -> Figures {

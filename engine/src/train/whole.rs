@@ -1,19 +1,23 @@
-//! A whole model under training: its networks, its words, and the loss that all tasks on it share.
+//! A whole model under training: its networks, its words, and what all tasks share whose loss is its UNet's.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
 
+use super::buckets::framing;
 use super::caution::check_captions;
 use super::config::TrainConfig;
 use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
 use super::event::TrainSummary;
 use super::prior::Prior;
+use super::samples::Ready;
+use super::trainee::Trainee;
 use crate::adapter::{AdapterCard, Networks};
-use crate::data::{Dataset, Latents};
+use crate::data::{Dataset, Framing, latents_of};
 use crate::device::CancelToken;
-use crate::model::{Bundle, Part, TextEncoder, Tokenizer, Unet};
+use crate::model::{Bundle, Part, TextEncoder, Tokenizer, Unet, Vae};
 use crate::nn::{Tape, Weights};
 use crate::noise::Schedule;
 
@@ -33,6 +37,7 @@ pub(super) struct Whole {
     pub(super) unet_weights: Weights,
     pub(super) text: TextEncoder,
     pub(super) text_weights: Weights,
+    pub(super) device: Device,
 }
 
 impl Whole {
@@ -46,19 +51,30 @@ impl Whole {
     ) -> Result<Self, TrainError> {
         let bundle = Bundle::open(&config.model)?;
         let dataset = Dataset::open(&config.dataset)?;
-        let refused = |field, cause: &str| Err(TrainError::Config { field, cause: cause.into() });
+        let refused = |cause: &str| Err(TrainError::Config { field: "model", cause: cause.into() });
         if bundle.has(Part::TextEncoder2) {
-            return refused("model", "has two text encoders; models of one are trained here");
+            return refused("has two text encoders; models of one are trained here");
         }
         check_captions(&dataset)?;
-        let (unet, unet_weights) = bundle.unet(moving.unet, device)?;
-        let latent = bundle.vae_config()?.latent_channels;
-        if unet.config().in_channels != latent {
-            return refused("model", "its UNet takes more than the autoencoder's latent");
+        let unet = bundle.unet_config()?;
+        if unet.in_channels != bundle.vae_config()?.latent_channels {
+            return refused("its UNet takes more than the latent (it paints into images)");
         }
+        if unet.adds_text_and_sizes() || unet.takes_classes() {
+            let cause =
+                "its UNet is told sizes (Stable Diffusion XL) or a class, which is not trained";
+            return refused(cause);
+        }
+        let (unet, unet_weights) = bundle.unet(moving.unet, device)?;
         let (text, text_weights) = bundle.text_encoder(Part::TextEncoder, moving.text, device)?;
         let tokenizer = bundle.tokenizer(Part::TextEncoder)?;
-        Ok(Self { bundle, dataset, tokenizer, unet, unet_weights, text, text_weights })
+        let device = device.clone();
+        Ok(Self { bundle, dataset, tokenizer, unet, unet_weights, text, text_weights, device })
+    }
+
+    /// The model as it was before, ready to sample with what was trained for it.
+    pub(super) fn ready(&self) -> Result<Ready, TrainError> {
+        Ready::model(&self.bundle, &self.device)
     }
 
     /// The networks that adapters change.
@@ -76,17 +92,14 @@ impl Whole {
         &self,
         config: &TrainConfig,
         told: &dyn Fn(&str) -> String,
-        device: &Device,
         cancel: &CancelToken,
     ) -> Result<Losses, TrainError> {
-        let vae = self.bundle.vae(device)?;
-        let schedule = Schedule::new(self.bundle.schedule()?);
-        let diffusion =
-            Diffusion::new(config, &self.dataset, &vae, self.captions(), schedule, device, cancel)?;
+        let vae = self.bundle.vae(&self.device)?;
+        let diffusion = self.diffusion(config, &self.dataset, &vae, cancel)?;
         let prior = match &config.prior {
             Some(wanted) => {
-                let images = wanted.images(config, &self.bundle, device, cancel)?;
-                let latents = Latents::of_frames(&images, &vae, device)?;
+                let images = wanted.images(config, &self.bundle, &self.device, cancel)?;
+                let latents = latents_of(&images, &vae, &self.device)?;
                 let Captions { tokenizer, length } = self.captions();
                 let tokens = (0..images.len())
                     .map(|index| Ok(tokenizer.encode(&told(wanted.prompt(index)), length)?.tokens))
@@ -96,6 +109,37 @@ impl Whole {
             None => None,
         };
         Ok(Losses { diffusion, prior })
+    }
+
+    /// The loss on the images of `dataset`, which the model's `vae` encodes, for what is trained beside the model:
+    /// captions are encoded once, too.
+    pub(super) fn beside(
+        &self,
+        config: &TrainConfig,
+        dataset: &Dataset,
+        vae: &Vae,
+        cancel: &CancelToken,
+    ) -> Result<Diffusion, TrainError> {
+        let mut diffusion = self.diffusion(config, dataset, vae, cancel)?;
+        diffusion.freeze_texts(&self.text)?;
+        Ok(diffusion)
+    }
+
+    fn diffusion(
+        &self,
+        config: &TrainConfig,
+        dataset: &Dataset,
+        vae: &Vae,
+        cancel: &CancelToken,
+    ) -> Result<Diffusion, TrainError> {
+        let schedule = Schedule::new(self.bundle.schedule()?);
+        let images = (vae, &self.framing(config)?);
+        Diffusion::new(config, dataset, images, self.captions(), schedule, &self.device, cancel)
+    }
+
+    /// In which sizes images are trained on.
+    pub(super) fn framing(&self, config: &TrainConfig) -> Result<Framing, TrainError> {
+        framing(config, &self.bundle.vae_config()?, Some(self.unet.config()))
     }
 
     fn captions(&self) -> Captions<'_> {
@@ -128,10 +172,80 @@ pub(super) fn finished(card: &AdapterCard, summary: &TrainSummary) -> AdapterCar
     }
 }
 
-/// The loss on a data set, and that on the prior's images.
+/// A UNet under a text encoder, and the loss that moves something of it.
+pub(super) struct Denoiser<'a> {
+    pub(super) variables: &'a BTreeMap<String, Var>,
+    pub(super) losses: &'a Losses,
+    pub(super) unet: &'a Unet,
+    pub(super) text: &'a TextEncoder,
+}
+
+/// A task whose loss is what a UNet says of noisy latents: what differs between such tasks is what moves, and
+/// what they write.
+pub(super) trait Denoises {
+    /// What is trained, and by which loss.
+    fn denoiser(&self) -> Denoiser<'_>;
+    /// As [`Trainee::save`].
+    fn write(
+        &self,
+        weights: &BTreeMap<String, Tensor>,
+        summary: &TrainSummary,
+        out: &Path,
+    ) -> Result<(), TrainError>;
+    /// As [`Trainee::ready`].
+    fn sampler(&self, _result: &Path) -> Result<Option<Ready>, TrainError> {
+        Ok(None)
+    }
+}
+
+impl<T: Denoises> Trainee for T {
+    fn variables(&self) -> &BTreeMap<String, Var> {
+        self.denoiser().variables
+    }
+
+    fn samples(&self) -> (usize, usize) {
+        self.denoiser().losses.diffusion.samples()
+    }
+
+    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
+        let Denoiser { losses, unet, text, .. } = self.denoiser();
+        losses.loss(step, unet, text, None)
+    }
+
+    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
+        let Denoiser { losses, unet, text, .. } = self.denoiser();
+        losses.loss(step, unet, text, Some(tape))
+    }
+
+    fn validation_loss(&self) -> Result<f32, TrainError> {
+        let Denoiser { losses, unet, text, .. } = self.denoiser();
+        Ok(losses.diffusion.validation_loss(unet, text)?)
+    }
+
+    fn save(
+        &self,
+        weights: &BTreeMap<String, Tensor>,
+        summary: &TrainSummary,
+        out: &Path,
+    ) -> Result<(), TrainError> {
+        self.write(weights, summary, out)
+    }
+
+    fn ready(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        self.sampler(result)
+    }
+}
+
+/// The loss on a data set, and that on the prior's images where there are some.
 pub(super) struct Losses {
     diffusion: Diffusion,
     prior: Option<Prior>,
+}
+
+impl From<Diffusion> for Losses {
+    fn from(diffusion: Diffusion) -> Self {
+        Self { diffusion, prior: None }
+    }
 }
 
 impl Losses {
@@ -158,13 +272,8 @@ impl Losses {
         self.diffusion.align(config, &whole.dataset, &whole.unet, cancel)
     }
 
-    /// Images to train on and held out.
-    pub(super) fn samples(&self) -> (usize, usize) {
-        self.diffusion.samples()
-    }
-
     /// The loss of a step, a scalar; the network's blocks are pieces of the `tape`.
-    pub(super) fn loss<'a>(
+    fn loss<'a>(
         &self,
         step: u64,
         unet: &'a Unet,
@@ -176,14 +285,5 @@ impl Losses {
             Some(prior) => (loss + prior.loss(step, unet, text, tape)?)?,
             None => loss,
         })
-    }
-
-    /// The loss on held-out patients.
-    pub(super) fn validation_loss(
-        &self,
-        unet: &Unet,
-        text: &TextEncoder,
-    ) -> Result<f32, TrainError> {
-        Ok(self.diffusion.validation_loss(unet, text)?)
     }
 }

@@ -1,11 +1,10 @@
 //! Every kind of adapter in training: a fresh one changes nothing, every factor has its gradient, and what
 //! acts beside the base acts merged and from disk as well.
 
-use std::collections::BTreeMap;
-
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor};
 
 use super::super::*;
+use crate::nn::gradients::{check_gradients, random, shake};
 use crate::nn::{Conv2d, Linear, Weights};
 
 const METHODS: [Method; 4] = [Method::Lora, Method::Dora, Method::Loha, Method::Lokr];
@@ -63,19 +62,6 @@ impl Net {
             alpha_pattern: Patterns(vec![(".*to_q".into(), 5.0)]),
             ..AdapterConfig::lora(2, 3.0, &targets)
         }
-    }
-}
-
-fn random(shape: &[usize], seed: u64) -> Tensor {
-    let mut source = <rand_chacha::ChaCha8Rng as rand::SeedableRng>::seed_from_u64(seed);
-    let count = shape.iter().product();
-    Tensor::from_vec(crate::device::normal(&mut source, count), shape, &Device::Cpu).unwrap()
-}
-
-fn shake(variables: &BTreeMap<String, Var>, by: f64) {
-    for (seed, variable) in variables.values().enumerate() {
-        let noise = (random(variable.dims(), seed as u64) * by).unwrap();
-        variable.set(&(variable.as_detached_tensor() + noise).unwrap()).unwrap();
     }
 }
 
@@ -142,29 +128,8 @@ fn every_factor_has_the_gradient_of_a_finite_difference() {
             Net::config(method).fresh(&net.networks(), 4, &Device::Cpu).unwrap();
         shake(&variables, 0.3);
         attach_trainable(&net.networks(), &adapter).unwrap();
-        let loss = || {
-            let loss = net.answer().sqr().unwrap().mean_all().unwrap();
-            (loss.clone(), f64::from(loss.to_scalar::<f32>().unwrap()))
-        };
-        let gradients = loss().0.backward().unwrap();
-        for (name, variable) in &variables {
-            let gradient = gradients.get(variable).unwrap().clone();
-            let norm = gradient.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
-            let norm = f64::from(norm).sqrt();
-            assert!(norm > 0.0, "{method:?} {name}: the gradient is zero");
-            let start = variable.as_detached_tensor().copy().unwrap();
-            let at = |step: f64| {
-                let moved = (&start + (&gradient * (step / norm)).unwrap()).unwrap();
-                variable.set(&moved).unwrap();
-                loss().1
-            };
-            let expected = (at(1e-2) - at(-1e-2)) / 2e-2;
-            variable.set(&start).unwrap();
-            assert!(
-                (expected - norm).abs() <= 0.02 * norm + 1e-4,
-                "{method:?} {name}: finite difference {expected}, gradient {norm}"
-            );
-        }
+        let loss = || net.answer().sqr().unwrap().mean_all().unwrap();
+        check_gradients(method.name(), &variables, &loss);
     }
 }
 

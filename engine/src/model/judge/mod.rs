@@ -12,7 +12,7 @@ mod segmenter;
 mod sizes;
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 pub use classifier::{Classifier, ClassifierConfig};
 pub use discriminator::{Discriminator, DiscriminatorConfig};

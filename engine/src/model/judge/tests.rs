@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor, Var};
 
 use super::*;
 use crate::model::{ModelCard, values};
+use crate::nn::gradients::{check_gradients, shake};
 use crate::nn::{Init, Weights};
 
 fn fresh(seed: u64) -> Weights {
@@ -18,42 +19,10 @@ fn random(shape: &[usize], seed: u64) -> Tensor {
     fresh(seed).get("random", shape, Init::Normal(0.5)).unwrap().detach()
 }
 
-fn scalar(x: &Tensor) -> f64 {
-    f64::from(x.to_scalar::<f32>().unwrap())
-}
-
-/// Holds the gradient of every variable against a finite difference along it, after moving each a little from
-/// where it starts, so that nothing is zero by construction.
-pub(crate) fn check_gradients(variables: &BTreeMap<String, Var>, loss: &dyn Fn() -> Tensor) {
-    for (index, variable) in variables.values().enumerate() {
-        let noise = (random(variable.dims(), index as u64) * 0.1).unwrap();
-        variable.set(&(variable.as_detached_tensor() + noise).unwrap()).unwrap();
-    }
-    let gradients = loss().backward().unwrap();
-    for (name, variable) in variables {
-        let gradient = gradients.get(variable).unwrap_or_else(|| panic!("{name}: no gradient"));
-        // Along the gradient itself the difference is largest, and no sign can hide.
-        let norm = scalar(&gradient.sqr().unwrap().sum_all().unwrap()).sqrt();
-        if name.ends_with("to_k.bias") {
-            // Softmax takes no notice of what is the same for all keys.
-            assert!(norm < 1e-4, "{name}: {norm}");
-            continue;
-        }
-        assert!(norm > 0.0, "{name}: the gradient is zero");
-        let direction = (gradient / norm).unwrap();
-        let start = variable.as_detached_tensor().copy().unwrap();
-        let at = |step: f64| {
-            variable.set(&(&start + (&direction * step).unwrap()).unwrap()).unwrap();
-            scalar(&loss())
-        };
-        let step = (2e-3 / norm).clamp(1e-4, 5e-2);
-        let expected = (at(step) - at(-step)) / (2.0 * step);
-        variable.set(&start).unwrap();
-        assert!(
-            (expected - norm).abs() <= 0.05 * norm + 2e-4,
-            "{name}: finite difference {expected}, gradient {norm}"
-        );
-    }
+/// Holds every weight's gradient, near where it starts, against a finite difference.
+fn check(what: &str, variables: &BTreeMap<String, Var>, loss: &dyn Fn() -> Tensor) {
+    shake(variables, 0.05);
+    check_gradients(what, variables, loss);
 }
 
 fn classifier_config() -> ClassifierConfig {
@@ -90,15 +59,17 @@ fn every_weight_has_the_gradient_of_a_finite_difference() {
     let image = random(&[2, 1, 16, 16], 7);
     let weights = fresh(1);
     let classifier = Classifier::new(classifier_config(), &weights).unwrap();
-    check_gradients(&weights.variables(), &|| weighed(&classifier.forward(&image).unwrap()));
+    check("classifier", &weights.variables(), &|| weighed(&classifier.forward(&image).unwrap()));
     let weights = fresh(2);
     let segmenter = Segmenter::new(segmenter_config(), &weights).unwrap();
-    check_gradients(&weights.variables(), &|| weighed(&segmenter.forward(&image).unwrap()));
+    check("segmenter", &weights.variables(), &|| weighed(&segmenter.forward(&image).unwrap()));
     let weights = fresh(3);
     let config =
         DiscriminatorConfig { patch_size: 2, block_out_channels: vec![4, 8], norm_num_groups: 2 };
     let discriminator = Discriminator::new(&config, &weights).unwrap();
-    check_gradients(&weights.variables(), &|| weighed(&discriminator.forward(&image).unwrap()));
+    check("discriminator", &weights.variables(), &|| {
+        weighed(&discriminator.forward(&image).unwrap())
+    });
 }
 
 #[test]
@@ -107,7 +78,7 @@ fn features_hand_their_gradient_to_the_image() {
     let classifier = Classifier::new(classifier_config(), &weights).unwrap();
     let image = Var::from_tensor(&random(&[1, 1, 16, 16], 7)).unwrap();
     let variables = [("image".to_owned(), image.clone())].into();
-    check_gradients(&variables, &|| {
+    check("features", &variables, &|| {
         let maps = classifier.features(image.as_tensor()).unwrap();
         let sizes: Vec<_> = maps.iter().map(|map| map.dims().to_vec()).collect();
         assert_eq!(sizes, [[1, 8, 8, 4], [1, 4, 4, 8]]);

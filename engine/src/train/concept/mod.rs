@@ -14,14 +14,15 @@ use serde::{Deserialize, Serialize};
 pub(super) use self::features::FeatureTask;
 use self::features::Features;
 use self::report::Before;
+use super::caution::check_captions;
 use super::config::TrainConfig;
 use super::diffusion::{Asked, Diffusion};
 use super::draw::source;
 use super::error::TrainError;
 use super::event::TrainSummary;
-use super::frozen::Frozen;
 use super::run::begin;
 use super::trainee::Trainee;
+use super::whole::{Moving, Whole, finished};
 use crate::adapter::{AdapterCard, CONCEPT, Concept, GatedReaders};
 use crate::data::{Dataset, Split};
 use crate::device::CancelToken;
@@ -123,7 +124,7 @@ struct Replay {
 pub(super) struct ConceptTask {
     config: ConceptConfig,
     seed: u64,
-    frozen: Frozen,
+    whole: Whole,
     readers: GatedReaders,
     variables: BTreeMap<String, Var>,
     diffusion: Diffusion,
@@ -132,7 +133,6 @@ pub(super) struct ConceptTask {
     /// Error of the first stage on held-out images, of pixels from 0 to 1.
     feature_error: f32,
     prompts: Vec<String>,
-    device: Device,
     card: AdapterCard,
 }
 
@@ -144,51 +144,42 @@ impl ConceptTask {
         cancel: &CancelToken,
     ) -> Result<Self, TrainError> {
         let own = config.concept.clone().unwrap_or_default();
-        let frozen = Frozen::open(config, device)?;
-        let dataset = Dataset::open(&config.dataset)?;
+        let whole = Whole::open(config, Moving::default(), device)?;
         let weights = Weights::from_seed(config.seed, DType::F32, device);
-        let attentions = frozen.unet.cross_attentions();
+        let attentions = whole.unet.cross_attentions();
         if attentions.is_empty() {
             let cause = "its UNet attends to no text, and could see no concept beside it".into();
             return Err(TrainError::Config { field: "model", cause });
         }
         let readers = GatedReaders::new(attentions, own.width, &weights.pp(READERS))?;
         let old = own.replay.as_ref().map(Dataset::open).transpose()?;
-        let diffusion = frozen.diffusion(config, &dataset, device, cancel)?;
+        let (vae, dataset) = (whole.bundle.vae(device)?, &whole.dataset);
+        let diffusion = whole.beside(config, dataset, &vae, cancel)?;
         let replay = match &old {
             Some(old) => {
                 // Other draws than the concept's: the same would pair them for ever.
                 let seed = config.seed ^ 0x7265_706c_6179;
                 let config = TrainConfig { seed, ..config.clone() };
-                let diffusion = frozen.diffusion(&config, old, device, cancel)?;
-                let before = diffusion.validation_loss(&frozen.unet, &frozen.text)?;
+                check_captions(old)?;
+                let diffusion = whole.beside(&config, old, &vae, cancel)?;
+                let before = diffusion.validation_loss(&whole.unet, &whole.text)?;
                 Some(Replay { diffusion, before })
             }
             None => None,
         };
         let mut prompts: Vec<String> = Vec::new();
-        for sample in old.as_ref().unwrap_or(&dataset).samples(Split::Validation) {
+        for sample in old.as_ref().unwrap_or(dataset).samples(Split::Validation) {
             if prompts.len() < own.report_prompts && !prompts.contains(&sample.caption) {
                 prompts.push(sample.caption.clone());
             }
         }
-        let about = dataset.card();
-        let card = AdapterCard {
-            name: config.name.clone(),
-            method: CONCEPT.into(),
-            base_model: frozen.bundle.card().name.clone(),
-            base_sha256: frozen.bundle.card().weights_sha256.clone(),
-            dataset: about.name.clone(),
-            licence: about.licence.clone(),
-            attribution: about.attribution.clone(),
-            ..AdapterCard::default()
-        };
-        let first = first_stage(config, &own, &dataset, device, cancel)?;
-        let features = Features::open(&first.output, &own.features(), &dataset, device)?;
+        let card = whole.adapter_card(config, CONCEPT);
+        let first = first_stage(config, &own, dataset, device, cancel)?;
+        let features = Features::open(&first.output, &own.features(), dataset, device)?;
         Ok(Self {
             config: own,
             seed: config.seed,
-            frozen,
+            whole,
             readers,
             variables: weights.variables(),
             diffusion,
@@ -196,7 +187,6 @@ impl ConceptTask {
             features,
             feature_error: first.validation_loss_after,
             prompts,
-            device: device.clone(),
             card,
         })
     }
@@ -205,7 +195,7 @@ impl ConceptTask {
     fn predict(&self, asked: &Asked, tokens: &Tensor) -> candle_core::Result<Tensor> {
         let contexts = self.readers.contexts(tokens, 1.0)?;
         let images: Vec<_> = contexts.into_iter().map(|context| vec![context]).collect();
-        self.frozen.unet.predict(&UnetInput { images: Some(&images), ..asked.input })
+        self.whole.unet.predict(&UnetInput { images: Some(&images), ..asked.input })
     }
 
     /// The concept's mean for as many images as are asked about.
@@ -270,7 +260,7 @@ impl Trainee for ConceptTask {
     }
 
     fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        let text = &self.frozen.text;
+        let text = &self.whole.text;
         let loss = self.diffusion.loss_of(step, text, &|asked| self.predict_training(asked))?;
         let Some(replay) = &self.replay else { return Ok(loss) };
         let old = replay.diffusion.loss_of(step, text, &|asked| self.predict_by_mean(asked))?;
@@ -280,7 +270,7 @@ impl Trainee for ConceptTask {
     /// With the concept's mean in sight, as generation has it.
     fn validation_loss(&self) -> Result<f32, TrainError> {
         let predict = |asked: &Asked| self.predict_by_mean(asked);
-        Ok(self.diffusion.validation_loss_of(&self.frozen.text, &predict)?)
+        Ok(self.diffusion.validation_loss_of(&self.whole.text, &predict)?)
     }
 
     /// The concept, and the report of what was kept.
@@ -293,28 +283,23 @@ impl Trainee for ConceptTask {
         let mut all = self.features.weights.clone();
         all.insert("mean".into(), self.features.mean.clone());
         all.extend(weights.clone());
-        let mut card = AdapterCard {
-            steps: summary.steps,
-            validation_loss_before: summary.validation_loss_before,
-            validation_loss_after: summary.validation_loss_after,
-            ..self.card.clone()
-        };
+        let mut card = finished(&self.card, summary);
         Concept::write(out, &self.config.features(), &all, &card)?;
         let kept = match &self.replay {
             Some(replay) => {
                 let predict = |asked: &Asked| self.predict_by_mean(asked);
-                let with = replay.diffusion.validation_loss_of(&self.frozen.text, &predict)?;
+                let with = replay.diffusion.validation_loss_of(&self.whole.text, &predict)?;
                 let without =
-                    replay.diffusion.validation_loss(&self.frozen.unet, &self.frozen.text)?;
+                    replay.diffusion.validation_loss(&self.whole.unet, &self.whole.text)?;
                 Some(report::OldLoss { before: replay.before, without, with })
             }
             None => None,
         };
         // Measured on what was written: it has to load.
-        let card_of_base = self.frozen.bundle.card();
+        let card_of_base = self.whole.bundle.card();
         let steps = self.config.report_steps.unwrap_or(card_of_base.default_steps.max(1) as usize);
         let mut before =
-            Before::new(&self.frozen.bundle, &self.prompts, steps, self.seed, &self.device)?;
+            Before::new(&self.whole.bundle, &self.prompts, steps, self.seed, &self.whole.device)?;
         let report = before.after(out, kept, self.feature_error)?;
         card.figures = report.figures();
         report.write(out)?;

@@ -9,6 +9,8 @@ use serde::Serialize;
 use super::super::error::TrainError;
 use crate::device::CancelToken;
 use crate::dicom::Frame;
+use crate::evaluate::EvaluateError;
+use crate::metric;
 use crate::model::{Bundle, write_json};
 use crate::sample::{Pipeline, Request, SampleError, generate};
 
@@ -54,14 +56,10 @@ pub(super) struct Report {
     feature_psnr_db: f64,
 }
 
-fn psnr(mean_squared_error: f64) -> f64 {
-    -10.0 * mean_squared_error.log10()
-}
-
-fn distance(one: &Frame, other: &Frame) -> Distance {
-    let squares = one.pixels.iter().zip(&other.pixels).map(|(a, b)| f64::from(a - b).powi(2));
-    let error = squares.sum::<f64>() / one.pixels.len().max(1) as f64;
-    Distance { mean_squared_error: error, psnr_db: (error > 0.0).then(|| psnr(error)) }
+fn distance(one: &Frame, other: &Frame) -> Result<Distance, EvaluateError> {
+    let error = metric::mean_squared_error(&one.pixels, &other.pixels)?;
+    let psnr = metric::psnr_of_error(error, 1.0)?;
+    Ok(Distance { mean_squared_error: error, psnr_db: psnr.is_finite().then_some(psnr) })
 }
 
 /// The model with what it makes of the prompts before it sees the concept.
@@ -118,18 +116,22 @@ impl<'a> Before<'a> {
         let with = self.make()?;
         self.pipeline.show(&[], None)?;
         let without = self.make()?;
-        let prompts = self.prompts.iter().enumerate().map(|(index, prompt)| Moved {
-            prompt: prompt.clone(),
-            seed: self.seed.wrapping_add(index as u64),
-            without: distance(&self.images[index], &without[index]),
-            with: distance(&self.images[index], &with[index]),
-        });
+        let moved = |(index, prompt): (usize, &String)| {
+            Ok(Moved {
+                prompt: prompt.clone(),
+                seed: self.seed.wrapping_add(index as u64),
+                without: distance(&self.images[index], &without[index])?,
+                with: distance(&self.images[index], &with[index])?,
+            })
+        };
+        let prompts = self.prompts.iter().enumerate().map(moved);
         Ok(Report {
-            prompts: prompts.collect(),
+            prompts: prompts.collect::<Result<_, EvaluateError>>()?,
             denoising_steps: self.steps,
             held_out_old_loss: old,
             kept: old.map(|old| (f64::from(old.before) / f64::from(old.with)).min(1.0)),
-            feature_psnr_db: psnr(f64::from(feature_error)),
+            feature_psnr_db: metric::psnr_of_error(f64::from(feature_error), 1.0)
+                .map_err(EvaluateError::from)?,
         })
     }
 }
@@ -172,11 +174,11 @@ mod tests {
     #[test]
     fn a_distance_is_of_squares_and_decibels() {
         let frame = |pixels: [f32; 2]| Frame { width: 2, height: 1, pixels: pixels.to_vec() };
-        let far = distance(&frame([0.5, 0.25]), &frame([0.5, 0.45]));
+        let far = distance(&frame([0.5, 0.25]), &frame([0.5, 0.45])).unwrap();
         assert!((far.mean_squared_error - 0.02).abs() < 1e-7, "{far:?}");
         // −10 lg 0.02
         assert!((far.psnr_db.unwrap() - 16.9897).abs() < 1e-3, "{far:?}");
-        let same = distance(&frame([0.5, 0.25]), &frame([0.5, 0.25]));
+        let same = distance(&frame([0.5, 0.25]), &frame([0.5, 0.25])).unwrap();
         assert!(same.mean_squared_error.abs() < 1e-12 && same.psnr_db.is_none());
     }
 }

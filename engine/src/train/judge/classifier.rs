@@ -1,89 +1,62 @@
 //! Training the classifier.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeSet;
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{Device, Tensor};
 
 use super::super::config::TrainConfig;
-use super::super::draw::Draw;
 use super::super::error::TrainError;
-use super::super::event::TrainSummary;
-use super::super::trainee::Trainee;
-use super::{Change, Common, JudgeConfig, cross_entropy};
-use crate::data::{Dataset, Images, Sample, Split};
+use super::task::{Drawn, JudgeTask, Lesson, Samples};
+use super::{BATCH, JudgeConfig, cross_entropy};
+use crate::data::{Dataset, Images, Sample};
 use crate::evaluate::{self, Figures};
 use crate::model::{Classifier, ClassifierConfig, Label};
 use crate::nn::Weights;
 
-/// Images that are compared at once.
-const BATCH: usize = 16;
 /// What a rare label's positives may count for, at most, before all are scaled together.
 const MOST_WEIGHT: f64 = 20.0;
 
 /// Binary cross-entropy of every label that is known.
-pub(super) struct ClassifierTask {
-    common: Common,
+pub(super) struct Findings {
     classifier: Classifier,
-    variables: BTreeMap<String, Var>,
     labels: Vec<Label>,
     smoothing: f64,
     /// What a negative and a positive of each label count for.
     weights: Vec<[f32; 2]>,
-    train: Images,
-    train_truths: Vec<Vec<Option<bool>>>,
-    validation: Images,
-    validation_truths: Vec<Vec<Option<bool>>>,
-    draw: Draw,
-    figures: RefCell<Figures>,
+    train: Vec<Vec<Option<bool>>>,
+    held_out: Vec<Vec<Option<bool>>>,
 }
 
-impl ClassifierTask {
-    pub(super) fn new(
-        config: &TrainConfig,
-        judge: &JudgeConfig,
-        sizes: &ClassifierConfig,
-        device: &Device,
-    ) -> Result<Self, TrainError> {
-        let dataset = Dataset::open(&config.dataset)?;
-        let size = config.image_size;
-        let train = Images::load(&dataset, Split::Train, size, usize::MAX)?;
-        let validation =
-            Images::load(&dataset, Split::Validation, size, config.validation_samples)?;
-        let labels = sizes.labels();
-        let truths = |samples: &[&Sample]| -> Vec<_> {
-            samples.iter().map(|sample| evaluate::truths(&labels, sample)).collect()
-        };
-        let samples = dataset.samples(Split::Train);
-        let train_truths = truths(&samples);
-        let validation_truths = truths(&dataset.samples(Split::Validation)[..validation.len()]);
-        let weights = (0..labels.len())
-            .map(|column| balanced(&train_truths, column, judge.class_balance))
-            .collect();
-        let draw =
-            Draw::new(samples.iter().map(|sample| sample.group()), config.balance, config.seed);
-        let mut common = Common::new(config, judge, &dataset, device);
-        let shown: BTreeSet<&String> = samples.iter().flat_map(|sample| &sample.findings).collect();
-        common.card.findings =
-            sizes.findings.iter().filter(|slug| shown.contains(slug)).cloned().collect();
-        let fresh = Weights::from_seed(config.seed, DType::F32, device);
-        Ok(Self {
-            common,
-            classifier: Classifier::new(sizes.clone(), &fresh)?,
-            variables: fresh.variables(),
-            labels,
-            smoothing: judge.label_smoothing,
-            weights,
-            train,
-            train_truths,
-            validation,
-            validation_truths,
-            draw,
-            figures: RefCell::default(),
-        })
-    }
+/// The training of a classifier of `sizes`.
+pub(super) fn task(
+    config: &TrainConfig,
+    judge: &JudgeConfig,
+    sizes: &ClassifierConfig,
+    device: &Device,
+) -> Result<JudgeTask<Findings>, TrainError> {
+    let dataset = Dataset::open(&config.dataset)?;
+    let samples = Samples::new(config, &dataset, "images", |_| true)?;
+    let labels = sizes.labels();
+    let truths = |samples: &[&Sample]| -> Vec<_> {
+        samples.iter().map(|sample| evaluate::truths(&labels, sample)).collect()
+    };
+    let (train, held_out) = (truths(&samples.train), truths(&samples.held_out));
+    let weights =
+        (0..labels.len()).map(|column| balanced(&train, column, judge.class_balance)).collect();
+    let lesson = |fresh: &Weights| -> Result<Findings, TrainError> {
+        let classifier = Classifier::new(sizes.clone(), fresh)?;
+        let smoothing = judge.label_smoothing;
+        Ok(Findings { classifier, labels, smoothing, weights, train, held_out })
+    };
+    let mut task = JudgeTask::new(config, judge, &dataset, &samples, device, lesson)?;
+    let shown: BTreeSet<&String> =
+        samples.train.iter().flat_map(|sample| &sample.findings).collect();
+    task.card.findings =
+        sizes.findings.iter().filter(|slug| shown.contains(slug)).cloned().collect();
+    Ok(task)
+}
 
+impl Findings {
     /// The weighted loss of `logits` `[n, labels]`, a known label of mean weight.
     fn compare(
         &self,
@@ -126,56 +99,35 @@ fn balanced(truths: &[Vec<Option<bool>>], column: usize, balance: f64) -> [f32; 
     [negative as f32, (ratio * negative) as f32]
 }
 
-impl Trainee for ClassifierTask {
-    fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.variables
+impl Lesson for Findings {
+    const NAME: &'static str = "classifier";
+    type Sizes = ClassifierConfig;
+
+    fn sizes(&self) -> &ClassifierConfig {
+        self.classifier.config()
     }
 
-    fn samples(&self) -> (usize, usize) {
-        (self.train.len(), self.validation.len())
+    fn loss(&self, images: &Tensor, drawn: &Drawn) -> candle_core::Result<Tensor> {
+        let truths: Vec<_> = drawn.indices.iter().map(|index| &self.train[*index]).collect();
+        self.compare(&self.classifier.forward(images)?, &truths, self.smoothing)
     }
 
-    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        let indices = self.draw.batch(step, self.common.config.batch_size);
-        let changes = self.common.changes(step);
-        let images = self.train.tensor(&indices, &Device::Cpu)?;
-        let images = self.common.changed(&images, &changes, Change::image)?;
-        let truths: Vec<_> = indices.iter().map(|index| &self.train_truths[*index]).collect();
-        Ok(self.compare(&self.classifier.forward(&images)?, &truths, self.smoothing)?)
-    }
-
-    /// The loss of training without changes and smoothing.
-    fn validation_loss(&self) -> Result<f32, TrainError> {
-        let indices: Vec<usize> = (0..self.validation.len()).collect();
+    fn look(&self, held_out: &Images, device: &Device) -> Result<(f32, Figures), TrainError> {
+        let indices: Vec<usize> = (0..held_out.len()).collect();
         let mut logits = Vec::new();
         for indices in indices.chunks(BATCH) {
-            logits.push(
-                self.classifier.forward(&self.validation.tensor(indices, &self.common.device)?)?,
-            );
+            logits.push(self.classifier.forward(&held_out.tensor(indices, device)?)?);
         }
         let logits = Tensor::cat(&logits, 0)?;
-        let truths: Vec<_> = self.validation_truths.iter().collect();
+        let truths: Vec<_> = self.held_out.iter().collect();
         let loss = self.compare(&logits, &truths, 0.0)?.to_scalar::<f32>()?;
-        let rows = logits.to_vec2::<f32>()?;
-        if loss.is_finite() {
-            *self.figures.borrow_mut() =
-                evaluate::areas(&self.labels, &self.validation_truths, &rows)?;
-        }
-        Ok(loss)
-    }
-
-    fn figures(&self) -> Figures {
-        self.figures.borrow().clone()
-    }
-
-    fn save(
-        &self,
-        weights: &BTreeMap<String, Tensor>,
-        summary: &TrainSummary,
-        out: &Path,
-    ) -> Result<(), TrainError> {
-        let sizes = self.classifier.config();
-        self.common.save("classifier", sizes, weights, summary, self.figures(), out)
+        // What is no number has no order, and the loss says so.
+        let figures = if loss.is_finite() {
+            evaluate::areas(&self.labels, &self.held_out, &logits.to_vec2::<f32>()?)?
+        } else {
+            Figures::new()
+        };
+        Ok((loss, figures))
     }
 }
 

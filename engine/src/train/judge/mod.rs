@@ -2,25 +2,19 @@
 
 mod classifier;
 mod segmenter;
-
-use std::collections::BTreeMap;
-use std::path::Path;
+mod task;
 
 use candle_core::{Device, Tensor};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use self::classifier::ClassifierTask;
-use self::segmenter::SegmenterTask;
-use super::augment::{Augment, Change};
+use super::augment::Augment;
 use super::config::TrainConfig;
-use super::draw::source;
 use super::error::TrainError;
-use super::event::TrainSummary;
 use super::trainee::Trainee;
-use crate::data::Dataset;
-use crate::evaluate::Figures;
-use crate::model::{ClassifierConfig, ModelCard, SegmenterConfig, write_judge};
+use crate::model::{ClassifierConfig, SegmenterConfig};
+
+/// Images that are compared at once.
+const BATCH: usize = 16;
 
 /// What a judge is and how it is trained: the table `judge` of a run's configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,90 +92,17 @@ pub(super) fn prepare(
         (Some(sizes), None) => {
             sizes.validate()?;
             side(sizes.sample_size)?;
-            Ok(Box::new(ClassifierTask::new(config, judge, sizes, device)?))
+            Ok(Box::new(classifier::task(config, judge, sizes, device)?))
         }
         (None, Some(sizes)) => {
             sizes.validate()?;
             side(sizes.sample_size)?;
-            Ok(Box::new(SegmenterTask::new(config, judge, sizes, device)?))
+            Ok(Box::new(segmenter::task(config, judge, sizes, device)?))
         }
         _ => {
             let cause = "is neither one classifier nor one segmenter".into();
             Err(TrainError::Config { field: "judge", cause })
         }
-    }
-}
-
-/// What both judges' trainings share.
-struct Common {
-    config: TrainConfig,
-    augment: Augment,
-    device: Device,
-    dataset: String,
-    card: ModelCard,
-}
-
-impl Common {
-    fn new(config: &TrainConfig, judge: &JudgeConfig, dataset: &Dataset, device: &Device) -> Self {
-        let card = ModelCard {
-            name: config.name.clone(),
-            image_size: config.image_size,
-            licence: dataset.card().licence.clone(),
-            attribution: vec![dataset.card().attribution.clone()],
-            ..config.card.clone().unwrap_or_default()
-        };
-        Self {
-            config: config.clone(),
-            augment: judge.augment,
-            device: device.clone(),
-            dataset: dataset.card().name.clone(),
-            card,
-        }
-    }
-
-    /// The changes of a step's images.
-    fn changes(&self, step: u64) -> Vec<Change> {
-        let mut random = source(self.config.seed, step, "augment");
-        (0..self.config.batch_size).map(|_| self.augment.draw(&mut random)).collect()
-    }
-
-    /// `[n, 1, size, size]` on the CPU, each changed as `change` says.
-    fn changed(
-        &self,
-        images: &Tensor,
-        changes: &[Change],
-        change: impl Fn(&Change, &[f32], usize) -> Vec<f32> + Sync,
-    ) -> candle_core::Result<Tensor> {
-        let size = self.config.image_size;
-        let values = images.flatten_all()?.to_vec1::<f32>()?;
-        let changed: Vec<Vec<f32>> = values
-            .par_chunks_exact(size * size)
-            .zip(changes)
-            .map(|(pixels, one)| change(one, pixels, size))
-            .collect();
-        Tensor::from_vec(changed.concat(), images.dims(), &self.device)
-    }
-
-    /// Writes the judge's folder.
-    fn save(
-        &self,
-        what: &str,
-        network: &impl Serialize,
-        weights: &BTreeMap<String, Tensor>,
-        summary: &TrainSummary,
-        figures: Figures,
-        out: &Path,
-    ) -> Result<(), TrainError> {
-        let mut card = ModelCard {
-            training: format!(
-                "{what}: {} steps of {} images of {}",
-                summary.steps, self.config.batch_size, self.dataset
-            ),
-            figures,
-            ..self.card.clone()
-        };
-        card.figures.insert("validation_loss".into(), f64::from(summary.validation_loss_after));
-        Ok(write_judge(out, network, weights, &card)?)
     }
 }
 

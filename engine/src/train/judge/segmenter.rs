@@ -1,90 +1,42 @@
 //! Training the segmenter.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::path::Path;
+use candle_core::{Device, Tensor};
 
-use candle_core::{DType, Device, Tensor, Var};
-
+use super::super::augment::Change;
 use super::super::config::TrainConfig;
-use super::super::draw::Draw;
 use super::super::error::TrainError;
-use super::super::event::TrainSummary;
-use super::super::trainee::Trainee;
-use super::{Change, Common, JudgeConfig, cross_entropy};
-use crate::data::{DataError, Dataset, Images, Masks, Sample, Split};
+use super::task::{Drawn, JudgeTask, Lesson, Samples};
+use super::{BATCH, JudgeConfig, cross_entropy};
+use crate::data::{Dataset, Images, Masks};
 use crate::evaluate::{self, Figures};
 use crate::model::{Segmenter, SegmenterConfig};
-use crate::nn::Weights;
-
-/// Images that are compared at once.
-const BATCH: usize = 16;
-
-/// The images of a split that have a mask, and their masks.
-struct Pairs {
-    images: Images,
-    masks: Masks,
-}
-
-impl Pairs {
-    fn load(dataset: &Dataset, samples: &[&Sample], size: usize) -> Result<Self, TrainError> {
-        Ok(Self {
-            images: Images::of(dataset, samples, size)?,
-            masks: Masks::of(dataset, samples, size)?,
-        })
-    }
-}
 
 /// Cross-entropy of pixels, and the overlap of the whole.
-pub(super) struct SegmenterTask {
-    common: Common,
+pub(super) struct Lungs {
     segmenter: Segmenter,
-    variables: BTreeMap<String, Var>,
     smoothing: f64,
-    train: Pairs,
-    validation: Pairs,
-    draw: Draw,
-    figures: RefCell<Figures>,
+    train: Masks,
+    held_out: Masks,
 }
 
-impl SegmenterTask {
-    pub(super) fn new(
-        config: &TrainConfig,
-        judge: &JudgeConfig,
-        sizes: &SegmenterConfig,
-        device: &Device,
-    ) -> Result<Self, TrainError> {
-        let dataset = Dataset::open(&config.dataset)?;
-        let with_mask = |split: Split| {
-            let samples: Vec<&Sample> = dataset
-                .samples(split)
-                .into_iter()
-                .filter(|sample| sample.mask_sha256.is_some())
-                .collect();
-            if samples.is_empty() {
-                let what = if split == Split::Train { "train on" } else { "validate with" };
-                let cause = format!("the data set has no images with a lung mask to {what}");
-                return Err(DataError::Sources { cause });
-            }
-            Ok(samples)
-        };
-        let train = with_mask(Split::Train)?;
-        let mut validation = with_mask(Split::Validation)?;
-        validation.truncate(config.validation_samples);
-        let draw =
-            Draw::new(train.iter().map(|sample| sample.group()), config.balance, config.seed);
-        let fresh = Weights::from_seed(config.seed, DType::F32, device);
-        Ok(Self {
-            common: Common::new(config, judge, &dataset, device),
-            segmenter: Segmenter::new(sizes.clone(), &fresh)?,
-            variables: fresh.variables(),
+/// The training of a segmenter of `sizes`.
+pub(super) fn task(
+    config: &TrainConfig,
+    judge: &JudgeConfig,
+    sizes: &SegmenterConfig,
+    device: &Device,
+) -> Result<JudgeTask<Lungs>, TrainError> {
+    let dataset = Dataset::open(&config.dataset)?;
+    let what = "images with a lung mask";
+    let samples = Samples::new(config, &dataset, what, |sample| sample.mask_sha256.is_some())?;
+    JudgeTask::new(config, judge, &dataset, &samples, device, |fresh| {
+        Ok(Lungs {
+            segmenter: Segmenter::new(sizes.clone(), fresh)?,
             smoothing: judge.label_smoothing,
-            train: Pairs::load(&dataset, &train, config.image_size)?,
-            validation: Pairs::load(&dataset, &validation, config.image_size)?,
-            draw,
-            figures: RefCell::default(),
+            train: Masks::of(&dataset, &samples.train, config.image_size)?,
+            held_out: Masks::of(&dataset, &samples.held_out, config.image_size)?,
         })
-    }
+    })
 }
 
 /// Cross-entropy, and 1 − Dice's coefficient of the probabilities (Milletari et al., arXiv 1606.04797), of logits
@@ -101,57 +53,33 @@ fn compare(logits: &Tensor, masks: &Tensor, smoothing: f64) -> candle_core::Resu
     (entropy + 1.0)? - overlap
 }
 
-impl Trainee for SegmenterTask {
-    fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.variables
+impl Lesson for Lungs {
+    const NAME: &'static str = "lung segmenter";
+    type Sizes = SegmenterConfig;
+
+    fn sizes(&self) -> &SegmenterConfig {
+        self.segmenter.config()
     }
 
-    fn samples(&self) -> (usize, usize) {
-        (self.train.images.len(), self.validation.images.len())
+    fn loss(&self, images: &Tensor, drawn: &Drawn) -> candle_core::Result<Tensor> {
+        let masks = self.train.tensor(&drawn.indices, &Device::Cpu)?;
+        let masks = drawn.changed(&masks, Change::mask)?;
+        compare(&self.segmenter.forward(images)?, &masks, self.smoothing)
     }
 
-    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        let indices = self.draw.batch(step, self.common.config.batch_size);
-        let changes = self.common.changes(step);
-        let images = self.train.images.tensor(&indices, &Device::Cpu)?;
-        let masks = self.train.masks.tensor(&indices, &Device::Cpu)?;
-        let common = &self.common;
-        let images = common.changed(&images, &changes, Change::image)?;
-        let masks = common.changed(&masks, &changes, Change::mask)?;
-        Ok(compare(&self.segmenter.forward(&images)?, &masks, self.smoothing)?)
-    }
-
-    /// The loss of training without changes and smoothing.
-    fn validation_loss(&self) -> Result<f32, TrainError> {
-        let indices: Vec<usize> = (0..self.validation.images.len()).collect();
+    fn look(&self, held_out: &Images, device: &Device) -> Result<(f32, Figures), TrainError> {
+        let indices: Vec<usize> = (0..held_out.len()).collect();
         let (mut total, mut found) = (0f64, Vec::new());
         for indices in indices.chunks(BATCH) {
-            let logits = self
-                .segmenter
-                .forward(&self.validation.images.tensor(indices, &self.common.device)?)?;
-            let masks = self.validation.masks.tensor(indices, &self.common.device)?;
+            let logits = self.segmenter.forward(&held_out.tensor(indices, device)?)?;
+            let masks = self.held_out.tensor(indices, device)?;
             let loss = compare(&logits, &masks, 0.0)?.to_scalar::<f32>()?;
             total += f64::from(loss) * indices.len() as f64;
             found.extend(evaluate::overlap(&logits, &masks)?);
         }
         let count = indices.len() as f64;
         let dice = found.iter().sum::<f64>() / count;
-        *self.figures.borrow_mut() = [("lung_dice".to_owned(), dice)].into();
-        Ok((total / count) as f32)
-    }
-
-    fn figures(&self) -> Figures {
-        self.figures.borrow().clone()
-    }
-
-    fn save(
-        &self,
-        weights: &BTreeMap<String, Tensor>,
-        summary: &TrainSummary,
-        out: &Path,
-    ) -> Result<(), TrainError> {
-        let sizes = self.segmenter.config();
-        self.common.save("lung segmenter", sizes, weights, summary, self.figures(), out)
+        Ok(((total / count) as f32, [("lung_dice".to_owned(), dice)].into()))
     }
 }
 

@@ -17,7 +17,7 @@ use super::super::whole::Whole;
 use super::budget::Cost;
 use crate::adapter::{AdaptedLayer, Component, attach};
 use crate::model::write_json;
-use crate::nn::Delta;
+use crate::nn::{Delta, Tape};
 
 /// What the supernet's result holds beside its adapter.
 pub(super) const IMPORTANCE: &str = "importance.json";
@@ -71,6 +71,14 @@ impl Trainee for SuperNet {
 
     fn loss(&self, step: u64) -> std::result::Result<Tensor, TrainError> {
         self.task.loss(step)
+    }
+
+    fn loss_on<'a>(
+        &'a self,
+        step: u64,
+        tape: &Tape<'a>,
+    ) -> std::result::Result<Tensor, TrainError> {
+        self.task.loss_on(step, tape)
     }
 
     fn validation_loss(&self) -> std::result::Result<f32, TrainError> {

@@ -1,6 +1,5 @@
 //! Tasks on a whole model: every kind of adapter, prefixes, words, full fine-tuning, and the prior.
 
-use candle_core::DType;
 use sha2::{Digest, Sha256};
 
 use super::super::run::Start;
@@ -30,8 +29,7 @@ fn hash(whole: &Whole) -> String {
     let context = whole.text.forward(&tokens).unwrap();
     take(&context);
     let config = whole.unet.config();
-    let shape = (1, config.in_channels, 8, 8);
-    let sample = random_like(&Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap(), 1);
+    let sample = random(&[1, config.in_channels, 8, 8], 1);
     take(&whole.unet.forward(&sample, &[250.0], &context).unwrap());
     hex::encode(hash.finalize())
 }

@@ -158,6 +158,19 @@ fn a_data_set_without_a_split_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn a_data_set_without_an_image_is_refused_before_anything_is_written() {
+    let desk = Desk::new();
+    without(&desk.dataset, "train");
+    without(&desk.dataset, "validation");
+    for task in TASKS {
+        let config = desk.config(task, "run");
+        let error = start(&config).unwrap_err().to_string();
+        assert!(error.contains("no images") && error.contains("train on"), "{task:?}: {error}");
+        assert!(!config.out.exists());
+    }
+}
+
+#[test]
 fn an_autoencoder_that_no_radiograph_fits_is_refused() {
     let desk = Desk::new();
     let with = |change: &dyn Fn(&mut VaeConfig)| {
@@ -172,6 +185,42 @@ fn an_autoencoder_that_no_radiograph_fits_is_refused() {
     assert!(with(&|vae| vae.block_out_channels = vec![7]).contains("block_out_channels"));
     let none = TrainConfig { validation_samples: 0, ..desk.config(Task::Lora, "run") };
     assert!(start(&none).unwrap_err().to_string().contains("validation_samples"));
+}
+
+#[test]
+fn a_model_whose_unet_is_asked_otherwise_is_refused() {
+    let desk = Desk::new();
+    let file = desk.at("model/unet/config.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let refused = |word: &str| {
+        for task in TASKS {
+            if matches!(task, Task::Vae | Task::Base | Task::Judge | Task::Clip) {
+                continue;
+            }
+            let config = desk.config(task, "run");
+            let error = start(&config).unwrap_err();
+            assert!(
+                matches!(error, TrainError::Config { field: "model", .. }),
+                "{task:?}: {error}"
+            );
+            assert!(error.to_string().contains(word), "{task:?}: {error}");
+            assert!(!config.out.exists());
+        }
+    };
+    let with = |key: &str, value: Value| {
+        let mut changed: Value = serde_json::from_str(&text).unwrap();
+        changed[key] = value;
+        std::fs::write(&file, changed.to_string()).unwrap();
+    };
+    with("in_channels", 9.into());
+    refused("paints into images");
+    with("num_class_embeds", 4.into());
+    refused("a class");
+    std::fs::write(&file, &text).unwrap();
+    let second = desk.at("model").join(Part::TextEncoder2.folder());
+    std::fs::create_dir(&second).unwrap();
+    std::fs::copy(desk.at("model/text_encoder/config.json"), second.join("config.json")).unwrap();
+    refused("two text encoders");
 }
 
 #[test]

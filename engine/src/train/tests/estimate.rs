@@ -50,17 +50,22 @@ fn a_run_says_how_long_it_takes_and_how_much_memory() {
     }
 }
 
-#[test]
-fn a_small_set_whose_held_out_images_are_trained_on_is_warned_of() {
-    let desk = Desk::new();
-    let config = desk.config(Task::Lora, "run");
-    let warnings: Vec<String> = events(&config)
+/// What is said against the data set.
+fn warnings(config: &TrainConfig) -> Vec<String> {
+    events(config)
         .into_iter()
         .filter_map(|event| match event {
             TrainEvent::Warning { step: 0, cause } => Some(cause),
             _ => None,
         })
-        .collect();
+        .collect()
+}
+
+#[test]
+fn a_small_set_whose_held_out_images_are_trained_on_is_warned_of() {
+    let desk = Desk::new();
+    let config = desk.config(Task::Lora, "run");
+    let warnings = warnings(&config);
     assert!(warnings[0].contains("are few"), "{warnings:?}");
     // Its pictures are one pattern, moved a little.
     assert!(warnings[1].contains("held-out images are also trained on"), "{warnings:?}");
@@ -69,4 +74,43 @@ fn a_small_set_whose_held_out_images_are_trained_on_is_warned_of() {
     let longer = TrainConfig { steps: 8, ..config };
     let mut on_event = |event| assert!(!matches!(event, TrainEvent::Warning { .. }));
     run(&longer, true, &Device::Cpu, &mut on_event, &CancelToken::new()).unwrap();
+}
+
+#[test]
+fn a_set_of_one_patient_is_warned_of() {
+    let desk = Desk::new();
+    super::folder::rewrite(&desk.dataset, |sample| {
+        if sample["split"] == "train" {
+            sample["patient"] = "the only one".into();
+        }
+    });
+    let warnings = warnings(&desk.config(Task::Prefix, "run"));
+    assert!(warnings.iter().any(|cause| cause.contains("of one patient")), "{warnings:?}");
+}
+
+#[test]
+fn labels_that_no_image_has_are_warned_of() {
+    let desk = Desk::new();
+    let mut config = desk.config(Task::Judge, "judge");
+    let sizes = config.judge.as_mut().unwrap().classifier.as_mut().unwrap();
+    sizes.findings.push("hernia".into());
+    let said = warnings(&config);
+    let alike: Vec<&String> = said.iter().filter(|cause| cause.contains("are all alike")).collect();
+    // Every image is of a woman, from behind; pneumonia is of some.
+    for label in ["hernia", "female", "view_AP", "view_PA"] {
+        assert!(alike[0].contains(label), "{label}: {alike:?}");
+    }
+    assert!(!alike[0].contains("pneumonia"), "{alike:?}");
+
+    let asked = |prompt: &str, out: &str| {
+        let config = TrainConfig {
+            sample_every: 6,
+            sample_steps: 1,
+            sample_prompts: vec!["chest radiograph, normal".into(), prompt.into()],
+            ..desk.config(Task::Prefix, out)
+        };
+        warnings(&config).into_iter().filter(|cause| cause.contains("sample_prompts")).count()
+    };
+    assert_eq!(asked("chest radiograph, Pleural-Effusion", "known"), 0);
+    assert_eq!(asked("chest radiograph, pneumothorax", "unknown"), 1);
 }

@@ -16,12 +16,15 @@ fn resume(config: &TrainConfig) -> Result<TrainSummary, TrainError> {
 #[test]
 fn a_run_leaves_configuration_losses_pictures_and_result() {
     let desk = Desk::new();
-    for task in [Task::Base, Task::Lora] {
+    let kinds = [Task::Base, Task::Lora, Task::Prefix, Task::TextualInversion, Task::Base];
+    for (kind, task) in kinds.into_iter().enumerate() {
         let config = TrainConfig {
+            // The last is a whole model that goes on.
+            fine_tune: (kind == 4).then(FineTuneConfig::default),
             sample_every: 4,
             sample_prompts: vec!["chest radiograph, normal".into(), String::new()],
             sample_steps: 2,
-            ..desk.config(task, &format!("{task:?}"))
+            ..desk.config(task, &format!("{kind}"))
         };
         start(&config).unwrap();
         let svg = std::fs::read_to_string(config.out.join("loss.svg")).unwrap();
@@ -38,9 +41,14 @@ fn a_run_leaves_configuration_losses_pictures_and_result() {
         assert_eq!(made.prompt, "chest radiograph, normal | ");
         assert_eq!((made.provenance.seed, made.provenance.steps), (5, 2));
         assert_eq!(made.provenance.width, 2 * made.provenance.height);
-        assert_eq!(made.provenance.adapters.len(), usize::from(task == Task::Lora));
+        let used = (made.provenance.adapters.len(), made.provenance.embeddings.len());
+        let on = usize::from(matches!(task, Task::Lora | Task::Prefix));
+        assert_eq!(used, (on, usize::from(task == Task::TextualInversion)), "{task:?}");
         // A run with pictures learns what one without them does.
-        let plain = desk.config(task, &format!("{task:?}-plain"));
+        let plain = TrainConfig {
+            fine_tune: config.fine_tune.clone(),
+            ..desk.config(task, &format!("{kind}-plain"))
+        };
         start(&plain).unwrap();
         let events = [TrainEvent::Checkpoint { step: 0 }];
         assert!(outcome(&plain.out, &events) == outcome(&config.out, &events), "{task:?}");
@@ -51,7 +59,9 @@ fn a_run_leaves_configuration_losses_pictures_and_result() {
     };
     let run = |task| TrainConfig { sample_every: 2, ..desk.config(task, "refused") };
     refused(run(Task::Lora), "sample_prompts");
-    refused(run(Task::Vae), "sample_every");
+    for task in TASKS.into_iter().filter(|task| !task.samples()) {
+        refused(run(task), "sample_every");
+    }
     let prompts = vec!["x".to_owned()];
     refused(
         TrainConfig { sample_prompts: prompts, sample_every: 0, ..run(Task::Lora) },
@@ -254,7 +264,7 @@ fn a_full_disk_leaves_the_last_checkpoint_whole() {
 }
 
 /// Rewrites every line of the manifest.
-fn rewrite(dataset: &Path, change: impl Fn(&mut Value)) {
+pub(super) fn rewrite(dataset: &Path, change: impl Fn(&mut Value)) {
     let manifest = dataset.join("manifest.jsonl");
     let text = std::fs::read_to_string(&manifest).unwrap();
     let lines: Vec<String> = text

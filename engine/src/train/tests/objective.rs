@@ -1,7 +1,7 @@
 //! What networks are asked and held against, by hand and by finite differences.
 
 use super::*;
-use crate::data::{Dataset, Split};
+use crate::data::{Dataset, Framing, Split};
 use crate::model::Bundle;
 use crate::noise::{Prediction, Schedule, ScheduleConfig};
 use crate::sample::{Pipeline, Request, generate};
@@ -147,10 +147,7 @@ fn values(tensor: &Tensor) -> Vec<f32> {
 
 #[test]
 fn a_flow_is_asked_for_the_straight_way_between_noise_and_sample() {
-    let clean = random_like(
-        &Tensor::zeros((4, 2, 3, 3), candle_core::DType::F32, &Device::Cpu).unwrap(),
-        1,
-    );
+    let clean = random(&[4, 2, 3, 3], 1);
     let asked = noised(&objective(Prediction::Flow, ObjectiveConfig::default()), &clean);
     assert_eq!(asked.weights, [1.0; 4]);
     let (clean, noisy, target) = (values(&clean), values(&asked.noisy), values(&asked.target));
@@ -231,15 +228,18 @@ fn a_mask_weighs_places_and_not_samples() {
 
 #[test]
 fn masks_of_the_data_set_stand_at_the_size_of_its_latents() {
-    let weights =
-        |set: &Dataset| crate::train::mask::weights(set, Split::Train, (32, 8), 0.25, &Device::Cpu);
+    let weights = |set: &Dataset| {
+        let sizes = (&Framing::Square(32), 4);
+        crate::train::mask::weights(set, Split::Train, sizes, 0.25, &Device::Cpu)
+    };
     let (_keep, bare) = small_set();
-    let error = weights(&Dataset::open(&bare).unwrap()).unwrap_err().to_string();
+    let error = weights(&Dataset::open(&bare).unwrap()).err().unwrap().to_string();
     assert!(error.contains("no masks"), "{error}");
     let desk = Desk::new();
     let set = Dataset::open(&desk.dataset).unwrap();
-    let found = weights(&set).unwrap();
     let samples = set.samples(Split::Train);
+    let all: Vec<usize> = (0..samples.len()).collect();
+    let found = weights(&set).unwrap().batch(&all).unwrap();
     assert_eq!(found.dims(), [samples.len(), 1, 8, 8]);
     let found = values(&found);
     assert!(found.contains(&1.0) && found.contains(&0.25), "inside and outside");

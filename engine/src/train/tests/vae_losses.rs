@@ -2,10 +2,10 @@
 
 use super::super::vae::VaeTask;
 use super::*;
-use crate::model::check_gradients;
+use crate::nn::gradients::{check_gradients, shake};
 
 /// A desk with a trained classifier, and a configuration with every loss.
-fn with_every_loss(desk: &Desk, out: &str) -> TrainConfig {
+pub(super) fn with_every_loss(desk: &Desk, out: &str) -> TrainConfig {
     let judge = desk.at("judge-run");
     if !judge.exists() {
         run(
@@ -48,8 +48,9 @@ fn each_network_has_the_gradient_of_its_own_part() {
     let task = VaeTask::new(&with_every_loss(&desk, "unused"), &Device::Cpu).unwrap();
     let (autoencoder, discriminator) = (of(&task, false), of(&task, true));
     let part = |step| task.parts(step).unwrap();
-    check_gradients(&autoencoder, &|| part(3).0);
-    check_gradients(&discriminator, &|| part(3).1.unwrap());
+    shake(task.variables(), 0.05);
+    check_gradients("autoencoder", &autoencoder, &|| part(3).0);
+    check_gradients("discriminator", &discriminator, &|| part(3).1.unwrap());
     // The sum gives each network the gradient of its part alone.
     let whole = task.loss(3).unwrap().backward().unwrap();
     let (first, second) = part(3);
@@ -117,7 +118,7 @@ fn residual_changes_of_size_have_the_gradient_of_a_finite_difference() {
         ..config.vae.clone().unwrap()
     };
     let task = VaeTask::new(&TrainConfig { vae: Some(vae), ..config }, &Device::Cpu).unwrap();
-    check_gradients(task.variables(), &|| task.loss(1).unwrap());
+    super::check_gradients(&task, "residual resampling");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
+use crate::data::Size;
 use crate::model::{Discriminator, DiscriminatorConfig};
 use crate::nn::Weights;
 use crate::train::error::TrainError;
@@ -54,11 +55,13 @@ pub(super) struct Adversary {
 impl Adversary {
     pub(super) fn new(
         config: &AdversaryConfig,
-        side: usize,
+        sizes: &[Size],
         seed: u64,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        config.network.validate(side)?;
+        for side in sizes.iter().flat_map(|size| [size.width, size.height]) {
+            config.network.validate(side)?;
+        }
         let weights = Weights::from_seed(seed, DType::F32, device);
         let discriminator = Discriminator::new(&config.network, &weights.pp(PREFIX))?;
         Ok(Self { config: config.clone(), discriminator, variables: weights.variables() })

@@ -1,11 +1,13 @@
 //! What the autoencoder is held to beside pixels.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{D, Device, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
 use super::adversary::AdversaryConfig;
+use crate::data::Size;
 use crate::kernel::Fault;
 use crate::metric::{SSIM_RADIUS, gaussian_window};
 use crate::model::Classifier;
@@ -80,39 +82,34 @@ pub(super) fn edge_difference(a: &Tensor, b: &Tensor, dim: usize) -> candle_core
 /// SSIM as a loss. The Gaussian window goes over rows and columns as the product with a matrix that has it on its
 /// diagonals, so that every operation has candle's own gradient, and the CPU multiplies at full speed.
 pub(super) struct Similarity {
-    /// `[side, places of the window]`.
-    window: Tensor,
+    /// Of every side, `[side, places of the window]`.
+    windows: BTreeMap<usize, Tensor>,
 }
 
 impl Similarity {
+    /// For images of `sizes`.
+    ///
     /// # Errors
-    /// Where a side of the image is shorter than the window.
-    pub(super) fn new(side: usize, device: &Device) -> Result<Self, TrainError> {
-        let weights = gaussian_window();
-        let Some(places) = side.checked_sub(2 * SSIM_RADIUS).filter(|places| *places > 0) else {
-            let cause = "asks for images of 11 pixels a side or more".into();
-            return Err(TrainError::Config { field: "vae_loss.similarity", cause });
-        };
-        let mut window = vec![0f32; side * places];
-        for place in 0..places {
-            for (offset, weight) in weights.iter().enumerate() {
-                window[(place + offset) * places + place] = *weight as f32;
-            }
-        }
-        Ok(Self { window: Tensor::from_vec(window, (side, places), device)? })
+    /// Where a side of an image is shorter than the window.
+    pub(super) fn new(sizes: &[Size], device: &Device) -> Result<Self, TrainError> {
+        let sides: BTreeSet<usize> =
+            sizes.iter().flat_map(|size| [size.width, size.height]).collect();
+        let windows = sides.into_iter().map(|side| Ok((side, window(side, device)?)));
+        Ok(Self { windows: windows.collect::<Result<_, TrainError>>()? })
     }
 
-    /// Weighted means of `x` `[n, side, side]` at all places of the window.
+    /// Weighted means of `x` `[n, h, w]` at all places of the window.
     fn smoothed(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let along = |x: &Tensor| {
             let (count, rows, side) = x.dims3()?;
-            let y = x.reshape((count * rows, side))?.matmul(&self.window)?;
-            y.reshape((count, rows, self.window.dim(1)?))?.transpose(1, 2)?.contiguous()
+            let Some(window) = self.windows.get(&side) else { bail!("no window of {side}") };
+            let y = x.reshape((count * rows, side))?.matmul(window)?;
+            y.reshape((count, rows, window.dim(1)?))?.transpose(1, 2)?.contiguous()
         };
         along(&along(x)?)
     }
 
-    /// 1 − the mean SSIM of `a` and `b` `[n, 1, side, side]` between −1 and 1.
+    /// 1 − the mean SSIM of `a` and `b` `[n, 1, h, w]` between −1 and 1.
     pub(super) fn loss(&self, a: &Tensor, b: &Tensor) -> candle_core::Result<Tensor> {
         // Of a range of 2, as the metric has them.
         const C1: f64 = 0.02 * 0.02;
@@ -130,6 +127,22 @@ impl Similarity {
     }
 }
 
+/// The window of a side of an image, `[side, places of the window]`.
+fn window(side: usize, device: &Device) -> Result<Tensor, TrainError> {
+    let weights = gaussian_window();
+    let Some(places) = side.checked_sub(2 * SSIM_RADIUS).filter(|places| *places > 0) else {
+        let cause = "asks for images of 11 pixels a side or more".into();
+        return Err(TrainError::Config { field: "vae_loss.similarity", cause });
+    };
+    let mut window = vec![0f32; side * places];
+    for place in 0..places {
+        for (offset, weight) in weights.iter().enumerate() {
+            window[(place + offset) * places + place] = *weight as f32;
+        }
+    }
+    Ok(Tensor::from_vec(window, (side, places), device)?)
+}
+
 /// The difference of two images in a frozen classifier's features, each of unit length over the channels (LPIPS
 /// without learned weights; Zhang et al., arXiv 1801.03924, equation 1).
 pub(super) struct Perceptual {
@@ -141,19 +154,24 @@ const LEAST_LENGTH: f64 = 1e-6;
 
 impl Perceptual {
     /// # Errors
-    /// Where the judge does not load, or images of `side` pixels do not go into it.
+    /// Where the judge does not load, or images of one of `sizes` do not go into it.
     pub(super) fn new(
         folder: &std::path::Path,
-        side: usize,
+        sizes: &[Size],
         device: &Device,
     ) -> Result<Self, TrainError> {
         let (judge, _) = Classifier::open(folder, device)?;
         let perceptual = Self { judge };
-        let trial = Tensor::zeros((1, 1, side, side), candle_core::DType::F32, device)?;
-        perceptual.judge.features(&trial).map_err(|cause| TrainError::Config {
-            field: "vae_loss.judge",
-            cause: format!("cannot look at images of {side} pixels a side: {}", Fault::from(cause)),
-        })?;
+        for Size { width, height } in sizes {
+            let trial = Tensor::zeros((1, 1, *height, *width), candle_core::DType::F32, device)?;
+            perceptual.judge.features(&trial).map_err(|cause| TrainError::Config {
+                field: "vae_loss.judge",
+                cause: format!(
+                    "cannot look at images of {width} × {height} pixels: {}",
+                    Fault::from(cause)
+                ),
+            })?;
+        }
         Ok(perceptual)
     }
 
@@ -183,23 +201,23 @@ mod tests {
 
     #[test]
     fn the_similarity_loss_is_the_metric() {
-        let side = 20;
+        let size = Size { width: 20, height: 17 };
         let values = |factor: f32| -> Vec<f32> {
-            (0..2 * side * side).map(|place| (place as f32 * factor).sin() * 0.9).collect()
+            (0..2 * size.area()).map(|place| (place as f32 * factor).sin() * 0.9).collect()
         };
         let tensor =
-            |values: &[f32]| Tensor::from_slice(values, (2, 1, side, side), &Device::Cpu).unwrap();
+            |values: &[f32]| Tensor::from_slice(values, (2, 1, 17, 20), &Device::Cpu).unwrap();
         let a = values(0.37);
         let b: Vec<f32> = a.iter().zip(values(1.3)).map(|(a, b)| 0.7 * a + 0.3 * b).collect();
-        let loss = Similarity::new(side, &Device::Cpu).unwrap();
+        let loss = Similarity::new(&[size], &Device::Cpu).unwrap();
         let found = loss.loss(&tensor(&a), &tensor(&b)).unwrap().to_scalar::<f32>().unwrap();
         let expected: f64 = a
-            .chunks_exact(side * side)
-            .zip(b.chunks_exact(side * side))
-            .map(|(a, b)| ssim(a, b, side, 2.0).unwrap() / 2.0)
+            .chunks_exact(size.area())
+            .zip(b.chunks_exact(size.area()))
+            .map(|(a, b)| ssim(a, b, size.width, 2.0).unwrap() / 2.0)
             .sum();
         assert!((f64::from(found) - (1.0 - expected)).abs() < 1e-5, "{found} {expected}");
         assert!(expected < 0.95);
-        assert!(Similarity::new(10, &Device::Cpu).is_err());
+        assert!(Similarity::new(&[Size { width: 20, height: 10 }], &Device::Cpu).is_err());
     }
 }
