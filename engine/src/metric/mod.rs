@@ -6,7 +6,9 @@ mod auroc;
 mod error;
 mod frechet;
 mod overlap;
+mod quantile;
 mod similarity;
+mod threshold;
 
 #[cfg(test)]
 mod tests;
@@ -15,4 +17,6 @@ pub use auroc::auroc;
 pub use error::MetricError;
 pub use frechet::{Gaussian, frechet_distance};
 pub use overlap::dice;
+pub use quantile::quantile;
 pub use similarity::{SSIM_RADIUS, SSIM_SIGMA, gaussian_window, psnr, ssim};
+pub use threshold::youden_threshold;
