@@ -93,11 +93,7 @@ impl Output {
 }
 
 /// Writes `report.json` and `report.md` into `out`, which is made where it is not there.
-pub(crate) fn write_report(
-    out: &Path,
-    report: &impl Serialize,
-    page: &str,
-) -> anyhow::Result<()> {
+pub(crate) fn write_report(out: &Path, report: &impl Serialize, page: &str) -> anyhow::Result<()> {
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     let mut json = serde_json::to_vec_pretty(report)?;
     json.push(b'\n');

@@ -4,8 +4,8 @@ use dicom_core::Tag;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{DicomError, Frame};
 use super::source::open;
+use super::{DicomError, Frame};
 use crate::terms::{AgeGroup, DescribedFinding, Sex};
 
 /// Reserves the block of our private attributes (PS3.5 7.8.1).

@@ -103,9 +103,9 @@ impl<'a> Controls<'a> {
                 return Err(SampleError::invalid("control", cause));
             };
             // Between 0 and 1, whatever the autoencoder takes.
-            let images = requests.iter().map(|request| {
-                pipeline.grey(&request.controls[place].image, height, width)
-            });
+            let images = requests
+                .iter()
+                .map(|request| pipeline.grey(&request.controls[place].image, height, width));
             let image = Tensor::cat(&images.collect::<Result<Vec<_>>>()?, 0)?;
             let seen = match network {
                 ControlNetwork::ControlNet(network) => {
@@ -188,9 +188,8 @@ impl<'a> Controls<'a> {
         for acting in self.at(index, steps) {
             let Seen::Features(features) = &acting.seen else { continue };
             let looks = |feature: &Tensor| Ok::<_, candle_core::Error>(batch / feature.dim(0)?);
-            let features = features
-                .iter()
-                .map(|feature| Tensor::cat(&vec![feature; looks(feature)?], 0));
+            let features =
+                features.iter().map(|feature| Tensor::cat(&vec![feature; looks(feature)?], 0));
             sum = Some(match sum {
                 None => features.collect::<Result<_>>()?,
                 Some(others) => {

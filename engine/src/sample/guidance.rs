@@ -25,8 +25,9 @@ impl Guidance {
         if self.rescale <= 0.0 {
             return Ok(led);
         }
-        let each = (0..samples)
-            .map(|sample| self.rescaled(&led.narrow(0, sample, 1)?, &towards.narrow(0, sample, 1)?));
+        let each = (0..samples).map(|sample| {
+            self.rescaled(&led.narrow(0, sample, 1)?, &towards.narrow(0, sample, 1)?)
+        });
         Tensor::cat(&each.collect::<Result<Vec<_>>>()?, 0)
     }
 

@@ -25,7 +25,10 @@ impl Told {
     ///
     /// # Errors
     /// [`SampleError::Invalid`] where prompts are of different numbers of chunks.
-    pub(super) fn together(mut each: Vec<Self>, twice: bool) -> std::result::Result<Self, SampleError> {
+    pub(super) fn together(
+        mut each: Vec<Self>,
+        twice: bool,
+    ) -> std::result::Result<Self, SampleError> {
         if each.len() == 1
             && let Some(one) = each.pop()
         {

@@ -22,8 +22,7 @@ use skiagraph_engine::terms::{AgeGroup, Sex};
 pub(crate) use self::arguments::Arguments;
 pub(super) use self::parse::adapter;
 use self::parse::{
-    adapters, controls, embedding, finding, image_prompts, parse, picture, scheduler,
-    write,
+    adapters, controls, embedding, finding, image_prompts, parse, picture, scheduler, write,
 };
 use super::Output;
 

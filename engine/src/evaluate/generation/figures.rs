@@ -98,7 +98,10 @@ impl Neighbours {
 /// How near generated images are to training images, and held-out radiographs to these: `nearest_…` are medians of
 /// the distances to the nearest; `memorised_…` is the share of generated images that are nearer to a training image
 /// than all but the share [`NEAR`] of held-out radiographs are.
-pub(super) fn nearness(generated: &[Neighbours], real: &Neighbours) -> Result<Figures, EvaluateError> {
+pub(super) fn nearness(
+    generated: &[Neighbours],
+    real: &Neighbours,
+) -> Result<Figures, EvaluateError> {
     type Of = fn(&Neighbours) -> &[Nearest];
     let kinds: [(&str, Of); 2] = [
         ("pixels", |neighbours| &neighbours.by_pixels),
@@ -130,7 +133,8 @@ pub(super) fn kept(figures: &mut Figures) {
     let shares: Vec<(String, f64)> = figures
         .iter()
         .filter_map(|(name, before)| {
-            let name = name.strip_prefix("without_").filter(|name| name.starts_with("recognised"))?;
+            let name =
+                name.strip_prefix("without_").filter(|name| name.starts_with("recognised"))?;
             let after = figures.get(name)?;
             (*before > 0.0).then(|| (format!("kept_{name}"), (after / before).min(1.0)))
         })

@@ -83,7 +83,8 @@ impl Verdicts {
     /// Whether every finding that is asked for and that `sample` shows is seen; none where it shows none of them.
     fn recognised(&self, sample: &Sample, logits: &[f32]) -> Option<bool> {
         let shown = self.known(sample);
-        let mut wanted = self.asked.iter().filter(|column| shown[**column] == Some(true)).peekable();
+        let mut wanted =
+            self.asked.iter().filter(|column| shown[**column] == Some(true)).peekable();
         wanted.peek()?;
         Some(wanted.all(|column| self.sees(*column, logits) == Some(true)))
     }
@@ -167,7 +168,10 @@ fn columns(labels: &[Label], findings: &[String]) -> Result<Vec<usize>, Evaluate
     let place = |slug: &String| {
         let same = |label: &Label| matches!(label, Label::Finding(other) if other == slug);
         labels.iter().position(same).ok_or_else(|| {
-            EvaluateError::option("finding", "must be slugs of findings that the judge is asked for")
+            EvaluateError::option(
+                "finding",
+                "must be slugs of findings that the judge is asked for",
+            )
         })
     };
     findings.iter().map(place).collect()

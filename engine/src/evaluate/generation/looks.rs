@@ -79,18 +79,20 @@ impl Looks {
             let frames = load(places)?;
             pixels.push(rows(&frames, SIDE, device)?);
             if let Some(judge) = judge {
-                let embedded = judge.embed(&images(&frames, judge.config().sample_size, device)?)?;
+                let embedded =
+                    judge.embed(&images(&frames, judge.config().sample_size, device)?)?;
                 logits.extend(judge.answer(&embedded)?.to_vec2::<f32>()?);
                 features.push(embedded);
             }
             on_seen(places.last().map_or(0, |place| place + 1) as u64);
         }
         if pixels.is_empty() {
-            return Err(DataError::Sources { cause: "there are no images to look at".into() }.into());
+            return Err(
+                DataError::Sources { cause: "there are no images to look at".into() }.into()
+            );
         }
         let pixels = unit(&centred(&Tensor::cat(&pixels, 0)?)?)?;
-        let features =
-            if features.is_empty() { None } else { Some(Tensor::cat(&features, 0)?) };
+        let features = if features.is_empty() { None } else { Some(Tensor::cat(&features, 0)?) };
         Ok(Self { features, logits, pixels })
     }
 

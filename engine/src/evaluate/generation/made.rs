@@ -7,8 +7,8 @@ use crate::control::read_picture;
 use crate::data::Sample;
 use crate::device::CancelToken;
 use crate::dicom::{
-    AdapterUse, ControlUse, Frame, InputUse, Provenance, SyntheticDescription,
-    png_with_provenance, read_provenance,
+    AdapterUse, ControlUse, Frame, InputUse, Provenance, SyntheticDescription, png_with_provenance,
+    read_provenance,
 };
 use crate::evaluate::EvaluateError;
 use crate::files;
@@ -101,7 +101,8 @@ impl Recipe<'_> {
 
 /// A description as a file gives it back: JSON may not keep every number to its last bit.
 fn as_read(description: &SyntheticDescription) -> Result<SyntheticDescription, EvaluateError> {
-    let fault = |cause: serde_json::Error| crate::dicom::DicomError::Write { cause: cause.to_string() };
+    let fault =
+        |cause: serde_json::Error| crate::dicom::DicomError::Write { cause: cause.to_string() };
     let text = serde_json::to_string(description).map_err(fault)?;
     Ok(serde_json::from_str(&text).map_err(fault)?)
 }
@@ -133,7 +134,8 @@ pub(super) fn make(
         .enumerate()
         .map(|(number, order)| kept(&file(number), &order.description))
         .collect();
-    let missing: Vec<usize> = (0..orders.len()).filter(|number| frames[*number].is_none()).collect();
+    let missing: Vec<usize> =
+        (0..orders.len()).filter(|number| frames[*number].is_none()).collect();
     let mut done = (orders.len() - missing.len()) as u64;
     on_made(done);
     let begun = Instant::now();

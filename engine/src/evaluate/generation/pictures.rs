@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::Group;
 use super::figures::Neighbours;
 use super::room::Room;
 use super::sheet::{Block, sheet};
-use super::Group;
 use crate::data::{Dataset, Sample};
 use crate::dicom::{Frame, Provenance, SyntheticDescription, png_with_provenance};
 use crate::evaluate::EvaluateError;

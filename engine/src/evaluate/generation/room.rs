@@ -61,13 +61,13 @@ impl Room {
                 pipeline.add_control(folder)?;
             }
             let taught = pipeline.control_conditions();
-            let follows_masks = |condition: &Option<String>| {
-                condition.as_deref() == Some(ControlKind::Mask.word())
-            };
+            let follows_masks =
+                |condition: &Option<String>| condition.as_deref() == Some(ControlKind::Mask.word());
             // One from elsewhere does not say what it follows: whoever gave it knows.
-            let last = taught.len().checked_sub(1).filter(|last| {
-                wanted.control_network.is_some() && taught[*last].is_none()
-            });
+            let last = taught
+                .len()
+                .checked_sub(1)
+                .filter(|last| wanted.control_network.is_some() && taught[*last].is_none());
             mask_network = last.or(taught.iter().rposition(follows_masks)).ok_or_else(|| {
                 let cause = "is needed for masks: the folder of one that follows lung masks";
                 EvaluateError::option("control_network", cause)
@@ -97,12 +97,14 @@ impl Room {
 
     fn put_on(&mut self, wanted: &Generation) -> Result<(), EvaluateError> {
         let open = |(path, scale): &(PathBuf, f32)| Ok((Adapter::open(path)?, *scale));
-        let adapters = wanted.adapters.iter().map(open).collect::<Result<Vec<_>, EvaluateError>>()?;
+        let adapters =
+            wanted.adapters.iter().map(open).collect::<Result<Vec<_>, EvaluateError>>()?;
         let on: Vec<(&Adapter, f32)> =
             adapters.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
         self.pipeline.adapt(&on, true)?;
         let open = |(path, scale): &(PathBuf, f32)| Ok((self.pipeline.concept(path)?, *scale));
-        let concepts = wanted.concepts.iter().map(open).collect::<Result<Vec<_>, EvaluateError>>()?;
+        let concepts =
+            wanted.concepts.iter().map(open).collect::<Result<Vec<_>, EvaluateError>>()?;
         let seen: Vec<(&Concept, f32)> =
             concepts.iter().map(|(concept, scale)| (concept, *scale)).collect();
         self.pipeline.show(&seen, None)?;
@@ -114,9 +116,9 @@ impl Room {
         self.adapters = on
             .iter()
             .map(|(adapter, scale)| used(adapter.name(), adapter.sha256(), *scale))
-            .chain(seen.iter().map(|(concept, scale)| {
-                used(concept.name(), concept.sha256(), *scale)
-            }))
+            .chain(
+                seen.iter().map(|(concept, scale)| used(concept.name(), concept.sha256(), *scale)),
+            )
             .collect();
         Ok(())
     }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::Group;
 use super::asked::LEAST_OF_A_KIND;
 use super::figures::NEAR;
 use super::judged::{LEAST_AREA, LEAST_RADIOGRAPHS, Verdicts};
 use super::looks::SIDE;
 use super::room::Room;
-use super::Group;
 use crate::data::Dataset;
 use crate::evaluate::classifier::shows;
 use crate::model::ModelCard;

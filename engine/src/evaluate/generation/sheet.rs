@@ -120,7 +120,10 @@ mod tests {
         let frame = |grey: f32| Frame { width: 16, height: 16, pixels: vec![grey; 256] };
         let pair = Block {
             headings: vec!["a", "b"],
-            rows: vec![("1 one".into(), vec![frame(0.25), frame(0.5)]), ("".into(), vec![frame(0.75)])],
+            rows: vec![
+                ("1 one".into(), vec![frame(0.25), frame(0.5)]),
+                ("".into(), vec![frame(0.75)]),
+            ],
         };
         let single = Block { headings: vec!["c"], rows: vec![("2".into(), vec![frame(1.0)])] };
         let none = Block { headings: vec!["d"], rows: Vec::new() };
@@ -132,7 +135,8 @@ mod tests {
         assert_eq!([at(4, first), at(24, first), at(44, first)], [0.25, 0.5, 1.0]);
         assert_eq!([at(4, second), at(24, second), at(19, second + 15)], [0.75, 0.0, 0.75]);
         let inked = |rows: std::ops::Range<usize>, columns: std::ops::Range<usize>| {
-            rows.flat_map(|y| columns.clone().map(move |x| (x, y))).filter(|(x, y)| at(*x, *y) > 0.8)
+            rows.flat_map(|y| columns.clone().map(move |x| (x, y)))
+                .filter(|(x, y)| at(*x, *y) > 0.8)
                 .count()
         };
         // Headings, and captions as far as the pictures below them go.
