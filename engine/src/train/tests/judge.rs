@@ -14,7 +14,7 @@ fn desk_with_masks() -> Desk {
     Desk { _keep: keep, dataset, ..desk }
 }
 
-fn segmenter_config(desk: &Desk, out: &str) -> TrainConfig {
+pub(super) fn segmenter_config(desk: &Desk, out: &str) -> TrainConfig {
     let config = desk.config(Task::Judge, out);
     let segmenter = serde_json::json!({
         "segmenter": {
