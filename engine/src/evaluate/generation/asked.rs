@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::data::{Dataset, Sample, Split};
 use crate::evaluate::classifier::shows;
-use crate::terms::AgeGroup;
+use crate::terms::{AgeGroup, Sex};
 
 /// Radiographs of a kind in the data set below which a model can hardly have learned it.
 pub(super) const LEAST_OF_A_KIND: usize = 20;
@@ -12,7 +12,7 @@ pub(super) const LEAST_OF_A_KIND: usize = 20;
 /// By what kinds of radiographs differ, beside the finding.
 const KINDS: [fn(&Sample) -> String; 3] = [
     |sample| sample.age_group.map(AgeGroup::word).unwrap_or_default().to_owned(),
-    |sample| sample.sex.and_then(|sex| sex.word()).unwrap_or_default().to_owned(),
+    |sample| sample.sex.and_then(Sex::word).unwrap_or_default().to_owned(),
     |sample| sample.view_position.clone().unwrap_or_default(),
 ];
 
@@ -86,7 +86,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::data::tests::small_set;
-    use crate::terms::Sex;
 
     #[test]
     fn prompts_are_dealt_by_finding() {

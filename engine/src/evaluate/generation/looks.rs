@@ -165,9 +165,9 @@ pub(super) fn images(
 
 /// `[images, side²]` between 0 and 1.
 fn rows(frames: &[Frame], side: u32, device: &Device) -> candle_core::Result<Tensor> {
-    let values: Vec<f32> =
-        frames.iter().flat_map(|frame| frame.resized(side, side).pixels).collect();
-    Tensor::from_vec(values, (frames.len(), (side * side) as usize), device)
+    let values: Vec<Vec<f32>> =
+        frames.par_iter().map(|frame| frame.resized(side, side).pixels).collect();
+    Tensor::from_vec(values.concat(), (frames.len(), (side * side) as usize), device)
 }
 
 fn centred(rows: &Tensor) -> candle_core::Result<Tensor> {
