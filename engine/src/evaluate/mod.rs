@@ -15,7 +15,7 @@ mod tests;
 pub use autoencoder::{autoencoder, reconstruction};
 pub use classifier::{areas, classifier, truths};
 pub use error::EvaluateError;
-pub use generation::{Generation, evaluate_generation};
+pub use generation::{Generation, OnProgress, evaluate_generation};
 pub use report::{Report, evaluate};
 pub use segmenter::{overlap, segmenter};
 

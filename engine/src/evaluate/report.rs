@@ -46,12 +46,11 @@ impl Report {
             self.engine_version,
             lines.collect::<String>()
         );
-        let notes = self.notes.iter().map(|note| format!("- {note}\n")).collect::<String>();
-        let settings = self.settings.iter().map(|(name, value)| format!("- {name}: {value}\n"));
-        for (title, lines) in [("Notes", notes), ("Measured with", settings.collect())] {
-            if !lines.is_empty() {
-                page.extend(["\n## ", title, "\n\n", &lines]);
-            }
+        let settings = self.settings.iter().map(|(name, value)| format!("{name}: {value}"));
+        let lists = [("Notes", self.notes.clone()), ("Measured with", settings.collect())];
+        for (title, lines) in lists.iter().filter(|(_, lines)| !lines.is_empty()) {
+            page.extend(["\n## ", title, "\n\n"]);
+            page.extend(lines.iter().flat_map(|line| ["- ", line, "\n"]));
         }
         page
     }

@@ -153,12 +153,11 @@ impl<'a> Controls<'a> {
             let Seen::Image(network, hint) = &acting.seen else { continue };
             let pools = network.config().global_pool_conditions;
             let alone = prompts.as_ref().filter(|_| self.guess_mode || pools);
-            let residuals = match alone {
-                Some(prompt) => network.forward_with(&prompt.input(input), hint)?,
-                None => {
-                    let looks = batch / hint.dim(0)?;
-                    network.forward_with(input, &Tensor::cat(&vec![hint; looks], 0)?)?
-                }
+            let residuals = if let Some(prompt) = alone {
+                network.forward_with(&prompt.input(input), hint)?
+            } else {
+                let looks = batch / hint.dim(0)?;
+                network.forward_with(input, &Tensor::cat(&vec![hint; looks], 0)?)?
             };
             let weight = acting.control.weight;
             let mut residuals = if self.guess_mode && !pools {

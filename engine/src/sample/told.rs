@@ -76,11 +76,11 @@ impl Told {
     }
 }
 
+/// Puts a tensor of every sample together.
+type Together<'a> = dyn Fn(&dyn Fn(&Told) -> Tensor) -> Result<Tensor> + 'a;
+
 /// `images` of one sample, for as many as `cat` puts together.
-fn repeated(
-    images: &[Vec<ImageContext>],
-    cat: &dyn Fn(&dyn Fn(&Told) -> Tensor) -> Result<Tensor>,
-) -> Result<Vec<Vec<ImageContext>>> {
+fn repeated(images: &[Vec<ImageContext>], cat: &Together) -> Result<Vec<Vec<ImageContext>>> {
     let one = |context: &ImageContext| {
         let ImageContext { keys, values, scale } = context;
         let keys = cat(&|_| keys.clone())?;

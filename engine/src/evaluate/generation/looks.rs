@@ -27,6 +27,9 @@ pub(super) struct Looks {
     pixels: Tensor,
 }
 
+/// Gives the images at some places.
+type Load<'a> = dyn Fn(&[usize]) -> Result<Vec<Frame>, DataError> + 'a;
+
 impl Looks {
     /// Looks at square images.
     pub(super) fn of_frames(
@@ -65,7 +68,7 @@ impl Looks {
     fn of(
         judge: Option<&Classifier>,
         count: usize,
-        load: &dyn Fn(&[usize]) -> Result<Vec<Frame>, DataError>,
+        load: &Load,
         device: &Device,
         on_seen: &mut dyn FnMut(u64),
         cancel: &CancelToken,
