@@ -17,7 +17,7 @@ stamps := $(CARGO_TARGET_DIR)/stamps
 page_sources := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/tests -prune -o -type f -print)
 program_sources := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find backend engine/Cargo.toml engine/src compliance migrations -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.sql' -o -name '*.html' \))
 
-.PHONY: help run build web test test-rust test-kernels test-web test-browser test-speech test-flows fuzz lint licences sbom standards check-cuda starter golden explore bench-peers bench-import clean bootstrap
+.PHONY: help run build web test test-rust test-kernels test-web test-browser test-speech test-flows fuzz lint licences sbom standards check-cuda starter starter-figures golden explore bench-peers bench-import clean bootstrap
 
 help: ## What can be asked for
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -101,6 +101,9 @@ check-cuda: bootstrap ## Compile and link for NVIDIA's GPUs, kernels included, o
 
 starter: build ## Make the starter model anew (hours; needs ../shared/data)
 	scripts/starter.sh
+
+starter-figures: build ## Measure the starter model, and what adapters do for a model like it (hours; after make starter)
+	scripts/starter-figures.sh
 
 $(CARGO_TARGET_DIR)/golden/installed: tests/golden/requirements.txt
 	python3 -m venv $(CARGO_TARGET_DIR)/golden

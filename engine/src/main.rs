@@ -47,6 +47,8 @@ enum Command {
     Train(commands::train::Arguments),
     /// Measure a model on the held-out patients of a data set.
     Evaluate(commands::evaluate::Arguments),
+    /// Compare finished runs: what each trained, what that costs, and what it gained.
+    Compare(commands::compare::Arguments),
     /// Search for what to train, within a budget.
     Search(commands::search::Arguments),
     /// Write down a spoken request, and what it asks for.
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         Command::Generate(arguments) => done(commands::generate::run(&arguments, device, &output)),
         Command::Train(arguments) => done(commands::train::run(&arguments, device, &output)),
         Command::Evaluate(arguments) => done(commands::evaluate::run(&arguments, device, &output)),
+        Command::Compare(arguments) => done(commands::compare::run(&arguments, device, &output)),
         Command::Search(arguments) => done(commands::search::run(&arguments, device, &output)),
         Command::Transcribe(arguments) => {
             done(commands::transcribe::run(&arguments, device, &output))

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use skiagraph_engine::data::{self, BuildOptions, Card, Counts, Dataset, MaskOptions, Split};
+use skiagraph_engine::data::{
+    self, BuildOptions, Card, Counts, Dataset, MaskOptions, Sample, Split,
+};
 use skiagraph_engine::device::CancelToken;
+use skiagraph_engine::terms::{AgeGroup, Sex, finding, view_position};
 
 use super::Output;
 
@@ -14,6 +17,8 @@ use super::Output;
 pub(crate) enum Command {
     /// Build a data set from DICOM files and folders.
     Build(BuildArguments),
+    /// Copy a part of a data set into one of its own; patients keep their side of the split.
+    Select(SelectArguments),
     /// Say what a data set holds, after reading every frame.
     Inspect {
         /// The data set's folder.
@@ -64,9 +69,53 @@ pub(crate) struct BuildArguments {
     least_mask_score: f64,
 }
 
+#[derive(Args)]
+pub(crate) struct SelectArguments {
+    /// The data set's folder.
+    #[arg(long)]
+    dataset: PathBuf,
+    /// The part's name.
+    #[arg(long)]
+    name: String,
+    /// The folder to make.
+    #[arg(long)]
+    out: PathBuf,
+    /// Only of this age group: child or adult.
+    #[arg(long, value_parser = age_group)]
+    age_group: Option<AgeGroup>,
+    /// Only of this sex: female, male or other.
+    #[arg(long, value_parser = sex)]
+    sex: Option<Sex>,
+    /// Only of this view position: AP, PA …
+    #[arg(long, value_parser = view)]
+    view: Option<String>,
+    /// Only what shows this finding; may be given again, for what shows any of them.
+    #[arg(long, value_parser = slug)]
+    finding: Vec<String>,
+}
+
+fn age_group(text: &str) -> Result<AgeGroup, String> {
+    AgeGroup::parse(text).ok_or_else(|| "must be child or adult".to_owned())
+}
+
+fn sex(text: &str) -> Result<Sex, String> {
+    Sex::parse(text).ok_or_else(|| "must be female, male or other".to_owned())
+}
+
+fn view(text: &str) -> Result<String, String> {
+    let known = view_position(text).map(|view| view.code.to_owned());
+    known.ok_or_else(|| "is not a known view position".to_owned())
+}
+
+fn slug(text: &str) -> Result<String, String> {
+    let known = finding(text).map(|finding| finding.slug.to_owned());
+    known.ok_or_else(|| "is not a known finding".to_owned())
+}
+
 pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
     match command {
         Command::Build(arguments) => build(arguments, output),
+        Command::Select(arguments) => select(&arguments, output),
         Command::Inspect { dataset, squares, out } => inspect(&dataset, squares.zip(out), output),
     }
 }
@@ -98,6 +147,21 @@ fn build(arguments: BuildArguments, output: &Output) -> anyhow::Result<()> {
             None => return Err(error.into()),
         },
     };
+    output.result("built", &card, &described(&card))
+}
+
+fn select(arguments: &SelectArguments, output: &Output) -> anyhow::Result<()> {
+    let folder = &arguments.dataset;
+    let dataset = Dataset::open(folder).with_context(|| folder.display().to_string())?;
+    let keep = |sample: &Sample| {
+        let of_findings = arguments.finding.is_empty()
+            || arguments.finding.iter().any(|slug| sample.findings.contains(slug));
+        of_findings
+            && (arguments.age_group.is_none() || sample.age_group == arguments.age_group)
+            && (arguments.sex.is_none() || sample.sex == arguments.sex)
+            && (arguments.view.is_none() || sample.view_position == arguments.view)
+    };
+    let card = data::select(&dataset, &arguments.name, &keep, &arguments.out)?;
     output.result("built", &card, &described(&card))
 }
 

@@ -1,10 +1,13 @@
 //! What a command shows: words and a progress bar for a person, JSON events for a program.
 
 use std::io::{self, Write};
+use std::path::Path;
 
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
+use skiagraph_engine::files;
 
 /// Where a command's results, progress and errors go.
 pub(crate) struct Output {
@@ -87,6 +90,18 @@ impl Output {
             let _ = writeln!(io::stderr().lock(), "error: {error:#}");
         }
     }
+}
+
+/// Writes `report.json` and `report.md` into `out`, which is made where it is not there.
+pub(crate) fn write_report(out: &Path, report: &impl Serialize, page: &str) -> anyhow::Result<()> {
+    std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+    let mut json = serde_json::to_vec_pretty(report)?;
+    json.push(b'\n');
+    for (name, bytes) in [("report.json", json.as_slice()), ("report.md", page.as_bytes())] {
+        let path = out.join(name);
+        files::replace(&path, bytes).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// Progress of a long work.

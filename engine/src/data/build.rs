@@ -118,7 +118,7 @@ fn check(options: &BuildOptions) -> Result<(), DataError> {
     Ok(())
 }
 
-fn pending(out: &Path) -> Result<PendingFolder, DataError> {
+pub(super) fn pending(out: &Path) -> Result<PendingFolder, DataError> {
     PendingFolder::beside(out).map_err(|error| match error.kind() {
         std::io::ErrorKind::DirectoryNotEmpty => {
             DataError::Option { option: "out", cause: error.to_string() }
@@ -259,7 +259,7 @@ fn pseudonym(key: &[u8; 32], patient: &str) -> String {
     hex::encode(&digest[..8])
 }
 
-fn write_texts(folder: &Path, card: &Card, samples: &[Sample]) -> std::io::Result<()> {
+pub(super) fn write_texts(folder: &Path, card: &Card, samples: &[Sample]) -> std::io::Result<()> {
     let mut manifest = Vec::new();
     for sample in samples {
         serde_json::to_writer(&mut manifest, sample)?;

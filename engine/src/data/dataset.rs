@@ -74,6 +74,16 @@ impl Dataset {
         self
     }
 
+    /// Its folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The samples of both splits, in the order of the manifest.
+    pub(super) fn all(&self) -> &[Sample] {
+        &self.samples
+    }
+
     /// The samples of a split, in the order of the manifest.
     pub fn samples(&self, split: Split) -> Vec<&Sample> {
         self.samples.iter().filter(|sample| sample.split == split).collect()

@@ -2,9 +2,10 @@
 
 use dicom_core::Tag;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use super::DicomError;
 use super::source::open;
+use super::{DicomError, Frame};
 use crate::terms::{AgeGroup, DescribedFinding, Sex};
 
 /// Reserves the block of our private attributes (PS3.5 7.8.1).
@@ -100,6 +101,19 @@ pub struct InputUse {
     pub sha256: String,
     /// For a control and an image prompt, which network read it, and how.
     pub control: Option<ControlUse>,
+}
+
+impl InputUse {
+    /// The hash by which a picture is known.
+    pub fn hash(frame: &Frame) -> String {
+        let mut hash = Sha256::new();
+        hash.update(frame.width.to_le_bytes());
+        hash.update(frame.height.to_le_bytes());
+        for value in &frame.pixels {
+            hash.update(value.to_le_bytes());
+        }
+        hex::encode(hash.finalize())
+    }
 }
 
 /// How a condition image acted.

@@ -34,7 +34,8 @@ pub fn truths(labels: &[Label], sample: &Sample) -> Vec<Option<bool>> {
         .collect()
 }
 
-fn shows(sample: &Sample, slug: &str) -> Option<bool> {
+/// Whether a radiograph shows the finding `slug`; `None` where its source does not say.
+pub(super) fn shows(sample: &Sample, slug: &str) -> Option<bool> {
     let named = |slug: &str| sample.findings.iter().any(|finding| finding == slug);
     let kind_is_named = KINDS.into_iter().any(named);
     if named(slug) || (slug == "pneumonia" && kind_is_named) {
@@ -51,7 +52,8 @@ fn shows(sample: &Sample, slug: &str) -> Option<bool> {
 }
 
 /// The area under the curve of each label that has radiographs on both sides, `auroc_<label>`, and the mean over
-/// findings that have five or more on either side, `auroc_findings`.
+/// findings that have five or more on either side, `auroc_findings`. Of a finding that has five or more, and as many
+/// that are normal, also how well it parts these two alone, `auroc_<label>_against_normal`.
 ///
 /// `truths` and `logits` have a row for each radiograph, in the order of `labels`.
 ///
@@ -80,12 +82,43 @@ pub fn areas(
             counted.push(area);
         }
         figures.insert(format!("auroc_{label}"), area);
+        if let Some(area) = against_normal(labels, column, truths, logits)? {
+            figures.insert(format!("auroc_{label}_against_normal"), area);
+        }
     }
     if !counted.is_empty() {
         let mean = counted.iter().sum::<f64>() / counted.len() as f64;
         figures.insert("auroc_findings".to_owned(), mean);
     }
     Ok(figures)
+}
+
+/// How well the logits of a finding part radiographs that show it from normal ones, others left out.
+fn against_normal(
+    labels: &[Label],
+    column: usize,
+    truths: &[Vec<Option<bool>>],
+    logits: &[Vec<f32>],
+) -> Result<Option<f64>, EvaluateError> {
+    let is_normal = |label: &Label| matches!(label, Label::Finding(slug) if slug == NORMAL);
+    let normal = labels.iter().position(is_normal);
+    let (Some(normal), Label::Finding(_)) = (normal, &labels[column]) else { return Ok(None) };
+    if normal == column {
+        return Ok(None);
+    }
+    let (mut scores, mut positive) = (Vec::new(), Vec::new());
+    for (truths, logits) in truths.iter().zip(logits) {
+        let shown = truths[column] == Some(true);
+        if shown || truths[normal] == Some(true) {
+            scores.push(logits[column]);
+            positive.push(shown);
+        }
+    }
+    let positives = positive.iter().filter(|shown| **shown).count();
+    if positives.min(positive.len() - positives) < LEAST {
+        return Ok(None);
+    }
+    Ok(metric::auroc(&scores, &positive)?)
 }
 
 /// The figures of [`areas`] on the held-out patients of a data set.

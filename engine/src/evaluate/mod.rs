@@ -5,6 +5,7 @@
 mod autoencoder;
 mod classifier;
 mod error;
+mod generation;
 mod report;
 mod segmenter;
 
@@ -14,6 +15,7 @@ mod tests;
 pub use autoencoder::{autoencoder, reconstruction};
 pub use classifier::{areas, classifier, truths};
 pub use error::EvaluateError;
+pub use generation::{Generation, OnProgress, evaluate_generation};
 pub use report::{Report, evaluate};
 pub use segmenter::{overlap, segmenter};
 

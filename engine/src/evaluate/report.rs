@@ -1,5 +1,6 @@
 //! What a model folder can be measured by, measured.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::Device;
@@ -24,13 +25,19 @@ pub struct Report {
     pub engine_version: String,
     /// What was measured, by name.
     pub figures: Figures,
+    /// With what it was measured, and how.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
+    /// What figures mean, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Report {
-    /// The figures as a table of Markdown.
+    /// The report as a page of Markdown.
     pub fn table(&self) -> String {
         let lines = self.figures.iter().map(|(name, value)| format!("| {name} | {value:.4} |\n"));
-        format!(
+        let mut page = format!(
             "# {} on {}\n\n{} held-out radiographs; weights {}; engine {}.\n\n| figure | value |\n|---|---|\n{}",
             self.model,
             self.dataset,
@@ -38,7 +45,14 @@ impl Report {
             self.weights_sha256,
             self.engine_version,
             lines.collect::<String>()
-        )
+        );
+        let settings = self.settings.iter().map(|(name, value)| format!("{name}: {value}"));
+        let lists = [("Notes", self.notes.clone()), ("Measured with", settings.collect())];
+        for (title, lines) in lists.iter().filter(|(_, lines)| !lines.is_empty()) {
+            page.extend(["\n## ", title, "\n\n"]);
+            page.extend(lines.iter().flat_map(|line| ["- ", line, "\n"]));
+        }
+        page
     }
 }
 
@@ -89,5 +103,7 @@ pub fn evaluate(model: &Path, dataset: &Path, device: &Device) -> Result<Report,
         held_out: dataset.card().samples.validation,
         engine_version: crate::VERSION.to_owned(),
         figures,
+        settings: BTreeMap::new(),
+        notes: Vec::new(),
     })
 }

@@ -76,6 +76,28 @@ fn areas_are_over_what_is_known() {
 }
 
 #[test]
+fn a_finding_is_parted_from_normal_alone() {
+    let labels = ["normal", "pneumonia", "effusion"].map(|slug| Label::Finding(slug.into()));
+    let mut truth = Vec::new();
+    let mut logits = Vec::new();
+    for number in 0..15u8 {
+        let (well, ill) = (number < 5, (5..10).contains(&number));
+        // Five normal, five ill, and five who have an effusion and the highest logit for pneumonia.
+        truth.push(vec![Some(well), Some(ill), (number >= 10).then_some(true)]);
+        logits.push(vec![0.0, f32::from(number), 0.0]);
+    }
+    // One normal is above one who is ill: 24 of 25 pairs are right.
+    logits[4][1] = 5.5;
+    let figures = areas(&labels, &truth, &logits).unwrap();
+    assert!((figures["auroc_pneumonia_against_normal"] - 0.96).abs() < 1e-12, "{figures:?}");
+    assert!(figures["auroc_pneumonia"] < 0.5, "{figures:?}");
+    // A finding is not parted from itself, and four are too few.
+    assert!(!figures.contains_key("auroc_normal_against_normal"));
+    let few = areas(&labels, &truth[1..], &logits[1..]).unwrap();
+    assert!(!few.contains_key("auroc_pneumonia_against_normal"));
+}
+
+#[test]
 fn reconstructions_and_masks_are_measured_image_by_image() {
     let image = |f: &dyn Fn(usize) -> f32| -> Vec<f32> { (0..2 * 144).map(f).collect() };
     let tensor = |values: Vec<f32>| Tensor::from_vec(values, (2, 1, 12, 12), &Device::Cpu).unwrap();

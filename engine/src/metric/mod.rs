@@ -6,7 +6,9 @@ mod auroc;
 mod error;
 mod frechet;
 mod overlap;
+mod quantile;
 mod similarity;
+mod threshold;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,8 @@ pub use auroc::auroc;
 pub use error::MetricError;
 pub use frechet::{Gaussian, frechet_distance};
 pub use overlap::dice;
+pub use quantile::quantile;
 pub use similarity::{
     SSIM_RADIUS, SSIM_SIGMA, gaussian_window, mean_squared_error, psnr, psnr_of_error, ssim,
 };
+pub use threshold::youden_threshold;

@@ -112,3 +112,36 @@ fn what_has_no_figure_is_refused_by_name() {
     let of = |width| Gaussian::of(&[0.0, 1.0, 2.0, 4.0], width).unwrap();
     assert_eq!(frechet_distance(&of(1), &of(2)).unwrap_err().field, "other");
 }
+
+#[test]
+fn a_threshold_parts_best_what_it_can() {
+    let of = |scores: &[f32], positive: &[u8]| {
+        let positive: Vec<bool> = positive.iter().map(|value| *value == 1).collect();
+        youden_threshold(scores, &positive).unwrap()
+    };
+    assert_eq!(of(&[3.0, 1.0, 4.0, 2.0], &[1, 0, 1, 0]), Some(2.5));
+    // Sensitivity 2/3 and specificity 1 above 2.5; all and 1/2 above 0.75.
+    assert_eq!(of(&[0.5, 2.0, 1.0, 3.0, 4.0], &[0, 0, 1, 1, 1]), Some(2.5));
+    // Two that are as good: the lowest.
+    assert_eq!(of(&[1.0, 2.0, 3.0, 4.0], &[0, 1, 0, 1]), Some(1.5));
+    // Scores that are the same are on one side.
+    assert_eq!(of(&[1.0, 2.0, 2.0, 3.0], &[0, 0, 1, 1]), Some(1.5));
+    // Wrong way round: the least bad.
+    assert_eq!(of(&[1.0, 2.0], &[1, 0]), Some(1.5));
+    assert_eq!(of(&[1.0, 2.0], &[1, 1]), None);
+    assert_eq!(of(&[1.0, 1.0], &[1, 0]), None);
+    assert!(youden_threshold(&[f32::NAN], &[true]).is_err());
+    assert!(youden_threshold(&[1.0], &[]).is_err());
+}
+
+#[test]
+fn a_quantile_lies_between_its_neighbours() {
+    let values = [4.0, 1.0, 3.0, 2.0];
+    // numpy.quantile([4, 1, 3, 2], [0, .5, .9, 1]): 1, 2.5, 3.7, 4
+    for (share, expected) in [(0.0, 1.0), (0.5, 2.5), (0.9, 3.7), (1.0, 4.0)] {
+        assert!((quantile(&values, share).unwrap() - expected).abs() < 1e-12, "{share}");
+    }
+    assert_eq!(quantile(&[7.0], 0.3).unwrap(), 7.0);
+    assert!(quantile(&[], 0.5).is_err() && quantile(&values, 1.1).is_err());
+    assert!(quantile(&[f64::NAN], 0.5).is_err());
+}

@@ -46,7 +46,7 @@ impl Residuals {
         Ok(Self { down: down.collect::<Result<_>>()?, mid: (&self.mid * factor)? })
     }
 
-    /// The same for a batch of two, of which the first gets nothing.
+    /// The same for a batch of twice as many, of which the first half gets nothing.
     pub fn for_the_second(&self) -> Result<Self> {
         let behind = |one: &Tensor| Tensor::cat(&[&one.zeros_like()?, one], 0);
         Ok(Self {

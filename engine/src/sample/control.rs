@@ -25,33 +25,34 @@ struct Acting<'a> {
 
 /// What a control gives to a step.
 enum Seen<'a> {
-    /// The network, and the embedding `[1, h, w, channels]` of the condition that it sees.
+    /// The network, and the embeddings `[requests, h, w, channels]` of the conditions that it sees.
     Image(&'a ControlNet, Tensor),
     /// The features of every level, weighted.
     Features(Vec<Tensor>),
 }
 
-/// The controls of a request.
+/// The controls of requests that are sampled together.
 pub(super) struct Controls<'a> {
     acting: Vec<Acting<'a>>,
     guess_mode: bool,
-    /// The prompt's own text, where the batch is of two.
+    /// The prompts' own text, where negatives stand before them.
     prompt: Option<PromptText>,
 }
 
-/// The text of the prompt alone, the same at every step.
+/// The text of the prompts alone, the same at every step.
 struct PromptText {
-    /// `[1, tokens, width]`
+    /// `[requests, tokens, width]`
     context: Tensor,
     kept: Kept,
 }
 
-/// The second of a batch of two.
+/// The second half of a batch.
 fn second(both: &Tensor) -> Result<Tensor> {
-    both.narrow(0, 1, 1)
+    let half = both.dim(0)? / 2;
+    both.narrow(0, half, half)
 }
 
-/// What the network is asked of the prompt, without what it is led away from: the second of a batch of two.
+/// What the network is asked of the prompts, without what it is led away from: the second half of a batch.
 struct OfPrompt<'a> {
     sample: Tensor,
     text: &'a PromptText,
@@ -71,7 +72,7 @@ impl<'t> OfPrompt<'t> {
         let added = self.added.as_ref();
         UnetInput {
             sample: &self.sample,
-            timesteps: &both.timesteps[1..],
+            timesteps: &both.timesteps[both.timesteps.len() / 2..],
             context: &self.text.context,
             kept: Some(&self.text.kept),
             added: added.map(|(text_embeds, time_ids)| Added { text_embeds, time_ids }),
@@ -81,15 +82,17 @@ impl<'t> OfPrompt<'t> {
 }
 
 impl<'a> Controls<'a> {
-    /// `context` `[1 or 2, tokens, width]` is what the network is told.
+    /// `context` `[batch, tokens, width]` is what the network is told, once or twice as many as there are
+    /// requests. These differ in their controls' images alone.
     pub(super) fn new(
         pipeline: &'a Pipeline,
-        request: &'a Request,
+        requests: &'a [Request],
         (height, width): (usize, usize),
         context: &Tensor,
     ) -> std::result::Result<Self, SampleError> {
+        let request = &requests[0];
         let mut acting = Vec::new();
-        for control in &request.controls {
+        for (place, control) in request.controls.iter().enumerate() {
             let networks = pipeline.controls();
             let Some(network) = networks.get(control.network) else {
                 let cause = format!(
@@ -100,7 +103,10 @@ impl<'a> Controls<'a> {
                 return Err(SampleError::invalid("control", cause));
             };
             // Between 0 and 1, whatever the autoencoder takes.
-            let image = pipeline.grey(&control.image, height, width)?;
+            let images = requests
+                .iter()
+                .map(|request| pipeline.grey(&request.controls[place].image, height, width));
+            let image = Tensor::cat(&images.collect::<Result<Vec<_>>>()?, 0)?;
             let seen = match network {
                 ControlNetwork::ControlNet(network) => {
                     let channels = network.config().conditioning_channels;
@@ -115,7 +121,7 @@ impl<'a> Controls<'a> {
             };
             acting.push(Acting { control, seen });
         }
-        let prompt = if context.dim(0)? == 2 {
+        let prompt = if context.dim(0)? > requests.len() {
             let context = second(context)?;
             Some(PromptText { kept: Kept::new(&context), context })
         } else {
@@ -147,9 +153,11 @@ impl<'a> Controls<'a> {
             let Seen::Image(network, hint) = &acting.seen else { continue };
             let pools = network.config().global_pool_conditions;
             let alone = prompts.as_ref().filter(|_| self.guess_mode || pools);
-            let residuals = match alone {
-                Some(prompt) => network.forward_with(&prompt.input(input), hint)?,
-                None => network.forward_with(input, &Tensor::cat(&vec![hint; batch], 0)?)?,
+            let residuals = if let Some(prompt) = alone {
+                network.forward_with(&prompt.input(input), hint)?
+            } else {
+                let looks = batch / hint.dim(0)?;
+                network.forward_with(input, &Tensor::cat(&vec![hint; looks], 0)?)?
             };
             let weight = acting.control.weight;
             let mut residuals = if self.guess_mode && !pools {
@@ -178,7 +186,9 @@ impl<'a> Controls<'a> {
         let mut sum: Option<Vec<Tensor>> = None;
         for acting in self.at(index, steps) {
             let Seen::Features(features) = &acting.seen else { continue };
-            let features = features.iter().map(|feature| Tensor::cat(&vec![feature; batch], 0));
+            let looks = |feature: &Tensor| Ok::<_, candle_core::Error>(batch / feature.dim(0)?);
+            let features =
+                features.iter().map(|feature| Tensor::cat(&vec![feature; looks(feature)?], 0));
             sum = Some(match sum {
                 None => features.collect::<Result<_>>()?,
                 Some(others) => {

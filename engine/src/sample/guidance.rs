@@ -16,19 +16,29 @@ impl Guidance {
         self.scale > 1.0
     }
 
-    /// `[2, …]`, away from first and towards second, to `[1, …]`.
+    /// `[2 · n, …]`, what n samples are led away from first and then what they are led towards, to `[n, …]`.
     pub(super) fn lead(self, predictions: &Tensor) -> Result<Tensor> {
-        let (away, towards) = (predictions.narrow(0, 0, 1)?, predictions.narrow(0, 1, 1)?);
+        let samples = predictions.dim(0)? / 2;
+        let away = predictions.narrow(0, 0, samples)?;
+        let towards = predictions.narrow(0, samples, samples)?;
         let led = (&away + ((&towards - &away)? * self.scale)?)?;
         if self.rescale <= 0.0 {
             return Ok(led);
         }
+        let each = (0..samples).map(|sample| {
+            self.rescaled(&led.narrow(0, sample, 1)?, &towards.narrow(0, sample, 1)?)
+        });
+        Tensor::cat(&each.collect::<Result<Vec<_>>>()?, 0)
+    }
+
+    /// The guided prediction of one sample, brought back towards the spread of the unguided one.
+    fn rescaled(self, led: &Tensor, towards: &Tensor) -> Result<Tensor> {
         // The exposure of the guided prediction grows with the scale; its spread shows by how much.
-        let spread = spread(&led)?;
+        let spread = spread(led)?;
         if spread <= 0.0 {
-            return Ok(led);
+            return Ok(led.clone());
         }
-        let factor = self::spread(&towards)? / spread;
+        let factor = self::spread(towards)? / spread;
         led * (self.rescale * factor + 1.0 - self.rescale)
     }
 }

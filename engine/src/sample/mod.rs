@@ -13,6 +13,7 @@ mod random;
 mod request;
 mod start;
 mod text;
+mod told;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ pub use conditioning::{
 };
 pub use control::ControlNetwork;
 pub use error::SampleError;
-pub use generate::{Step, generate, render};
+pub use generate::{Step, generate, generate_together, render};
 pub use image_prompt::ImagePrompt;
 pub use options::{SamplingOptions, Sizes};
 pub use pipeline::Pipeline;

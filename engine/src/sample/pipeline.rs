@@ -11,6 +11,7 @@ use super::image_prompt::ImageReader;
 use super::options::SamplingOptions;
 use super::request::{LONGEST_SIDE, Request};
 use super::text::{Said, TextReader, Texts};
+use super::told::Told;
 use crate::adapter::{
     Adapter, AdapterError, Concept, Embedding, Networks, Prefix, attach, before_text,
 };
@@ -18,20 +19,6 @@ use crate::dicom::Frame;
 use crate::model::{Bundle, ModelError, Part, PartCard, Unet, Vae};
 use crate::nn::{ImageContext, Kept, WeightForm, Weights, timestep_embedding};
 use crate::noise::{NoiseSource, Sampler, SchedulerConfig};
-
-/// What the network is told: of one sample, or of two, the negative first.
-pub(super) struct Told {
-    /// `[1 or 2, tokens, width]`
-    pub(super) context: Tensor,
-    /// What networks make of the context, over all steps.
-    pub(super) kept: Kept,
-    /// The pooled text `[1 or 2, width]` and the sizes `[1 or 2, 6]`, for Stable Diffusion XL.
-    pub(super) added: Option<(Tensor, Tensor)>,
-    /// What the cross-attentions see of image prompts and concepts.
-    pub(super) images: Option<Vec<Vec<ImageContext>>>,
-    /// The embedded guidance scale `[1, width]`, for a network that was taught it.
-    pub(super) guidance: Option<Tensor>,
-}
 
 /// Beyond this many pixels the autoencoder works tile by tile: its memory grows with the area.
 const UNTILED: usize = 1024 * 1024;
@@ -353,8 +340,18 @@ impl Pipeline {
         self.texts.embed_no_words()
     }
 
-    /// What the network is told of the request's prompts, and of its negative one where `twice`, first.
+    /// What the network is told of the requests' prompts, and of their negative ones where `twice`, first.
     pub(super) fn told(
+        &self,
+        requests: &[Request],
+        twice: bool,
+        size: (usize, usize),
+    ) -> std::result::Result<Told, SampleError> {
+        let each = requests.iter().map(|request| self.told_one(request, twice, size));
+        Told::together(each.collect::<std::result::Result<_, _>>()?, twice)
+    }
+
+    fn told_one(
         &self,
         request: &Request,
         twice: bool,
@@ -410,11 +407,16 @@ impl Pipeline {
         Ok((height, width))
     }
 
-    /// Zeros in the shape of one latent, `[1, channels, h, w]`.
-    pub(super) fn blank_latent(&self, height: usize, width: usize) -> Result<Tensor> {
+    /// Zeros in the shape of `count` latents, `[count, channels, h, w]`.
+    pub(super) fn blank_latents(
+        &self,
+        count: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<Tensor> {
         let config = self.vae.config();
         let unit = config.compression();
-        let shape = (1, config.latent_channels, height / unit, width / unit);
+        let shape = (count, config.latent_channels, height / unit, width / unit);
         Tensor::zeros(shape, DType::F32, &self.device)
     }
 

@@ -28,3 +28,22 @@ impl NoiseSource for Seeded {
         Tensor::from_vec(values, like.shape(), like.device())?.to_dtype(like.dtype())
     }
 }
+
+/// Draws of several seeds at once: what each row gets is what its seed alone gives.
+pub(super) struct Several(Vec<Seeded>);
+
+impl Several {
+    /// A row for each of `seeds`.
+    pub(super) fn new(seeds: impl Iterator<Item = u64>) -> Self {
+        Self(seeds.map(Seeded::new).collect())
+    }
+}
+
+impl NoiseSource for Several {
+    /// `like` has a row for each seed.
+    fn next(&mut self, like: &Tensor) -> Result<Tensor> {
+        let rows = self.0.iter_mut().enumerate();
+        let rows = rows.map(|(row, source)| source.next(&like.narrow(0, row, 1)?));
+        Tensor::cat(&rows.collect::<Result<Vec<_>>>()?, 0)
+    }
+}

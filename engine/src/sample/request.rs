@@ -118,6 +118,47 @@ impl Request {
         self.options.steps(self.steps)
     }
 
+    /// Whether `other` can be sampled together with this one: in prompts, seeds and condition images alone may
+    /// they differ.
+    ///
+    /// # Errors
+    /// [`SampleError::Invalid`] names the field.
+    pub(super) fn check_alike(&self, other: &Self) -> Result<(), SampleError> {
+        let noise = |request: &Self| request.start == Start::Noise;
+        let same = |one: f64, other: f64| one.to_bits() == other.to_bits();
+        let acts = |one: &Control, other: &Control| {
+            one.network == other.network
+                && same(one.weight, other.weight)
+                && same(one.start, other.start)
+                && same(one.end, other.end)
+        };
+        let controls = self.controls.len() == other.controls.len()
+            && self.controls.iter().zip(&other.controls).all(|(one, other)| acts(one, other));
+        let plain = self.image_prompts.is_empty() && other.image_prompts.is_empty();
+        let alike = [
+            ("steps", self.steps == other.steps),
+            ("guidance_scale", same(self.guidance_scale, other.guidance_scale)),
+            ("guidance_rescale", same(self.guidance_rescale, other.guidance_rescale)),
+            ("size", self.size == other.size),
+            ("scheduler", self.scheduler == other.scheduler),
+            ("options", self.options == other.options),
+            ("text", self.text == other.text),
+            ("init", noise(self) && noise(other)),
+            ("control", controls),
+            ("image_prompt", plain),
+        ];
+        match alike.into_iter().find(|(_, holds)| !holds) {
+            None => Ok(()),
+            Some((field @ ("init" | "image_prompt"), _)) => {
+                Err(SampleError::invalid(field, "must be absent where images are made together"))
+            }
+            Some((field, _)) => {
+                let cause = "must be the same for images that are made together";
+                Err(SampleError::invalid(field, cause))
+            }
+        }
+    }
+
     /// # Errors
     /// [`SampleError::Invalid`] names the field, before anything is computed.
     pub(super) fn check(&self) -> Result<(), SampleError> {

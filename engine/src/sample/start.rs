@@ -10,7 +10,7 @@ use crate::noise::{NoiseSource, Sampler};
 
 /// The first latent, and what goes along with it.
 pub(super) struct Begun {
-    /// `[1, c, h, w]`, with the noise of step `index`.
+    /// `[requests, c, h, w]`, with the noise of step `index`.
     pub(super) sample: Tensor,
     /// The first step that is taken.
     pub(super) index: usize,
@@ -48,15 +48,16 @@ impl Kept {
     }
 }
 
-/// The beginning of `request` at `height` × `width` pixels.
+/// The beginning of `requests` at `height` × `width` pixels; of several, each begins with noise.
 pub(super) fn begin(
     pipeline: &Pipeline,
-    request: &Request,
+    requests: &[Request],
     (height, width): (usize, usize),
     sampler: &dyn Sampler,
     noise: &mut dyn NoiseSource,
 ) -> std::result::Result<Begun, SampleError> {
-    let blank = pipeline.blank_latent(height, width)?;
+    let request = &requests[0];
+    let blank = pipeline.blank_latents(requests.len(), height, width)?;
     let paints = pipeline.paints_into_images();
     if paints && !matches!(request.start, Start::Inpaint { .. }) {
         let cause = "this model paints into an image: give an image and a mask";

@@ -302,7 +302,15 @@ fn outside_the_mask_the_image_stays() {
         // Latents, and no pixels: the decoder mixes neighbours.
         let mut noise = Seeded::new(request.seed);
         let cancel = CancelToken::new();
-        super::generate::denoise(&pipeline, &request, &mut noise, 0, &mut |_| (), &cancel).unwrap()
+        super::generate::denoise(
+            &pipeline,
+            std::slice::from_ref(&request),
+            &mut noise,
+            0,
+            &mut |_| (),
+            &cancel,
+        )
+        .unwrap()
     };
     let (one, two) = (painted("chest radiograph, normal"), painted("chest radiograph, edema"));
     let half = |x: &Tensor, from: usize| -> Vec<f32> {

@@ -1,7 +1,5 @@
 //! Making an image again from what its file says of it.
 
-use sha2::{Digest, Sha256};
-
 use super::error::ServeError;
 use super::request::{AdapterRef, EmbeddingRef, GenerateRequest};
 use crate::adapter::{Embedding, weights_sha256};
@@ -88,7 +86,7 @@ pub fn replay(
     let embeddings = made.embeddings.iter().map(|used| embedding(used, given));
     let embeddings = embeddings.collect::<Result<_, _>>()?;
     let picture = |role: &'static str, wanted: &str, among: &[Frame]| {
-        among.iter().find(|frame| hash(frame) == wanted).cloned().ok_or_else(|| {
+        among.iter().find(|frame| InputUse::hash(frame) == wanted).cloned().ok_or_else(|| {
             fault(role, format!("the picture is needed whose pixels have the hash {wanted}"))
         })
     };
@@ -210,7 +208,7 @@ pub(super) fn inputs(
 ) -> Vec<InputUse> {
     let of = |role: &str, frame: &Frame| InputUse {
         role: role.to_owned(),
-        sha256: hash(frame),
+        sha256: InputUse::hash(frame),
         control: None,
     };
     let mut all = match &request.start {
@@ -254,15 +252,4 @@ pub(super) fn strength(start: &Start) -> Option<f64> {
         Start::Noise => None,
         Start::Image { strength, .. } | Start::Inpaint { strength, .. } => Some(*strength),
     }
-}
-
-/// SHA-256 over a frame's size and values, in hexadecimal.
-fn hash(frame: &Frame) -> String {
-    let mut hash = Sha256::new();
-    hash.update(frame.width.to_le_bytes());
-    hash.update(frame.height.to_le_bytes());
-    for value in &frame.pixels {
-        hash.update(value.to_le_bytes());
-    }
-    hex::encode(hash.finalize())
 }

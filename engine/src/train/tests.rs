@@ -9,6 +9,7 @@ mod concept;
 mod controlnet;
 mod edges;
 mod estimate;
+mod figures;
 mod folder;
 mod habits;
 mod judge;

@@ -20,9 +20,9 @@ use skiagraph_engine::serve::{
 use skiagraph_engine::terms::{AgeGroup, Sex};
 
 pub(crate) use self::arguments::Arguments;
+pub(super) use self::parse::adapter;
 use self::parse::{
-    adapter, adapters, controls, embedding, finding, image_prompts, parse, picture, scheduler,
-    write,
+    adapters, controls, embedding, finding, image_prompts, parse, picture, scheduler, write,
 };
 use super::Output;
 

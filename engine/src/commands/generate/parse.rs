@@ -131,7 +131,7 @@ pub(super) fn adapters(arguments: &Arguments) -> anyhow::Result<Vec<AdapterRef>>
 }
 
 /// `path:scale`, or a path alone, which acts as it was trained.
-pub(super) fn adapter(option: &str, text: &str) -> anyhow::Result<AdapterRef> {
+pub(in crate::commands) fn adapter(option: &str, text: &str) -> anyhow::Result<AdapterRef> {
     let (path, scale) = match text.rsplit_once(':') {
         // A name may hold a colon.
         Some(_) if Path::new(text).exists() => (text, 1.0),

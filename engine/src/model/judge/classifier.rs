@@ -149,10 +149,26 @@ impl Classifier {
     /// # Errors
     /// Where a side is no multiple of what the levels halve it by.
     pub fn forward(&self, image: &Tensor) -> Result<Tensor> {
+        self.answer(&self.embed(image)?)
+    }
+
+    /// What the heads read, `[b, width]`, of images `[b, 1, h, w]` between −1 and 1: in it, images are near each
+    /// other that look alike to the judge.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn embed(&self, image: &Tensor) -> Result<Tensor> {
         let maps = self.encoder.forward(image)?;
-        let y = self.norm_out.forward_silu(&maps[maps.len() - 1])?.mean((1, 2))?;
-        let answers = self.heads.iter().map(|head| head.forward(&y)).collect::<Result<Vec<_>>>()?;
-        Tensor::cat(&answers, D::Minus1)
+        self.norm_out.forward_silu(&maps[maps.len() - 1])?.mean((1, 2))
+    }
+
+    /// The logits of [`Self::forward`], of what [`Self::embed`] gave.
+    ///
+    /// # Errors
+    /// Where it is of another width.
+    pub fn answer(&self, embedded: &Tensor) -> Result<Tensor> {
+        let answers = self.heads.iter().map(|head| head.forward(embedded));
+        Tensor::cat(&answers.collect::<Result<Vec<_>>>()?, D::Minus1)
     }
 
     /// The maps `[b, h', w', channels]` of all levels, finest first: what a perceptual loss (Zhang et al., arXiv

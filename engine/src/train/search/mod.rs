@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::budget::{Cost, keep, total};
 pub use self::config::{Measure, SearchConfig};
@@ -49,7 +49,7 @@ pub struct FoundLayer {
 }
 
 /// What an adapter costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdapterCost {
     /// Multiply-adds in one call of the networks for one image.
     pub multiply_adds: u64,
@@ -58,7 +58,7 @@ pub struct AdapterCost {
 }
 
 /// Losses on held-out patients, each with the same noise.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct HeldOut {
     /// Of the untouched base.
     pub base: f32,
@@ -171,6 +171,22 @@ pub fn search(
     let report = report(&costs, &sizes, &even, &ranks, held_out, plain);
     write_json(&config.out.join("report.json"), &report)?;
     Ok(report)
+}
+
+/// Multiply-adds of the adapter that a run trains, in one call of the networks for one image; `None` where it trains
+/// another thing than a LoRA, for whose changes the layers' sides alone do not tell.
+pub(super) fn multiply_adds(
+    config: &TrainConfig,
+    device: &Device,
+) -> Result<Option<u64>, TrainError> {
+    let wanted = adapter_config(config);
+    if config.task != Task::Lora || wanted.method != Method::Lora {
+        return Ok(None);
+    }
+    let whole = Whole::open(config, Moving::default(), device)?;
+    let layers = wanted.layers(&whole.networks())?;
+    let ranks: Vec<usize> = layers.iter().map(|layer| layer.rank).collect();
+    Ok(Some(total(&costs(&whole, &layers, device)?, &ranks, Measure::MultiplyAdds)))
 }
 
 /// # Errors

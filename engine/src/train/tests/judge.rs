@@ -5,7 +5,7 @@ use super::*;
 use crate::data::Dataset;
 use crate::evaluate::evaluate;
 
-fn segmenter_config(desk: &Desk, out: &str) -> TrainConfig {
+pub(super) fn segmenter_config(desk: &Desk, out: &str) -> TrainConfig {
     let config = desk.config(Task::Judge, out);
     let segmenter = serde_json::json!({
         "segmenter": {
