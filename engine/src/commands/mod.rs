@@ -3,6 +3,7 @@
 pub(crate) mod adapter;
 pub(crate) mod bench;
 pub(crate) mod bring;
+pub(crate) mod companions;
 pub(crate) mod dataset;
 pub(crate) mod deidentify;
 pub(crate) mod dicom;
