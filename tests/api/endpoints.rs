@@ -75,6 +75,7 @@ const EXPECTED: &[(&str, &str, Who)] = &[
     ("GET", "/images/{id}/png", MAKERS),
     ("POST", "/images/{id}/reviews", CLINICIAN),
     ("GET", "/images/{id}/reviews", REVIEW_READERS),
+    ("GET", "/images/{id}/report", REVIEW_READERS),
     ("GET", "/audit/events", AUDITOR),
     ("GET", "/audit/export", AUDITOR),
     ("GET", "/audit/public-key", AUDITOR),

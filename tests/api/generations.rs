@@ -138,6 +138,10 @@ async fn an_order_and_its_images() {
     assert_eq!(review(json!({ "verdict": "reject", "reason": "A rib too many" })).await.0, 201);
     assert_eq!(own.get(&format!("/images/{image}")).await.1["review_state"], "rejected");
     assert_eq!(own.get(&format!("/images/{image}/reviews")).await.1["total"], 2);
+    let report = own.bytes(&format!("/images/{image}/report")).await;
+    assert_eq!(&report[128..132], b"DICM");
+    let said = String::from_utf8_lossy(&report).into_owned();
+    assert!(said.contains("A rib too many") && said.contains("READER-"), "{said}");
     for (body, field) in [
         (json!({ "verdict": "maybe" }), "verdict"),
         (json!({ "verdict": "reject" }), "reason"),

@@ -123,6 +123,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(count, 32);
+        assert_eq!(count, 33);
     }
 }

@@ -40,6 +40,12 @@ pub async fn insert(db: &impl ConnectionTrait, new: NewReview<'_>) -> Result<Mod
     .await
 }
 
+/// The review that counts.
+pub async fn newest(db: &impl ConnectionTrait, image_id: &str) -> Result<Option<Model>, DbErr> {
+    let all = Entity::find().filter(Column::ImageId.eq(image_id));
+    all.order_by_desc(Column::Id).one(db).await
+}
+
 /// A page of an image's reviews, the newest first, and how many there are.
 pub async fn list(
     db: &impl ConnectionTrait,

@@ -152,6 +152,17 @@ impl NewReview {
     }
 }
 
+/// What a report on a review says of who gave it.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ReportQuery {
+    /// Whether the reviewer's name stands in it; a pseudonym without it, the same in every report of
+    /// theirs.
+    #[serde(default)]
+    #[param(default = false)]
+    pub named: bool,
+}
+
 /// A review.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReviewView {

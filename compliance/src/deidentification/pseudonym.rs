@@ -58,8 +58,17 @@ impl Pseudonyms {
 
     /// The identifier in place of a patient's, the same in every object of the patient.
     pub fn patient(&self, patient: &str) -> String {
-        let mut name = "DEID-".to_owned();
-        for byte in &self.digest("patient", &[patient])[..8] {
+        self.name("DEID-", "patient", patient)
+    }
+
+    /// The name in place of a user's who judged an image: one reader's verdicts stay one reader's.
+    pub fn reader(&self, user: &str) -> String {
+        self.name("READER-", "reader", user)
+    }
+
+    fn name(&self, prefix: &str, kind: &str, of: &str) -> String {
+        let mut name = prefix.to_owned();
+        for byte in &self.digest(kind, &[of])[..8] {
             // A String takes whatever is written to it.
             let _ = write!(name, "{byte:02X}");
         }

@@ -143,6 +143,7 @@ fn pseudonyms_are_those_of_the_key() {
     let key = Pseudonyms::new(b"0123456789abcdef").unwrap();
     assert_eq!(key.uid("1.2.3"), "2.25.144121428049503639105037841283776555344");
     assert_eq!(key.patient("\\P1"), "DEID-3047759801228BBA");
+    assert_eq!(key.reader("u-1"), "READER-F83EFFE36771C7EC");
     assert_eq!(key.days("\\P1"), 1247);
     assert_eq!(key.seal(&["a", "bc"]), "411aeaf1e899f46879fa257d3cc49c96");
     assert_ne!(key.seal(&["ab", "c"]), key.seal(&["a", "bc"]));

@@ -11,6 +11,7 @@ use skiagraph_engine::terms::{AgeGroup, Sex};
 
 use super::Output;
 use super::check::{self, CheckArguments};
+use super::companions::{self, ReportArguments, SegmentationArguments};
 use super::deidentify::{self, DeidentifyArguments};
 
 /// Years written for a child whose age is not known more closely.
@@ -39,6 +40,10 @@ pub(crate) enum Command {
     Wrap(Box<WrapArguments>),
     /// Take out what identifies patients, by the Basic Profile of PS3.15 Annex E and its options.
     Deidentify(Box<DeidentifyArguments>),
+    /// Write the lung mask of a synthetic image as a DICOM Segmentation in the image's study.
+    Segmentation(SegmentationArguments),
+    /// Write a verdict on a synthetic image as a Structured Report in the image's study.
+    Report(Box<ReportArguments>),
     /// Read objects in full, pixels and all; say which cannot be used, and what speaks against the others: another
     /// part or view, black and white exchanged, turned, out of range, nearly the same as another.
     Check(CheckArguments),
@@ -152,6 +157,8 @@ pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         }
         Command::Wrap(arguments) => wrap(&(*arguments).into(), output),
         Command::Deidentify(arguments) => deidentify::run(*arguments, output),
+        Command::Segmentation(arguments) => companions::segmentation(&arguments, output),
+        Command::Report(arguments) => companions::report(&arguments, output),
         Command::Check(arguments) => check::run(&arguments, output),
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod adapter;
 pub(crate) mod bench;
 pub(crate) mod bring;
 mod check;
+pub(crate) mod companions;
 pub(crate) mod compare;
 pub(crate) mod dataset;
 pub(crate) mod deidentify;

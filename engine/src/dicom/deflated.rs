@@ -1,12 +1,17 @@
 //! Deflated Explicit VR Little Endian (PS3.5 A.5): the data set is made plain before it is walked
-//! over.
+//! over, and deflated behind its meta information.
 
 use std::io::{Read, Seek, SeekFrom};
 
 use dicom_dictionary_std::uids;
+use dicom_object::InMemDicomObject;
+use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;
+use flate2::Compression;
 use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 
 use super::DicomError;
+use super::dx::{failed, with_meta};
 
 /// UID of the transfer syntax.
 pub(super) const SYNTAX: &str = uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
@@ -42,5 +47,21 @@ pub(super) fn inflated<R: Read + Seek>(
             cause: format!("the deflated data set expands beyond {MOST_BYTES} bytes"),
         });
     }
+    Ok(bytes)
+}
+
+/// A Part 10 file whose data set is deflated.
+pub(super) fn encode(set: InMemDicomObject) -> Result<Vec<u8>, DicomError> {
+    let object = with_meta(set, SYNTAX)?;
+    let mut bytes = vec![0; 128];
+    bytes.extend(b"DICM");
+    object.write_meta(&mut bytes).map_err(|error| failed(&error))?;
+    let mut deflater = DeflateEncoder::new(Vec::new(), Compression::best());
+    object
+        .write_dataset_with_ts(&mut deflater, &EXPLICIT_VR_LITTLE_ENDIAN.erased())
+        .map_err(|error| failed(&error))?;
+    bytes.extend(deflater.finish()?);
+    // An odd number of bytes is padded (A.5).
+    bytes.resize(bytes.len().next_multiple_of(2), 0);
     Ok(bytes)
 }

@@ -4,7 +4,7 @@
 use dicom_core::value::{DataSetSequence, PrimitiveValue, Value};
 use dicom_core::{DataElement, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
+use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, InMemDicomObject};
 
 use super::DicomError;
 use crate::terms::{Described, Finding, Severity, Sex, ViewPosition};
@@ -79,6 +79,11 @@ impl Elements {
 
     pub(super) fn short(&mut self, tag: Tag, value: u16) {
         self.0.put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
+    }
+
+    /// A tag as the value (VR AT).
+    pub(super) fn tag(&mut self, tag: Tag, value: Tag) {
+        self.0.put(DataElement::new(tag, VR::AT, PrimitiveValue::from(value)));
     }
 
     pub(super) fn sequence(&mut self, tag: Tag, items: Vec<InMemDicomObject>) {
@@ -268,15 +273,24 @@ pub(super) fn encode_as(
     set: InMemDicomObject,
     transfer_syntax: &str,
 ) -> Result<Vec<u8>, DicomError> {
-    let failed = |error: &dyn std::error::Error| DicomError::Write {
-        cause: super::pixels::innermost(error),
-    };
+    let mut bytes = Vec::new();
+    with_meta(set, transfer_syntax)?.write_all(&mut bytes).map_err(|error| failed(&error))?;
+    Ok(bytes)
+}
+
+/// A data set with the meta information of a file of ours.
+pub(super) fn with_meta(
+    set: InMemDicomObject,
+    transfer_syntax: &str,
+) -> Result<DefaultDicomObject, DicomError> {
     let meta = FileMetaTableBuilder::new()
         .transfer_syntax(transfer_syntax)
         .implementation_class_uid(IMPLEMENTATION_CLASS)
         .implementation_version_name(IMPLEMENTATION);
-    let object = set.with_meta(meta).map_err(|error| failed(&error))?;
-    let mut bytes = Vec::new();
-    object.write_all(&mut bytes).map_err(|error| failed(&error))?;
-    Ok(bytes)
+    set.with_meta(meta).map_err(|error| failed(&error))
+}
+
+/// What dicom-rs says of an object that it cannot write.
+pub(super) fn failed(error: &dyn std::error::Error) -> DicomError {
+    DicomError::Write { cause: super::pixels::innermost(error) }
 }

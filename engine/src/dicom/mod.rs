@@ -1,11 +1,13 @@
 //! Radiographs as DICOM objects: the only room that names dicom-rs.
 //!
 //! [`read`] and [`inspect`] take any radiograph in, [`wrap`] turns images and a label table into
-//! DX objects, [`write_synthetic`] gives a generated image out, marked as what it is.
+//! DX objects, [`write_synthetic`] gives a generated image out, marked as what it is;
+//! [`write_segmentation`] and [`write_report`] put its mask and a verdict on it beside it.
 
 mod attributes;
 mod class;
 mod codec;
+mod companion;
 mod deflated;
 mod deidentify;
 mod dx;
@@ -18,8 +20,11 @@ mod png;
 mod provenance;
 mod radiograph;
 mod read;
+mod report;
 mod scan;
+mod segmentation;
 mod source;
+mod syntax;
 mod synthetic;
 mod transform;
 mod uid;
@@ -42,5 +47,8 @@ pub use provenance::{
 };
 pub use radiograph::{Frame, Header, Radiograph};
 pub use read::{ReadOptions, inspect, inspect_from, read, read_file, read_from};
-pub use synthetic::write_synthetic;
+pub use report::{Review, Verdict, write_report};
+pub use segmentation::write_segmentation;
+pub use syntax::{TransferSyntax, WriteOptions};
+pub use synthetic::{write_synthetic, write_synthetic_as};
 pub use wrap::{Columns, WrapError, WrapOptions, WrapSummary, wrap};

@@ -3,34 +3,49 @@
 use chrono::Utc;
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
 
-use super::dx::{Dx, Elements, Stored, code, encode};
+use super::dx::{Dx, Elements, OWN_SCHEME, Stored, code};
 use super::provenance::{CREATOR, DESCRIPTION, PRIVATE_CREATOR, Provenance, SyntheticDescription};
+use super::syntax::{WriteOptions, encode_with};
 use super::{DicomError, Frame, uid};
 use crate::terms::view_position;
 
-/// Bits of a synthetic object's pixels: what a detector gives, and more than an eye can tell apart.
-const BITS: u16 = 12;
 /// Height of a chest detector in millimetres (17 inches); synthetic pixels share it out.
 const DETECTOR_HEIGHT: f32 = 430.0;
 /// Who made it, for a PACS.
-const PRODUCT: &str = "Skiagraph";
+pub(super) const PRODUCT: &str = "Skiagraph";
+/// Dates and times of objects of ours are in UTC (0008,0201).
+pub(super) const UTC: &str = "+0000";
 /// The longest Short Text (PS3.5 6.2).
 const SHORT_TEXT: usize = 1_024;
 /// The longest Long String.
-const LONG_STRING: usize = 64;
+pub(super) const LONG_STRING: usize = 64;
 
-/// Writes a DX object – For Presentation: 12 bits in 16, Synthetic Data YES (PS3.3 C.12.1), the
-/// synthesizing equipment with its settings among the contributing equipment (C.12.1.1.5), and a
-/// patient who is called synthetic. Every UID is new.
+/// [`write_synthetic_as`] with twelve bits, not compressed.
 ///
 /// # Errors
-/// [`DicomError`] for an empty frame, one that no DICOM image can hold, or a finding or view position
-/// that is not in the vocabulary.
+/// As [`write_synthetic_as`].
 pub fn write_synthetic(
     frame: &Frame,
     description: &SyntheticDescription,
 ) -> Result<Vec<u8>, DicomError> {
+    write_synthetic_as(frame, description, WriteOptions::default())
+}
+
+/// Writes a DX object – For Presentation: 12 to 16 bits in 16, Synthetic Data YES (PS3.3 C.12.1), the
+/// synthesizing equipment with its settings among the contributing equipment (C.12.1.1.5), and a
+/// patient who is called synthetic. Every UID is new.
+///
+/// # Errors
+/// [`DicomError`] for an empty frame, one that no DICOM image can hold, another number of bits, or a
+/// finding or view position that is not in the vocabulary.
+pub fn write_synthetic_as(
+    frame: &Frame,
+    description: &SyntheticDescription,
+    options: WriteOptions,
+) -> Result<Vec<u8>, DicomError> {
+    options.check()?;
     let (columns, rows) = match (u16::try_from(frame.width), u16::try_from(frame.height)) {
         (Ok(columns), Ok(rows))
             if columns > 0
@@ -65,7 +80,7 @@ pub fn write_synthetic(
         })
         .collect::<Result<Vec<_>, _>>()?;
 
-    let largest = f32::from((1_u16 << BITS) - 1);
+    let largest = ((1_u32 << options.bits) - 1) as f32;
     let values =
         frame.pixels.iter().map(|pixel| (pixel.clamp(0.0, 1.0) * largest).round() as u16).collect();
     let now = Utc::now();
@@ -85,7 +100,7 @@ pub fn write_synthetic(
         findings,
         columns,
         rows,
-        stored: Stored::Words { values, bits: BITS },
+        stored: Stored::Words { values, bits: options.bits },
         spacing: DETECTOR_HEIGHT / f32::from(rows),
         lossy: None,
         derivation: shortened(
@@ -102,6 +117,13 @@ pub fn write_synthetic(
     elements.text(tags::SYNTHETIC_DATA, VR::CS, "YES");
     elements.text(tags::INSTANCE_CREATION_DATE, VR::DA, &date);
     elements.text(tags::INSTANCE_CREATION_TIME, VR::TM, &time);
+    elements.text(tags::TIMEZONE_OFFSET_FROM_UTC, VR::SH, UTC);
+    // CID 7203 has no word for an image that nothing was exposed for, and may be extended.
+    elements.sequence(
+        tags::DERIVATION_CODE_SEQUENCE,
+        vec![code("SYNTHESIS", OWN_SCHEME, "Synthesized by a generative model")],
+    );
+    elements.sequence(tags::CODING_SCHEME_IDENTIFICATION_SEQUENCE, vec![own_scheme()]);
     elements.text(tags::SERIES_DESCRIPTION, VR::LO, "SYNTHETIC - not for diagnosis");
     elements.text(
         tags::SOFTWARE_VERSIONS,
@@ -110,11 +132,19 @@ pub fn write_synthetic(
     );
     elements.sequence(
         tags::CONTRIBUTING_EQUIPMENT_SEQUENCE,
-        vec![equipment(description, &format!("{date}{time}+0000")).0],
+        vec![equipment(description, &format!("{date}{time}{UTC}")).0],
     );
     elements.text(PRIVATE_CREATOR, VR::LO, CREATOR);
     elements.text(DESCRIPTION, VR::UT, &description.to_json()?);
-    encode(elements)
+    encode_with(elements, options, (columns, rows))
+}
+
+/// What the designator of our own codes stands for (PS3.3 C.12.1).
+pub(super) fn own_scheme() -> InMemDicomObject {
+    let mut item = Elements::new();
+    item.text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, OWN_SCHEME);
+    item.text(tags::CODING_SCHEME_NAME, VR::ST, "Skiagraph's own codes");
+    item.0
 }
 
 /// The item of the Contributing Equipment Sequence for the program and its model.
@@ -169,6 +199,6 @@ fn contribution(description: &SyntheticDescription) -> String {
 
 /// At most `most` characters, without the control characters and backslashes that would end a
 /// value early.
-fn shortened(text: &str, most: usize) -> String {
+pub(super) fn shortened(text: &str, most: usize) -> String {
     text.chars().map(|c| if c.is_control() || c == '\\' { ' ' } else { c }).take(most).collect()
 }

@@ -10,7 +10,7 @@ use crate::adapter::{Adapter, Concept, Prefix};
 use crate::device::CancelToken;
 use crate::dicom::{
     AdapterUse, EmbeddingUse, Frame, Provenance, SyntheticDescription, png_with_provenance,
-    render_png, write_synthetic,
+    render_png, write_synthetic_as,
 };
 use crate::model::Bundle;
 use crate::sample::{Pipeline, RANDOM_GENERATOR, Request, Step, generate};
@@ -219,7 +219,7 @@ fn finish(
     Ok(GeneratedImage {
         seed: order.seed,
         png: png_with_provenance(&frame, &description)?,
-        dicom: write_synthetic(&frame, &description)?,
+        dicom: write_synthetic_as(&frame, &description, request.object)?,
         frame,
         provenance: description.provenance,
     })

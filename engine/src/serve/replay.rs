@@ -3,7 +3,7 @@
 use super::error::ServeError;
 use super::request::{AdapterRef, EmbeddingRef, GenerateRequest};
 use crate::adapter::{Embedding, weights_sha256};
-use crate::dicom::{ControlUse, EmbeddingUse, Frame, InputUse, SyntheticDescription};
+use crate::dicom::{ControlUse, EmbeddingUse, Frame, InputUse, SyntheticDescription, WriteOptions};
 use crate::model::ModelCard;
 use crate::nn::WeightForm;
 use crate::noise::SchedulerConfig;
@@ -173,6 +173,7 @@ pub fn replay(
         controls,
         image_prompts,
         sentence: Some(description.prompt.clone()),
+        object: WriteOptions::default(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::error::ServeError;
 use crate::adapter::{AdapterError, Embedding, STRONGEST_SCALE};
-use crate::dicom::{Frame, Provenance};
+use crate::dicom::{Frame, Provenance, WriteOptions};
 use crate::noise::SchedulerConfig;
 use crate::prompt::{LONGEST_TEXT, StructuredPrompt, weights};
 use crate::sample::{Control, ImagePrompt, MOST_STEPS, SamplingOptions, Start, TextNotes};
@@ -80,6 +80,8 @@ pub struct GenerateRequest {
     pub options: SamplingOptions,
     /// The sentence in place of the one that `prompt` makes, where an image is made again.
     pub sentence: Option<String>,
+    /// How the images' DICOM objects are stored; it changes no image.
+    pub object: WriteOptions,
 }
 
 impl Default for GenerateRequest {
@@ -103,6 +105,7 @@ impl Default for GenerateRequest {
             image_prompts: Vec::new(),
             options: SamplingOptions::default(),
             sentence: None,
+            object: WriteOptions::default(),
         }
     }
 }
@@ -140,6 +143,7 @@ impl GenerateRequest {
                 "must lie between 0 and 4",
             )?;
         }
+        check(self.object.check().is_ok(), "bits", "must lie between 12 and 16")?;
         let few = self.embeddings.len() <= MOST_EMBEDDINGS;
         check(few, "embeddings", "must be 64 at most")?;
         weights::parse(negative, "negative")?;

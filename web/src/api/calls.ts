@@ -71,6 +71,7 @@ export const images = {
   get: (id: string) => json<T.SyntheticImage>('GET', `/images/${id}`),
   dicom: (id: string, signal?: AbortSignal) => file(`/images/${id}/file`, {}, signal),
   png: (id: string, signal?: AbortSignal) => file(`/images/${id}/png`, {}, signal),
+  report: (id: string) => file(`/images/${id}/report`),
   reviews: (id: string) => json<T.Page<T.Review>>('GET', `/images/${id}/reviews`),
   review: (id: string, body: T.NewReview) =>
     json<T.Review>('POST', `/images/${id}/reviews`, { body }),

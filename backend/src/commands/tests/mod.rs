@@ -6,6 +6,7 @@ mod exports;
 mod http;
 mod log;
 mod sessions;
+mod verdicts;
 
 use actix_web::body::to_bytes;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};

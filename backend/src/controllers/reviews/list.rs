@@ -2,11 +2,10 @@
 
 use actix_web::{get, web};
 use skiagraph_compliance::audit::Action;
-use skiagraph_compliance::role::Role;
 
 use crate::audit::Entry;
 use crate::auth::ClinicianOrAuditor;
-use crate::controllers::{Query, Refusals, images};
+use crate::controllers::{Query, Refusals};
 use crate::error::ApiError;
 use crate::models;
 use crate::views::images::ReviewView;
@@ -27,12 +26,7 @@ pub(super) async fn list(
 ) -> Result<web::Json<Page<ReviewView>>, ApiError> {
     let slice = paging.read()?.page()?;
     let records = access.read(Entry::of(Action::ReviewRead, "image", &id)).await?;
-    if access.user().has(Role::Auditor) {
-        let image = models::images::get(records.db(), &id).await?;
-        image.ok_or(ApiError::NotFound("image"))?;
-    } else {
-        images::own(records.db(), &access.user().id, &id).await?;
-    }
+    super::visible(&access, records.db(), &id).await?;
     let (items, total) =
         models::reviews::list(records.db(), &id, slice.offset(), slice.limit()).await?;
     let reviewers = items.iter().map(|review| review.reviewer.as_str());

@@ -2,12 +2,34 @@
 
 mod create;
 mod list;
+mod report;
 
+use sea_orm::ConnectionTrait;
+use skiagraph_compliance::role::Role;
 use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::images;
+use crate::auth::ClinicianOrAuditor;
+use crate::entities::images::Model;
+use crate::error::ApiError;
+use crate::models;
 
 /// The endpoints.
 pub fn routes(config: &mut ServiceConfig) {
-    config.service(create::create).service(list::list);
+    config.service(create::create).service(list::list).service(report::report);
+}
+
+/// The image whose reviews this user may see: any for an auditor, their own for a clinician.
+async fn visible(
+    access: &ClinicianOrAuditor,
+    db: &impl ConnectionTrait,
+    id: &str,
+) -> Result<Model, ApiError> {
+    if access.user().has(Role::Auditor) {
+        models::images::get(db, id).await?.ok_or(ApiError::NotFound("image"))
+    } else {
+        images::own(db, &access.user().id, id).await
+    }
 }
 
 /// A review's record on the wire.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use skiagraph_engine::dicom::{TransferSyntax, WriteOptions};
 use skiagraph_engine::nn::WeightForm;
 
 use super::parse::pair;
@@ -147,6 +148,15 @@ pub(crate) struct Arguments {
         "negative_crop", "negative_target_size", "count",
     ])]
     pub(super) replay: Option<PathBuf>,
+    /// Bits of the DICOM objects' pixels, 12 to 16.
+    #[arg(long, default_value_t = WriteOptions::default().bits, value_parser = clap::value_parser!(u16).range(12..=16))]
+    pub(super) bits: u16,
+    /// How the DICOM objects are compressed, without a loss: explicit (not at all), deflated, rle or jpeg-ls.
+    #[arg(long, default_value = TransferSyntax::Explicit.name(), value_name = "NAME")]
+    pub(super) transfer_syntax: TransferSyntax,
+    /// Beside every image the mask that it follows (--control lungmask=FILE), as a DICOM Segmentation.
+    #[arg(long, requires = "control")]
+    pub(super) segmentation: bool,
     /// The folder that the images go to, as DICOM and PNG.
     #[arg(long)]
     pub(super) out: PathBuf,

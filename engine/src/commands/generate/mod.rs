@@ -10,7 +10,7 @@ use serde::Serialize;
 use skiagraph_engine::adapter::AdapterError;
 use skiagraph_engine::control::ControlKind;
 use skiagraph_engine::device::{CancelToken, DeviceChoice};
-use skiagraph_engine::dicom::read_provenance;
+use skiagraph_engine::dicom::{WriteOptions, read_provenance, write_segmentation};
 use skiagraph_engine::model::ModelError;
 use skiagraph_engine::prompt::StructuredPrompt;
 use skiagraph_engine::serve::{
@@ -22,7 +22,8 @@ use skiagraph_engine::terms::{AgeGroup, Sex};
 pub(crate) use self::arguments::Arguments;
 pub(super) use self::parse::adapter;
 use self::parse::{
-    adapters, controls, embedding, finding, image_prompts, parse, picture, scheduler, write,
+    adapters, controls, embedding, finding, image_prompts, lung_mask, parse, picture, scheduler,
+    write,
 };
 use super::Output;
 
@@ -32,6 +33,8 @@ struct Written {
     seed: u64,
     dicom: PathBuf,
     png: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segmentation: Option<PathBuf>,
 }
 
 pub(crate) fn run(
@@ -39,6 +42,8 @@ pub(crate) fn run(
     device: DeviceChoice,
     output: &Output,
 ) -> anyhow::Result<()> {
+    // Asked first: what is refused costs nothing.
+    let mask = arguments.segmentation.then(|| lung_mask(arguments)).transpose()?;
     let device = device.open()?;
     let ip_adapter = arguments.ip_adapter.clone().zip(arguments.image_encoder.clone());
     let ip_adapter =
@@ -52,6 +57,8 @@ pub(crate) fn run(
         Some(file) => again(arguments, file, &service)?,
         None => asked(arguments, &service)?,
     };
+    let object = WriteOptions { bits: arguments.bits, transfer_syntax: arguments.transfer_syntax };
+    let request = GenerateRequest { object, ..request };
     service.validate(&request).map_err(fault)?;
     let mut notes = service.notes_on(&request).map_err(fault)?;
     let progress = output.progress("steps");
@@ -73,9 +80,17 @@ pub(crate) fn run(
             let out = &arguments.out;
             std::fs::create_dir_all(out).with_context(|| format!("--out: {}", out.display()))?;
             let path = |ending: &str| out.join(format!("{:010}.{ending}", image.seed));
-            let written = Written { seed: image.seed, dicom: path("dcm"), png: path("png") };
+            let written = Written {
+                seed: image.seed,
+                dicom: path("dcm"),
+                png: path("png"),
+                segmentation: mask.as_ref().map(|_| path("seg.dcm")),
+            };
             write(&written.dicom, &image.dicom)?;
             write(&written.png, &image.png)?;
+            if let (Some(mask), Some(path)) = (&mask, &written.segmentation) {
+                write(path, &write_segmentation(&image.dicom, mask).context("--segmentation")?)?;
+            }
             output.result("image", &written, &written.dicom.display().to_string())?;
         }
     }
@@ -185,6 +200,7 @@ fn asked(arguments: &Arguments, service: &Service) -> anyhow::Result<GenerateReq
         embeddings: arguments.embedding.iter().map(|text| embedding(text)).collect(),
         options: options(arguments),
         sentence: None,
+        object: WriteOptions::default(),
     })
 }
 

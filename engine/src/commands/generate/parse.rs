@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use skiagraph_engine::control::{ControlKind, read_picture};
 use skiagraph_engine::dicom::Frame;
 use skiagraph_engine::noise::SchedulerConfig;
@@ -78,6 +78,19 @@ fn control(text: &str) -> anyhow::Result<(ControlKind, Control)> {
     };
     let image = kind.condition(&picture("--control", Path::new(file))?);
     Ok((kind, Control { network: 0, image, weight, start, end }))
+}
+
+/// The picture of the first control that is a mask.
+pub(super) fn lung_mask(arguments: &Arguments) -> anyhow::Result<Frame> {
+    for text in &arguments.control {
+        let (kind, control) = control(text)?;
+        if kind == ControlKind::Mask {
+            let lungs = control.image.pixels.iter().any(|value| *value > 0.0);
+            ensure!(lungs, "--segmentation: nothing in the mask is white");
+            return Ok(control.image);
+        }
+    }
+    bail!("--segmentation: needs a mask, --control {}=FILE", ControlKind::Mask.word())
 }
 
 /// `file`, with a scale after a colon.
@@ -165,7 +178,47 @@ pub(super) fn pair(text: &str) -> Result<(u32, u32), String> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn a_segmentation_is_of_the_mask_that_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let drawn = |name: &str, white: u8| {
+            let path = folder.path().join(name);
+            image::GrayImage::from_fn(4, 2, |x, _| image::Luma([white * x as u8]))
+                .save(&path)
+                .unwrap();
+            path.display().to_string()
+        };
+        let (black, lungs) = (drawn("black.png", 0), drawn("lungs.png", 60));
+        let asked = |controls: &[String]| {
+            let mut line =
+                ["x", "--model", "m", "--out", "o", "--segmentation"].map(String::from).to_vec();
+            line.extend(controls.iter().flat_map(|control| ["--control".into(), control.clone()]));
+            Line::try_parse_from(line)
+                .map(|line| lung_mask(&line.arguments).map_err(|error| error.to_string()))
+        };
+        assert!(asked(&[]).is_err(), "--segmentation needs a control");
+        let edges = format!("edges={lungs}");
+        let mask = asked(&[edges.clone(), format!("lungmask={lungs}:0.5")]).unwrap().unwrap();
+        assert_eq!(mask.pixels, [0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0]);
+        assert_eq!(
+            asked(&[edges]).unwrap().unwrap_err(),
+            "--segmentation: needs a mask, --control mask=FILE"
+        );
+        assert_eq!(
+            asked(&[format!("mask={black}")]).unwrap().unwrap_err(),
+            "--segmentation: nothing in the mask is white"
+        );
+    }
 
     #[test]
     fn a_control_goes_to_the_network_that_was_taught_its_kind() {

@@ -2,7 +2,11 @@
 //!
 //! Our own: the libraries of it that are kept are in C++ and need a build of their own.
 
+mod encode;
+
 use super::marker::{Segments, short};
+
+pub(super) use encode::encode;
 
 /// The lengths of runs, by how well runs have gone (T.87 A.2.1).
 const RUN_ORDERS: [u32; 32] = [
@@ -55,6 +59,12 @@ impl Parameters {
             error_bits: bits(range),
             limit: 2 * (pixel_bits + pixel_bits.max(8)),
         })
+    }
+
+    /// What is known of every context before the first value (A.2.1).
+    fn contexts(&self) -> Vec<Context> {
+        let sizes = ((self.range + 32) / 64).max(2);
+        vec![Context { sizes, bias: 0, correction: 0, count: 1 }; CONTEXTS + 2]
     }
 
     /// A gradient's region, from −4 to 4 (A.3.3).
@@ -119,6 +129,11 @@ impl Context {
         order
     }
 
+    /// Whether the signs of lossless errors are told the other way round (A.5.2).
+    fn inverted(&self, order: u32) -> bool {
+        order == 0 && 2 * self.bias <= -self.count
+    }
+
     /// Learns from an error of regular mode (A.6).
     fn learn(&mut self, error: i32, parameters: &Parameters) {
         self.bias += error * (2 * parameters.near + 1);
@@ -138,6 +153,11 @@ impl Context {
         }
     }
 
+    /// The same of run interruption (A.7.2).
+    fn interruption_order(&self, kind: i32) -> u32 {
+        self.order(self.sizes + if kind == 1 { self.count >> 1 } else { 0 })
+    }
+
     /// Learns from an error of run interruption (A.7.2).
     fn learn_interruption(&mut self, error: i32, coded: i32, kind: i32, reset: i32) {
         self.bias += i32::from(error < 0);
@@ -148,6 +168,17 @@ impl Context {
             self.count >>= 1;
         }
         self.count += 1;
+    }
+}
+
+/// What the neighbours on the left, above and between them let expect (A.4.1).
+fn edge([a, b, c]: [i32; 3]) -> i32 {
+    if c >= a.max(b) {
+        a.min(b)
+    } else if c <= a.min(b) {
+        a.max(b)
+    } else {
+        a + b - c
     }
 }
 
@@ -252,11 +283,9 @@ pub(super) fn decode(stream: &[u8], columns: usize, rows: usize) -> Option<Vec<u
         given = Some([first, second, third, reset]);
     }
     let parameters = Parameters::new(largest, near, given)?;
-    let fresh =
-        Context { sizes: ((parameters.range + 32) / 64).max(2), bias: 0, correction: 0, count: 1 };
     let mut scan = Scan {
         bits: Bits { bytes: segments.rest(), at: 0, buffer: 0, held: 0, stuffed: false },
-        contexts: vec![fresh; CONTEXTS + 2],
+        contexts: parameters.contexts(),
         run_index: 0,
         parameters,
     };
@@ -299,17 +328,10 @@ impl Scan<'_> {
         let parameters = &self.parameters;
         let sign = signed_context.signum();
         let context = self.contexts.get_mut(signed_context.unsigned_abs() as usize)?;
-        let edge = if c >= a.max(b) {
-            a.min(b)
-        } else if c <= a.min(b) {
-            a.max(b)
-        } else {
-            a + b - c
-        };
-        let prediction = (edge + sign * context.correction).clamp(0, parameters.largest);
+        let prediction = (edge([a, b, c]) + sign * context.correction).clamp(0, parameters.largest);
         let order = context.order(context.sizes);
         let coded = self.bits.golomb(order, parameters.limit, parameters.error_bits)?;
-        let inverted = parameters.near == 0 && order == 0 && 2 * context.bias <= -context.count;
+        let inverted = parameters.near == 0 && context.inverted(order);
         let error = match (inverted, coded % 2 == 0) {
             (false, true) | (true, false) => coded / 2,
             (false, false) | (true, true) => -(coded / 2) - 1,
@@ -349,7 +371,7 @@ impl Scan<'_> {
         let parameters = &self.parameters;
         let kind = i32::from((a - b).abs() <= parameters.near);
         let context = self.contexts.get_mut(CONTEXTS + kind as usize)?;
-        let order = context.order(context.sizes + if kind == 1 { context.count >> 1 } else { 0 });
+        let order = context.interruption_order(kind);
         let limit = parameters.limit - RUN_ORDERS[self.run_index] - 1;
         let coded = self.bits.golomb(order, limit, parameters.error_bits)?;
         let odd = (coded + kind) % 2 == 1;

@@ -147,6 +147,24 @@ pub(super) fn decode(
     Ok(words)
 }
 
+/// A frame of words of `bits` bits as a lossless stream.
+///
+/// # Errors
+/// [`DicomError::PixelData`] for a coding that is read and not written, and for values of more bits.
+pub(super) fn encode(
+    coding: Coding,
+    values: &[u16],
+    (columns, rows): (u16, u16),
+    bits: u16,
+) -> Result<Vec<u8>, DicomError> {
+    let stream = match coding {
+        Coding::Rle => Some(rle::encode(values, usize::from(columns))),
+        Coding::JpegLs => jpeg_ls::encode(values, columns, rows, bits),
+        Coding::Jpeg | Coding::Jpeg2000 | Coding::Deflate | Coding::Plain => None,
+    };
+    stream.ok_or_else(|| unusable(format!("cannot be written as {coding:?}")))
+}
+
 /// Little-endian bytes as words.
 pub(super) fn words(bytes: &[u8], bytes_a_pixel: usize) -> Vec<u16> {
     match bytes_a_pixel {

@@ -1,6 +1,7 @@
-//! RLE Lossless (PS3.5 annex G) of one frame.
+//! RLE Lossless (PS3.5 annex G) of one frame, both ways.
 //!
-//! Our own, since that of dicom-rs trusts the offsets and lengths it reads, and panics on others.
+//! Our own, since that of dicom-rs writes none, trusts the offsets and lengths it reads, and panics on
+//! others.
 
 use crate::dicom::DicomError;
 
@@ -74,6 +75,49 @@ fn unpack(coded: &[u8], count: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Encodes a frame of 16-bit words, the high bytes' segment first. Runs end with their row (G.3.1).
+pub(super) fn encode(values: &[u16], columns: usize) -> Vec<u8> {
+    let segment = |shift: u32| -> Vec<u8> {
+        let mut coded = Vec::new();
+        for row in values.chunks(columns.max(1)) {
+            let bytes: Vec<u8> = row.iter().map(|value| (value >> shift) as u8).collect();
+            pack(&bytes, &mut coded);
+        }
+        // Segments have even length.
+        coded.resize(coded.len().next_multiple_of(2), 0);
+        coded
+    };
+    let (high, low) = (segment(8), segment(0));
+    let mut header = [0_u32; 16];
+    header[..3].copy_from_slice(&[2, 64, 64 + high.len() as u32]);
+    let mut stream: Vec<u8> = header.iter().flat_map(|value| value.to_le_bytes()).collect();
+    stream.extend(high);
+    stream.extend(low);
+    stream
+}
+
+/// PackBits (G.3.1). Two equal bytes are a run of their own only where no literals stand before them:
+/// within literals they would cost a byte more.
+fn pack(bytes: &[u8], coded: &mut Vec<u8>) {
+    let run_at =
+        |at: usize| bytes[at..].iter().take(128).take_while(|byte| **byte == bytes[at]).count();
+    let mut at = 0;
+    while at < bytes.len() {
+        let run = run_at(at);
+        if run > 1 {
+            coded.extend([(257 - run) as u8, bytes[at]]);
+            at += run;
+            continue;
+        }
+        let start = at;
+        while at < bytes.len() && at - start < 128 && run_at(at) < 3 {
+            at += 1;
+        }
+        coded.push((at - start - 1) as u8);
+        coded.extend(&bytes[start..at]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -87,6 +131,26 @@ mod tests {
         assert_eq!(unpack(&[254, 7], 4), None);
         assert_eq!(unpack(&[5, 1, 2], 3), None);
         assert_eq!(unpack(&[254], 1), None);
+    }
+
+    #[test]
+    fn packing_follows_the_annex_and_comes_back() {
+        let packed = |bytes: &[u8]| {
+            let mut coded = Vec::new();
+            pack(bytes, &mut coded);
+            coded
+        };
+        assert_eq!(packed(&[5, 6, 7, 7, 7, 9]), [1, 5, 6, 254, 7, 0, 9]);
+        assert_eq!(packed(&[7, 7, 5, 5, 6]), [255, 7, 255, 5, 0, 6]);
+        assert_eq!(packed(&[1, 5, 5, 6]), [3, 1, 5, 5, 6]);
+        assert_eq!(packed(&[9; 300]), [129, 9, 129, 9, 213, 9]);
+        let values: Vec<u16> =
+            (0..400_u16).map(|at| if at % 7 < 4 { at / 50 * 257 } else { at * 163 }).collect();
+        let expected: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        assert_eq!(decode(&encode(&values, 40), 400, 2).unwrap(), expected);
+        assert_eq!(encode(&values, 40).len() % 2, 0);
+        // A run would go over the end of a row.
+        assert_eq!(encode(&[7; 4], 2)[64..], [255, 0, 255, 0, 255, 7, 255, 7]);
     }
 
     #[test]

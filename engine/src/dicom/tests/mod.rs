@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::float_cmp)]
 
+mod companions;
+mod compressed;
 mod damaged;
 mod display;
 mod fixtures;

@@ -11,12 +11,16 @@ import { View } from '../../components/view';
 import { t, time } from '../../i18n';
 import { go } from '../../router';
 import { singleKeys } from '../../session/preferences';
+import { has } from '../../session/session';
 import { promptFacts } from './prompt-facts';
 import { listAround, rememberList } from './reading-list';
 import './review-panel';
 import type { ReviewPanel } from './review-panel';
 import './viewport';
 import type { Viewport } from './viewport';
+
+/** What can be taken away of an image, and how the file is called. */
+const ENDINGS = { dicom: 'dcm', png: 'png', report: 'sr.dcm' } as const;
 
 /** One image to be read: the radiograph, what was asked for, where it comes from, the verdict. */
 @customElement('sk-reading-page')
@@ -112,6 +116,9 @@ export class ReadingPage extends View {
         <span class="row push">
           <button class="plain" @click=${() => this.#download('dicom')}>${icon('download')}${words.downloadDicom}</button>
           <button class="plain" @click=${() => this.#download('png')}>${icon('download')}${words.downloadPng}</button>
+          ${has('clinician') && this.image && this.image.review_state !== 'pending'
+            ? html`<button class="plain" @click=${() => this.#download('report')}>${icon('download')}${words.downloadReport}</button>`
+            : nothing}
         </span>
       </div>
       ${problemBox(this.problem)}
@@ -169,9 +176,9 @@ export class ReadingPage extends View {
       </section>`;
   }
 
-  async #download(kind: 'dicom' | 'png'): Promise<void> {
+  async #download(kind: keyof typeof ENDINGS): Promise<void> {
     const id = this.imageId;
     const blob = await this.attempt(images[kind](id), (problem) => (this.problem = problem));
-    if (blob) save(blob, `synthetic-${id}.${kind === 'dicom' ? 'dcm' : 'png'}`);
+    if (blob) save(blob, `synthetic-${id}.${ENDINGS[kind]}`);
   }
 }

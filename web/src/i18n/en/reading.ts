@@ -53,6 +53,7 @@ export const reading = {
     failed: 'The image cannot be shown',
     downloadDicom: 'DICOM',
     downloadPng: 'PNG',
+    downloadReport: 'Verdict (DICOM SR)',
     toList: 'Worklist',
     model: 'Model',
     weights: 'Weights SHA-256',

@@ -47,6 +47,7 @@ export const reading = {
     failed: '无法显示影像',
     downloadDicom: 'DICOM',
     downloadPng: 'PNG',
+    downloadReport: '审阅结论（DICOM SR）',
     toList: '工作列表',
     model: '模型',
     weights: '权重 SHA-256',
