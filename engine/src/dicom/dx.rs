@@ -165,7 +165,7 @@ impl Dx<'_> {
         e.text(tags::BODY_PART_EXAMINED, VR::CS, "CHEST");
         // The chest is one region and neither left nor right (PS3.3 C.8.11.2).
         e.text(tags::IMAGE_LATERALITY, VR::CS, "U");
-        e.sequence(tags::ANATOMIC_REGION_SEQUENCE, vec![code("51185008", "SCT", "Chest")]);
+        e.sequence(tags::ANATOMIC_REGION_SEQUENCE, vec![code("816094009", "SCT", "Chest")]);
         if let Some(view) = self.view {
             e.text(tags::VIEW_POSITION, VR::CS, view.code);
             let (value, meaning) = view.snomed;
