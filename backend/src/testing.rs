@@ -11,7 +11,6 @@ use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Schema};
 use serde_json::json;
 use skiagraph_engine::device::{CancelToken, Device};
 use skiagraph_engine::dicom::{Columns, Frame, WrapOptions, render_png, wrap};
-use skiagraph_engine::quality::Frontal;
 use skiagraph_engine::train::{self, TrainConfig};
 use tempfile::TempDir;
 
@@ -101,15 +100,8 @@ impl Place {
                 ReceivedFile { label: String::new(), path, bytes: bytes.len() as u64 }
             })
             .collect();
-        let deidentifier = intake::deidentifier(&[7; 32]).unwrap();
-        let checked = intake::check(
-            &files,
-            &scratch,
-            &Limits::default(),
-            &deidentifier,
-            &Frontal::bundled().unwrap(),
-        )
-        .unwrap();
+        let examiner = intake::examiner(&[7; 32]).unwrap();
+        let checked = intake::check(&files, &scratch, &Limits::default(), &examiner).unwrap();
         let id = uuid::Uuid::now_v7().to_string();
         let new = NewUpload { id: &id, name: "set", created_by: "u", pseudonym_key: b"key" };
         let objects = intake::intend(&scratch, &checked, &id).unwrap();
@@ -145,6 +137,8 @@ async fn create_tables(db: &DatabaseConnection) {
         schema.create_table_from_entity(entities::generations::Entity),
         schema.create_table_from_entity(entities::images::Entity),
         schema.create_table_from_entity(entities::reviews::Entity),
+        schema.create_table_from_entity(entities::instances::Entity),
+        schema.create_table_from_entity(entities::transfers::Entity),
     ] {
         db.execute(&table).await.unwrap();
     }

@@ -19,6 +19,7 @@ mod m0005_generations;
 mod m0006_reviews;
 mod m0007_audit;
 mod m0008_checks;
+mod m0009_exchange;
 
 /// Every step in its order.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_reviews::Migration),
             Box::new(m0007_audit::Migration),
             Box::new(m0008_checks::Migration),
+            Box::new(m0009_exchange::Migration),
         ]
     }
 }

@@ -11,11 +11,18 @@ use skiagraph_engine::quality::{self, Doubt, DoubtKind, Fingerprint, Frontal};
 
 use super::archive::Walk;
 use super::{Fault, IntakeError, Limits, ReceivedFile, Scratch, archive};
+use crate::models::instances::Index;
 
 /// A report of more faults than this helps nobody.
 const MOST_FAULTS: usize = 20;
 /// `DICM` stands behind a preamble of 128 bytes (PS3.10 7.1).
 const DICM_AT: usize = 128;
+
+/// What looks at a radiograph that comes in.
+pub struct Examiner {
+    pub(super) deidentifier: Deidentifier,
+    pub(super) frontal: Frontal,
+}
 
 /// A radiograph that passed, de-identified.
 #[derive(Debug)]
@@ -34,6 +41,39 @@ pub struct Checked {
     pub doubts: Vec<Doubt>,
     /// What it looks like.
     pub fingerprint: Fingerprint,
+    /// How viewers find it; `None` where it lacks the identifiers that they go by.
+    pub index: Option<Index>,
+}
+
+/// Checks one object that came by itself, as archives send them, and de-identifies it where it lies. A
+/// ZIP is none.
+///
+/// Blocking, as [`check`].
+///
+/// # Errors
+/// `Refused` with its one fault, `TooLarge` where the object is.
+pub fn check_object(
+    file: ReceivedFile,
+    limits: &Limits,
+    examiner: &Examiner,
+) -> Result<Checked, IntakeError> {
+    if kind(&file.path)? != Kind::Dicom {
+        return Err(IntakeError::Refused(vec![Fault::new(file.label, "no DICOM file")]));
+    }
+    let mut verdict = Verdict::new(examiner);
+    check_size(&file, limits)?;
+    let label = file.label.clone();
+    verdict.look_at(file.label, file.path)?;
+    let none = || IntakeError::Refused(vec![Fault::new(label, "nothing of it could be kept")]);
+    verdict.into_result()?.pop().ok_or_else(none)
+}
+
+fn check_size(file: &ReceivedFile, limits: &Limits) -> Result<(), IntakeError> {
+    if file.bytes <= limits.file_bytes {
+        return Ok(());
+    }
+    let cause = format!("a DICOM file may have {} bytes", limits.file_bytes);
+    Err(IntakeError::too_large(file.label.as_str(), cause))
 }
 
 /// Checks all files of an upload and de-identifies them in the scratch folder: all of them pass, or
@@ -48,20 +88,14 @@ pub fn check(
     files: &[ReceivedFile],
     scratch: &Scratch,
     limits: &Limits,
-    deidentifier: &Deidentifier,
-    frontal: &Frontal,
+    examiner: &Examiner,
 ) -> Result<Vec<Checked>, IntakeError> {
-    let mut verdict = Verdict::new(deidentifier, frontal);
+    let mut verdict = Verdict::new(examiner);
     let mut budget = archive::Budget::new(limits, files.len());
     for file in files {
         match kind(&file.path)? {
             Kind::Dicom => {
-                if file.bytes > limits.file_bytes {
-                    return Err(IntakeError::too_large(
-                        file.label.as_str(),
-                        format!("a DICOM file may have {} bytes", limits.file_bytes),
-                    ));
-                }
+                check_size(file, limits)?;
                 verdict.look_at(file.label.clone(), file.path.clone())?;
             }
             Kind::Zip => {
@@ -87,25 +121,6 @@ pub fn check(
     verdict.into_result()
 }
 
-/// Doubts what is nearly the same picture as one that came in before; the very same file again is no news.
-pub fn doubt_copies<'a>(
-    checked: &mut [Checked],
-    known: impl Iterator<Item = (&'a str, Fingerprint)> + Clone,
-) {
-    for file in checked {
-        let is_copy = |(sha256, other): (&str, Fingerprint)| {
-            sha256 != file.sha256 && other.is_near(&file.fingerprint)
-        };
-        let said = file.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Duplicate);
-        if !said && known.clone().any(is_copy) {
-            file.doubts.push(Doubt {
-                kind: DoubtKind::Duplicate,
-                cause: "nearly the same picture as one that came in before".to_owned(),
-            });
-        }
-    }
-}
-
 /// What a file is by its first bytes; its name is not asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -128,8 +143,7 @@ fn kind(path: &Path) -> Result<Kind, IntakeError> {
 }
 
 struct Verdict<'a> {
-    deidentifier: &'a Deidentifier,
-    frontal: &'a Frontal,
+    examiner: &'a Examiner,
     checked: Vec<Checked>,
     /// Label by SHA-256.
     contents: HashMap<String, String>,
@@ -139,10 +153,9 @@ struct Verdict<'a> {
 }
 
 impl<'a> Verdict<'a> {
-    fn new(deidentifier: &'a Deidentifier, frontal: &'a Frontal) -> Self {
+    fn new(examiner: &'a Examiner) -> Self {
         Self {
-            deidentifier,
-            frontal,
+            examiner,
             checked: Vec::new(),
             contents: HashMap::new(),
             instances: HashMap::new(),
@@ -181,7 +194,7 @@ impl<'a> Verdict<'a> {
         }
         self.instances.insert(header.sop_instance_uid.clone(), label.clone());
         self.contents.insert(sha256, label.clone());
-        let (bytes, report) = match self.deidentifier.deidentify(Cursor::new(&bytes)) {
+        let (bytes, report) = match self.examiner.deidentifier.deidentify(Cursor::new(&bytes)) {
             Ok(Deidentified::Clean { bytes, report, .. }) => (bytes, report),
             Ok(Deidentified::Quarantined { reason, .. }) => {
                 return Ok(self.add(Fault::new(label, reason)));
@@ -193,8 +206,9 @@ impl<'a> Verdict<'a> {
             Err(error) => return Ok(self.add(Fault::new(label, error.to_string()))),
         };
         fs::write(&path, &bytes)?;
+        let index = dicom::describe(&bytes).ok().map(|described| Index::of(&described));
         let sha256 = hex::encode(Sha256::digest(&bytes));
-        let mut doubts = quality::doubts(&header, &frame, self.frontal);
+        let mut doubts = quality::doubts(&header, &frame, &self.examiner.frontal);
         let fingerprint = Fingerprint::of(&frame);
         if self.checked.iter().any(|other| other.fingerprint.is_near(&fingerprint)) {
             doubts.push(Doubt {
@@ -210,6 +224,7 @@ impl<'a> Verdict<'a> {
             report,
             doubts,
             fingerprint,
+            index,
         });
         Ok(Walk::On)
     }

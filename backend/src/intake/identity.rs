@@ -6,8 +6,9 @@
 use serde::Serialize;
 use skiagraph_compliance::deidentification::{Edition, Policy, ProfileOption, Pseudonyms};
 use skiagraph_engine::dicom::{Deidentifier, ObjectReport};
+use skiagraph_engine::quality::Frontal;
 
-use super::Checked;
+use super::{Checked, Examiner};
 
 /// Options of the Basic Profile under which radiographs are kept.
 const OPTIONS: [ProfileOption; 5] = [
@@ -18,14 +19,17 @@ const OPTIONS: [ProfileOption; 5] = [
     ProfileOption::RetainPatientCharacteristics,
 ];
 
-/// De-identification by the platform's policy under an installation's key.
+/// De-identification by the platform's policy under an installation's key, and quality control.
 ///
 /// # Errors
 /// Where the key is too short to protect anything.
-pub fn deidentifier(key: &[u8]) -> std::io::Result<Deidentifier> {
+pub fn examiner(key: &[u8]) -> std::io::Result<Examiner> {
     let policy = Policy::new(Edition::default(), OPTIONS).map_err(std::io::Error::other)?;
     let pseudonyms = Pseudonyms::new(key).map_err(std::io::Error::other)?;
-    Ok(Deidentifier::new(policy, pseudonyms))
+    Ok(Examiner {
+        deidentifier: Deidentifier::new(policy, pseudonyms),
+        frontal: Frontal::bundled()?,
+    })
 }
 
 /// What was done to the objects of an upload.

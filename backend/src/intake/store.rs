@@ -10,6 +10,7 @@ use std::path::Path;
 use bytes::Bytes;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Set};
 use sha2::{Digest, Sha256};
+use skiagraph_engine::quality::{Doubt, DoubtKind, Fingerprint};
 use uuid::Uuid;
 
 use super::{Checked, Scratch, identity};
@@ -85,11 +86,58 @@ pub async fn insert(
     keys: &[String],
     new: &NewUpload<'_>,
 ) -> Result<uploads::Model, DbErr> {
-    let rows = checked.iter().zip(keys).map(|(file, key)| row(file, key, new)).collect();
     let count = checked.len() as u64;
     let upload = models::uploads::insert(db, new.id, new.name, new.created_by, count).await?;
-    models::radiographs::insert(db, rows).await?;
+    insert_radiographs(db, checked, keys, new).await?;
     Ok(upload)
+}
+
+/// Adds radiographs to an upload that is there: an archive sends one object after the other.
+pub async fn extend(
+    db: &impl ConnectionTrait,
+    checked: &[Checked],
+    keys: &[String],
+    upload: &NewUpload<'_>,
+) -> Result<(), DbErr> {
+    models::uploads::add(db, upload.id, checked.len() as u64).await?;
+    insert_radiographs(db, checked, keys, upload).await
+}
+
+async fn insert_radiographs(
+    db: &impl ConnectionTrait,
+    checked: &[Checked],
+    keys: &[String],
+    new: &NewUpload<'_>,
+) -> Result<(), DbErr> {
+    let known: Vec<(String, Fingerprint)> = models::radiographs::fingerprints(db)
+        .await?
+        .into_iter()
+        .filter_map(|(sha256, hex)| Some((sha256, Fingerprint::from_hex(&hex)?)))
+        .collect();
+    let (mut rows, mut indices) = (Vec::with_capacity(checked.len()), Vec::new());
+    for (file, key) in checked.iter().zip(keys) {
+        let id = Uuid::now_v7().to_string();
+        indices.extend(file.index.clone().map(|index| index.of_radiograph(&id, key)));
+        rows.push(row(id, file, key, new, doubts(file, &known)));
+    }
+    models::radiographs::insert(db, rows).await?;
+    models::instances::insert(db, indices).await
+}
+
+/// What speaks against a file, and that it is nearly the same picture as one that came in before, where that is so. The
+/// very same file again is no news.
+fn doubts(file: &Checked, known: &[(String, Fingerprint)]) -> Vec<Doubt> {
+    let mut doubts = file.doubts.clone();
+    let is_copy = |(sha256, other): &(String, Fingerprint)| {
+        *sha256 != file.sha256 && other.is_near(&file.fingerprint)
+    };
+    if doubts.iter().all(|doubt| doubt.kind != DoubtKind::Duplicate) && known.iter().any(is_copy) {
+        doubts.push(Doubt {
+            kind: DoubtKind::Duplicate,
+            cause: "nearly the same picture as one that came in before".to_owned(),
+        });
+    }
+    doubts
 }
 
 fn object_key(sha256: &str) -> String {
@@ -102,10 +150,16 @@ fn report_key(upload_id: &str) -> String {
     format!("deidentification/{upload_id}.json")
 }
 
-fn row(file: &Checked, key: &str, new: &NewUpload<'_>) -> radiographs::ActiveModel {
+fn row(
+    id: String,
+    file: &Checked,
+    key: &str,
+    new: &NewUpload<'_>,
+    doubts: Vec<Doubt>,
+) -> radiographs::ActiveModel {
     let header = &file.header;
     radiographs::ActiveModel {
-        id: Set(Uuid::now_v7().to_string()),
+        id: Set(id),
         upload_id: Set(new.id.to_owned()),
         object_key: Set(key.to_owned()),
         sha256: Set(file.sha256.clone()),
@@ -121,9 +175,9 @@ fn row(file: &Checked, key: &str, new: &NewUpload<'_>) -> radiographs::ActiveMod
         columns: Set(header.columns.cast_signed()),
         bits_stored: Set(i32::from(header.bits_stored)),
         synthetic: Set(header.synthetic),
-        doubts: Set(serde_json::json!(file.doubts)),
+        check_state: Set(CheckState::of(&doubts).word().to_owned()),
+        doubts: Set(serde_json::json!(doubts)),
         fingerprint: Set(file.fingerprint.to_hex()),
-        check_state: Set(CheckState::of(&file.doubts).word().to_owned()),
         decided_by: Set(None),
         decided_at: Set(None),
     }

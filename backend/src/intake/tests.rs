@@ -10,7 +10,6 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use bytes::Bytes;
 use futures::stream;
 use skiagraph_engine::dicom::{SyntheticDescription, write_synthetic};
-use skiagraph_engine::quality::Frontal;
 use tempfile::TempDir;
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
@@ -58,9 +57,8 @@ async fn take(parts: &[(&str, &[u8])], limits: &Limits) -> Result<Taken, IntakeE
     let root = tempfile::tempdir().unwrap();
     let scratch = Scratch::new(root.path()).unwrap();
     let received = receive(&mut multipart(parts), &scratch, limits).await?;
-    let deidentifier = deidentifier(&[7; 32]).unwrap();
-    let frontal = Frontal::bundled().unwrap();
-    let checked = check(&received.files, &scratch, limits, &deidentifier, &frontal)?;
+    let examiner = examiner(&[7; 32]).unwrap();
+    let checked = check(&received.files, &scratch, limits, &examiner)?;
     Ok(Taken { _root: root, _scratch: scratch, checked, name: received.name })
 }
 

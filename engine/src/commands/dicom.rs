@@ -13,6 +13,7 @@ use super::Output;
 use super::check::{self, CheckArguments};
 use super::companions::{self, ReportArguments, SegmentationArguments};
 use super::deidentify::{self, DeidentifyArguments};
+use super::exchange::{self, PeerArguments, SendArguments};
 
 /// Years written for a child whose age is not known more closely.
 const CHILD_YEARS: u16 = 3;
@@ -47,6 +48,10 @@ pub(crate) enum Command {
     /// Read objects in full, pixels and all; say which cannot be used, and what speaks against the others: another
     /// part or view, black and white exchanged, turned, out of range, nearly the same as another.
     Check(CheckArguments),
+    /// Ask an archive whether it is there: C-ECHO.
+    Echo(Box<PeerArguments>),
+    /// Send objects to an archive: C-STORE.
+    Send(Box<SendArguments>),
 }
 
 #[derive(Args)]
@@ -160,6 +165,8 @@ pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::Segmentation(arguments) => companions::segmentation(&arguments, output),
         Command::Report(arguments) => companions::report(&arguments, output),
         Command::Check(arguments) => check::run(&arguments, output),
+        Command::Echo(arguments) => exchange::echo(*arguments, output),
+        Command::Send(arguments) => exchange::send(*arguments, output),
     }
 }
 

@@ -12,8 +12,11 @@ mod deflated;
 mod deidentify;
 mod dx;
 mod error;
+pub mod exchange;
 mod find;
+mod frames;
 mod header;
+mod json;
 mod lookup;
 mod pixels;
 mod png;
@@ -23,6 +26,7 @@ mod read;
 mod report;
 mod scan;
 mod segmentation;
+mod show;
 mod source;
 mod syntax;
 mod synthetic;
@@ -40,6 +44,8 @@ pub use deidentify::{
 };
 pub use error::DicomError;
 pub use find::dicom_files;
+pub use frames::{StoredFrame, native_frame, stored_frame, uncompressed};
+pub use json::{Described, attribute_tag, bulk_value, describe};
 pub use png::{png_with_provenance, render_png};
 pub use provenance::{
     AdapterUse, ControlUse, EmbeddingUse, InputUse, Provenance, SyntheticDescription,
@@ -49,6 +55,8 @@ pub use radiograph::{Frame, Header, Radiograph};
 pub use read::{ReadOptions, inspect, inspect_from, read, read_file, read_from};
 pub use report::{Review, Verdict, write_report};
 pub use segmentation::write_segmentation;
+pub use show::{DisplayWindow, Picture, Show, WindowFunction, show};
 pub use syntax::{TransferSyntax, WriteOptions};
 pub use synthetic::{write_synthetic, write_synthetic_as};
+pub use uid::is_valid as is_valid_uid;
 pub use wrap::{Columns, WrapError, WrapOptions, WrapSummary, wrap};

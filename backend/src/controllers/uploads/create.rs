@@ -5,7 +5,6 @@ use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use chrono::Utc;
 use skiagraph_compliance::audit::Action;
-use skiagraph_engine::quality::{Fingerprint, Frontal};
 use uuid::Uuid;
 
 use crate::audit::Entry;
@@ -48,7 +47,7 @@ pub(super) async fn create(
         let entry = Entry::of(Action::Import, "upload", &id).failed();
         access.read(entry.detail("faults", faults.len())).await?;
     }
-    let Taken { name, mut checked, scratch } = taken?;
+    let Taken { name, checked, scratch } = taken?;
     let new = NewUpload {
         id: &id,
         name: &name,
@@ -56,7 +55,7 @@ pub(super) async fn create(
         pseudonym_key: &domain.pseudonym_key,
     };
     let objects = intake::intend(&scratch, &checked, &id)?;
-    let stored = store(&access, &domain, &mut checked, &objects, &new).await;
+    let stored = store(&access, &domain, &checked, &objects, &new).await;
     if stored.is_err() {
         domain.janitor.discard(&objects).await?;
     }
@@ -83,11 +82,9 @@ async fn take(
     let received = intake::receive(&mut body, &scratch, &domain.limits).await?;
     let name = name(received.name)?;
     let limits = domain.limits.clone();
-    let internal = |error: std::io::Error| ApiError::Internal(error.to_string());
-    let deidentifier = intake::deidentifier(&domain.pseudonym_key).map_err(internal)?;
-    let frontal = Frontal::bundled().map_err(internal)?;
+    let examiner = intake::examiner(&domain.pseudonym_key)?;
     let (checked, scratch) = web::block(move || {
-        let checked = intake::check(&received.files, &scratch, &limits, &deidentifier, &frontal);
+        let checked = intake::check(&received.files, &scratch, &limits, &examiner);
         (checked, scratch)
     })
     .await?;
@@ -98,27 +95,23 @@ async fn take(
 async fn store(
     access: &MlEngineer,
     domain: &Domain,
-    checked: &mut [Checked],
+    checked: &[Checked],
     objects: &[String],
     new: &NewUpload<'_>,
 ) -> Result<UploadView, ApiError> {
     intake::store(&domain.storage, checked, objects).await?;
     let change = access.change().await?;
-    let known = models::radiographs::fingerprints(change.db()).await?;
-    let known = known.iter().filter_map(|(sha256, fingerprint)| {
-        Some((sha256.as_str(), Fingerprint::from_hex(fingerprint)?))
-    });
-    intake::doubt_copies(checked, known);
     let upload = intake::insert(change.db(), checked, objects, new).await?;
     let blanked = checked.iter().filter(|file| !file.report.regions.is_empty()).count();
-    let doubted = checked.iter().filter(|file| !file.doubts.is_empty()).count();
+    let ids = std::slice::from_ref(&upload.id);
+    let doubted = models::radiographs::pending(change.db(), ids).await?.values().copied().sum();
     let entry = Entry::of(Action::Import, "upload", new.id)
         .detail("radiographs", checked.len())
         .detail("deidentified", checked.len())
         .detail("pixels_blanked", blanked)
         .detail("doubted", doubted);
     change.commit(entry).await?;
-    Ok(super::view(upload, doubted as u64))
+    Ok(super::view(upload, doubted))
 }
 
 /// Refuses by the declared length, before a byte of the body is read.
