@@ -81,7 +81,8 @@ async fn objects_of_one_sender_are_one_upload() {
     let (all, total) = uploads::list(&place.db, 0, 10).await.unwrap();
     assert_eq!(total, 2);
     assert_eq!((all[1].radiograph_count, all[0].radiograph_count), (3, 1));
-    let radiographs = models::radiographs::list(&place.db, Some(&all[1].id), 0, 10).await.unwrap();
+    let of_upload = models::radiographs::Filter { upload_id: Some(&all[1].id), check_state: None };
+    let radiographs = models::radiographs::list(&place.db, &of_upload, 0, 10).await.unwrap();
     assert_eq!(radiographs.1, 3);
     let reports = std::fs::read_dir(desk.folders.root().join("objects/deidentification"));
     assert_eq!(reports.unwrap().count(), 4, "a report an object");

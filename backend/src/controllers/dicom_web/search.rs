@@ -22,8 +22,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(series_of_study)
         .service(instances_of_series)
         .service(instances_of_study)
-        .service(series)
-        .service(instances);
+        .service(all_series)
+        .service(all_instances);
 }
 
 /// Studies in sight. Query parameters are attributes by keyword or tag with what they must be (`*` and
@@ -124,7 +124,7 @@ async fn instances_of_study(
     ),
 )]
 #[get("/series")]
-async fn series(
+async fn all_series(
     access: ClinicianOrMlEngineer,
     request: HttpRequest,
     query: Pairs,
@@ -143,7 +143,7 @@ async fn series(
     ),
 )]
 #[get("/instances")]
-async fn instances(
+async fn all_instances(
     access: ClinicianOrMlEngineer,
     request: HttpRequest,
     query: Pairs,
