@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need beyond what running needs: a browser, DICOM's independent judges,
-# PostgreSQL, the tools of the scripts, and a voice.
+# PostgreSQL, an archive, the tools of the scripts, and a voice.
 cd "$(dirname "$0")/.."
 scripts/bootstrap-run.sh
 # shellcheck source=scripts/common.sh
@@ -19,6 +19,11 @@ need sqlite3 sqlite3
 # initdb lies outside PATH on Debian.
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need initdb postgresql
 install_missing
+
+# What the flows with an archive alone need: where it cannot be had, they are skipped and say so.
+need Orthanc orthanc
+compgen -G '/usr/share/orthanc/plugins/libOrthancDicomWeb*' >/dev/null || missing+=(orthanc-dicomweb)
+need openssl openssl
 
 # What the spoken requests alone need: where it cannot be had, they are skipped and say so.
 need espeak-ng espeak-ng

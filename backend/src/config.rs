@@ -1,5 +1,8 @@
 //! How the platform is set up: defaults, then a file, then the environment, then flags.
 
+mod exchange;
+
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -7,6 +10,8 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use skiagraph_engine::device::DeviceChoice;
+
+pub use exchange::{ClientCertificate, Destination, DestinationTls, ReceiverConfig, ReceiverTls};
 
 /// Where the file is looked for when `SKIAGRAPH_CONFIG` names none.
 const FILE: &str = "skiagraph.toml";
@@ -52,6 +57,15 @@ pub struct Config {
     pub upload_bytes: u64,
     /// Seconds that requests have to end when the platform ends.
     pub shutdown_seconds: u64,
+    /// Where clients find the platform, for example `https://images.example`: what DICOMweb's answers
+    /// refer to. As the request says where it is absent.
+    pub public_url: Option<String>,
+    /// Origins of web viewers that may use DICOMweb from their own pages.
+    pub dicomweb_origins: Vec<String>,
+    /// Archives that images may be sent to, by name.
+    pub destinations: BTreeMap<String, Destination>,
+    /// Whoever may send radiographs by C-STORE; nobody where it is absent.
+    pub receiver: Option<ReceiverConfig>,
 }
 
 impl Default for Config {
@@ -75,6 +89,10 @@ impl Default for Config {
             login_per_minute: 10,
             upload_bytes: 2 << 30,
             shutdown_seconds: 20,
+            public_url: None,
+            dicomweb_origins: Vec::new(),
+            destinations: BTreeMap::new(),
+            receiver: None,
         }
     }
 }
@@ -169,6 +187,25 @@ mod tests {
             jail.set_env("SKIAGRAPH_DEVICE", "gpu");
             let error = Config::load(&Flags::default()).unwrap_err();
             assert!(error.to_string().contains("device"), "{error}");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn an_archive_takes_nothing_synthetic_unless_it_is_said_to() {
+        Jail::expect_with(|jail| {
+            jail.create_file(
+                FILE,
+                "[destinations.research]\naddress = \"pacs:104\"\nae_title = \"RESEARCH\"\n\
+                 accepts_synthetic = true\n[destinations.clinic]\naddress = \"clinic:104\"\n\
+                 ae_title = \"CLINIC\"\n[receiver]\nbind = \"127.0.0.1:11112\"\n\
+                 calling_ae_titles = [\"MODALITY\"]\nuser = \"erika\"",
+            )?;
+            let config = Config::load(&Flags::default()).unwrap();
+            assert!(config.destinations["research"].peer().accepts_synthetic);
+            assert!(!config.destinations["clinic"].peer().accepts_synthetic);
+            let receiver = config.receiver.unwrap();
+            assert_eq!((receiver.ae_title.as_str(), receiver.most_associations), ("SKIAGRAPH", 8));
             Ok(())
         });
     }

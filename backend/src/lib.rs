@@ -16,6 +16,7 @@ pub mod controllers;
 pub mod database;
 pub mod entities;
 pub mod error;
+pub mod exchange;
 pub mod intake;
 pub mod jobs;
 pub mod models;

@@ -137,6 +137,8 @@ async fn create_tables(db: &DatabaseConnection) {
         schema.create_table_from_entity(entities::generations::Entity),
         schema.create_table_from_entity(entities::images::Entity),
         schema.create_table_from_entity(entities::reviews::Entity),
+        schema.create_table_from_entity(entities::instances::Entity),
+        schema.create_table_from_entity(entities::transfers::Entity),
     ] {
         db.execute(&table).await.unwrap();
     }

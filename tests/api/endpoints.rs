@@ -27,9 +27,10 @@ const ML_ENGINEER: Who = Roles(&["ml_engineer"]);
 const AUDITOR: Who = Roles(&["auditor"]);
 const ADMIN: Who = Roles(&["admin"]);
 const MAKERS: Who = Roles(&["clinician", "ml_engineer"]);
+const SENDERS: Who = Roles(&["clinician", "ml_engineer", "admin"]);
 const REVIEW_READERS: Who = Roles(&["clinician", "auditor"]);
 
-/// Every endpoint under `/api/v1`, and who may call it.
+/// Every endpoint under `/api/v1`, and under `/dicom-web`, and who may call it.
 const EXPECTED: &[(&str, &str, Who)] = &[
     ("POST", "/auth/login", Public),
     ("POST", "/auth/refresh", Public),
@@ -73,6 +74,44 @@ const EXPECTED: &[(&str, &str, Who)] = &[
     ("GET", "/images/{id}/png", MAKERS),
     ("POST", "/images/{id}/reviews", CLINICIAN),
     ("GET", "/images/{id}/reviews", REVIEW_READERS),
+    ("POST", "/transfers", MAKERS),
+    ("GET", "/transfers", MAKERS),
+    ("GET", "/transfers/{id}", MAKERS),
+    ("GET", "/destinations", SENDERS),
+    ("POST", "/destinations/{id}/echo", SENDERS),
+    ("GET", "/dicom-web/studies", MAKERS),
+    ("POST", "/dicom-web/studies", ML_ENGINEER),
+    ("GET", "/dicom-web/series", MAKERS),
+    ("GET", "/dicom-web/instances", MAKERS),
+    ("GET", "/dicom-web/studies/{study}", MAKERS),
+    ("POST", "/dicom-web/studies/{study}", ML_ENGINEER),
+    ("GET", "/dicom-web/studies/{study}/series", MAKERS),
+    ("GET", "/dicom-web/studies/{study}/instances", MAKERS),
+    ("GET", "/dicom-web/studies/{study}/metadata", MAKERS),
+    ("GET", "/dicom-web/studies/{study}/thumbnail", MAKERS),
+    ("GET", "/dicom-web/studies/{study}/series/{series}", MAKERS),
+    ("GET", "/dicom-web/studies/{study}/series/{series}/metadata", MAKERS),
+    ("GET", "/dicom-web/studies/{study}/series/{series}/thumbnail", MAKERS),
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances", MAKERS),
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}", MAKERS),
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/metadata", MAKERS),
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/rendered", MAKERS),
+    ("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/thumbnail", MAKERS),
+    (
+        "GET",
+        "/dicom-web/studies/{study}/series/{series}/instances/{instance}/frames/{frames}",
+        MAKERS,
+    ),
+    (
+        "GET",
+        "/dicom-web/studies/{study}/series/{series}/instances/{instance}/frames/{frame}/rendered",
+        MAKERS,
+    ),
+    (
+        "GET",
+        "/dicom-web/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}",
+        MAKERS,
+    ),
     ("GET", "/audit/events", AUDITOR),
     ("GET", "/audit/export", AUDITOR),
     ("GET", "/audit/public-key", AUDITOR),
@@ -88,7 +127,8 @@ async fn described() -> BTreeSet<(String, String)> {
         reqwest::get(format!("{address}/api/openapi.json")).await.unwrap().json().await.unwrap();
     let mut endpoints = BTreeSet::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
-        let Some(path) = path.strip_prefix("/api/v1") else {
+        let inside = path.strip_prefix("/api/v1");
+        let Some(path) = inside.or_else(|| path.starts_with("/dicom-web/").then_some(path)) else {
             assert!(OUTSIDE.contains(&path.as_str()), "{path} is described and not expected");
             continue;
         };
@@ -114,9 +154,16 @@ async fn every_endpoint_is_expected_and_every_expected_one_is_there() {
     assert!(gone.is_empty(), "expected, and not described: {gone:?}");
 }
 
+/// The address with identifiers that nothing has.
+fn filled(path: &str) -> String {
+    let path = path.replace("{id}", &uuid::Uuid::now_v7().to_string());
+    let path = path.replace("{frames}", "1").replace("{frame}", "1").replace("{tag}", "7FE00010");
+    ["{study}", "{series}", "{instance}"].iter().fold(path, |path, uid| path.replace(uid, "1.2.3"))
+}
+
 /// Calls an endpoint with an empty request; returns the status.
 async fn call(session: &Session, method: &str, path: &str) -> u16 {
-    let path = path.replace("{id}", &uuid::Uuid::now_v7().to_string());
+    let path = filled(path);
     let method: Method = method.parse().unwrap();
     let mut request = session.request(method.clone(), &path);
     if method != Method::GET {
@@ -187,7 +234,7 @@ async fn the_guard_answers_before_a_query_that_cannot_be_read() {
         let stranger = ROLES.iter().find(|role| !roles.contains(role)).unwrap();
         assert_eq!(call(shared.session(stranger), method, &path).await, 403, "{stranger}: {path}");
         let insider = shared.session(roles[0]);
-        let path = path.replace("{id}", &uuid::Uuid::now_v7().to_string());
+        let path = filled(&path);
         let answer = insider.request(Method::GET, &path).send().await.unwrap();
         if answer.status() == 422 {
             let problem = crate::harness::problem::problem(answer, 422).await;

@@ -2,6 +2,8 @@
 
 mod audit;
 mod bench;
+mod dimse;
+mod exchange;
 mod generate;
 mod kill;
 mod postgres;

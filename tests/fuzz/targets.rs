@@ -7,7 +7,10 @@ use serde_json::Value;
 use skiagraph_compliance::deidentification::{Edition, Policy, ProfileOption, Pseudonyms};
 use skiagraph_engine::adapter::{AdapterCard, Concept};
 use skiagraph_engine::check::check;
-use skiagraph_engine::dicom::{Deidentified, Deidentifier, ReadOptions, read_from};
+use skiagraph_engine::dicom::{
+    Deidentified, Deidentifier, ReadOptions, bulk_value, describe, native_frame, read_from,
+    stored_frame, uncompressed,
+};
 use skiagraph_engine::kernel::map_weights;
 use skiagraph_engine::model::{
     Bundle, Clip, CrossAttention, Part, SingleFile, Wishes, read_json, safetensors_metadata,
@@ -175,6 +178,13 @@ fn seed(desk: &Path, name: &str) {
 fn dicom(_: &Path, input: &[u8]) {
     let first = ReadOptions { frame: Some(1), ..ReadOptions::default() };
     let readable = read_from(std::io::Cursor::new(input), first).is_ok();
+    if let Ok(described) = describe(input) {
+        assert!(described.attributes.is_object());
+    }
+    let _ = (stored_frame(input, 1), native_frame(input, 1), bulk_value(input, "7FE00010"));
+    if let Ok(plain) = uncompressed(input) {
+        native_frame(&plain, 1).unwrap();
+    }
     let options = [ProfileOption::CleanPixelData, ProfileOption::CleanDescriptors];
     let policy = Policy::new(Edition::default(), options).unwrap();
     let deidentifier = Deidentifier::new(policy, Pseudonyms::new(&[7; 32]).unwrap());

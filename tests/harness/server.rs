@@ -197,15 +197,20 @@ impl Server {
 
     /// A new user with these roles, logged in. Returns the user's name with the session.
     pub async fn user(&self, roles: &[&str]) -> Session {
-        let username = format!("u{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
+        self.user_named(&format!("u{}", &uuid::Uuid::new_v4().simple().to_string()[..12]), roles)
+            .await
+    }
+
+    /// The same by a name of one's own.
+    pub async fn user_named(&self, username: &str, roles: &[&str]) -> Session {
         let body = json!({ "username": username, "display_name": "A user", "roles": roles });
         let (status, made) = self.admin().await.post("/users", &body).await;
         assert_eq!(status, 201, "{made}");
         let one_time = made["one_time_password"].as_str().unwrap_or_default();
         assert!(!one_time.is_empty(), "no one-time password: {made}");
-        let first = Session::login(&self.address, &username, one_time).await;
+        let first = Session::login(&self.address, username, one_time).await;
         first.change_password(one_time, PASSWORD).await;
-        Session::login(&self.address, &username, PASSWORD).await
+        Session::login(&self.address, username, PASSWORD).await
     }
 }
 
@@ -228,7 +233,8 @@ fn one_time_password(log: &str) -> String {
         )
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

@@ -64,9 +64,10 @@ impl Session {
         assert!((200..300).contains(&status), "password: {status} {answer}");
     }
 
-    /// A request to a path under `/api/v1`.
+    /// A request to a path under `/api/v1`, or under `/dicom-web` where it begins so.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.client.request(method, format!("{}/api/v1{path}", self.address));
+        let root = if path.starts_with("/dicom-web/") { "" } else { "/api/v1" };
+        let request = self.client.request(method, format!("{}{root}{path}", self.address));
         if self.access_token.is_empty() { request } else { request.bearer_auth(&self.access_token) }
     }
 

@@ -70,7 +70,7 @@ const WITHOUT_A_WORLD: [&[&str]; 9] = [
 ];
 
 /// Floors of the backend: a room knows only the floors below its own.
-const BACKEND_FLOORS: [(&str, u8); 21] = [
+const BACKEND_FLOORS: [(&str, u8); 22] = [
     ("database", 1),
     ("entities", 1),
     ("secrets", 1),
@@ -81,6 +81,7 @@ const BACKEND_FLOORS: [(&str, u8); 21] = [
     ("audit", 4),
     ("intake", 4),
     ("auth", 5),
+    ("exchange", 5),
     ("jobs", 5),
     ("state", 5),
     ("telemetry", 5),
@@ -95,7 +96,7 @@ const BACKEND_FLOORS: [(&str, u8); 21] = [
 ];
 
 /// Doors in the backend's walls, each with its reason.
-const DOORS: [(&str, &str, &str); 9] = [
+const DOORS: [(&str, &str, &str); 10] = [
     ("auth", "state", "the guard finds keys and ledger in what the process shares"),
     ("state", "auth", "what the process shares holds keys and ledger, which nobody else opens"),
     ("auth", "views", "a session is answered in the words of the wire"),
@@ -103,6 +104,7 @@ const DOORS: [(&str, &str, &str); 9] = [
     ("error", "auth", "the one map to HTTP knows the errors of every room"),
     ("error", "intake", "the one map to HTTP knows the errors of every room"),
     ("error", "jobs", "the one map to HTTP knows the errors of every room"),
+    ("exchange", "testing", "unit tests share radiographs and a place to put them"),
     ("intake", "testing", "unit tests share radiographs and a place to put them"),
     ("jobs", "testing", "unit tests share radiographs and a place to put them"),
 ];

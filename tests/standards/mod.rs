@@ -38,7 +38,7 @@ fn log() -> Vec<Event> {
 }
 
 /// The judges' Python, where `make test` could install it.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
         || Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../target"),
         PathBuf::from,
@@ -47,7 +47,7 @@ fn python() -> Option<PathBuf> {
     if python.exists() && target.join("standards/installed").exists() {
         return Some(python);
     }
-    println!("SKIPPED: the judges of audit exports are not installed (make standards)");
+    println!("SKIPPED: the judges in Python are not installed (make standards)");
     None
 }
 

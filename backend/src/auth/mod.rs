@@ -21,8 +21,8 @@ pub use access::{Access, CurrentUser, source_address};
 pub use ledger::{Change, Ledger, Records};
 pub use password::{PasswordError, hash_password, one_time_password, verify_password};
 pub use permit::{
-    Admin, AnyUser, Auditor, Clinician, ClinicianOrAuditor, ClinicianOrMlEngineer, MlEngineer,
-    Permit, SignedIn,
+    Admin, AnyUser, Auditor, Clinician, ClinicianOrAuditor, ClinicianOrMlEngineer, MakerOrAdmin,
+    MlEngineer, Permit, SignedIn,
 };
 pub use session::{Session, change_password, login, logout, refresh};
 pub use throttle::Throttle;

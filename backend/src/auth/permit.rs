@@ -36,6 +36,8 @@ permits! {
     Admin = IsAdmin [Admin];
     /// A clinician or an ML engineer.
     ClinicianOrMlEngineer = IsClinicianOrMlEngineer [Clinician, MlEngineer];
+    /// Whoever may send images to an archive, or looks after the platform's connections.
+    MakerOrAdmin = IsMakerOrAdmin [Clinician, MlEngineer, Admin];
     /// A clinician or an auditor.
     ClinicianOrAuditor = IsClinicianOrAuditor [Clinician, Auditor];
     /// Any user who has a password of their own.

@@ -17,6 +17,7 @@ use crate::audit::{self, Actor, Entry};
 use crate::auth::{Ledger, Throttle, Tokens};
 use crate::config::{Config, Flags};
 use crate::controllers::domain::Domain;
+use crate::exchange::{self, Desk, Receiver};
 use crate::intake::Limits;
 use crate::jobs::{self, JobContext};
 use crate::models;
@@ -59,6 +60,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         tracing::info!(uploads = swept, "uploads that were cut off are cleared away");
     }
     state.readiness.set_model(context.service.is_some());
+    let receiver = receiver(&platform, &context, &domain)?;
     let server = HttpServer::new({
         let (state, domain) = (state.clone(), domain.clone());
         move || router::app(state.clone(), domain.clone())
@@ -77,6 +79,10 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     state.ledger.record(&system, Entry::new(Action::ApplicationStart, "platform")).await?;
     state.ledger.sign().await?;
     tracing::info!(%address, "the platform serves");
+    if let Some(receiver) = &receiver {
+        println!("Radiographs are received on {}", receiver.address());
+    }
+    tokio::spawn(fill_index(context.clone()));
 
     let worker = tokio::spawn({
         let readiness = state.readiness.clone();
@@ -99,6 +105,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     // Ends at SIGINT or SIGTERM, when the requests under way have their answers.
     server.await?;
     shutdown.cancel();
+    if let Some(receiver) = receiver {
+        receiver.end().await;
+    }
     worker.await.context("the worker panicked")??;
 
     state.ledger.record(&system, Entry::new(Action::ApplicationStop, "platform")).await?;
@@ -111,6 +120,36 @@ pub(super) fn domain(config: &Config, context: &JobContext) -> anyhow::Result<Do
     let limits = Limits { request_bytes: config.upload_bytes, ..Limits::default() };
     let key = secrets::load_or_create(&config.data_dir, "pseudonym.key")?;
     Ok(Domain::new(context, limits, Arc::new(key)))
+}
+
+/// The receiver, where the configuration has one.
+fn receiver(
+    platform: &Platform,
+    context: &JobContext,
+    domain: &Domain,
+) -> anyhow::Result<Option<Receiver>> {
+    let Some(config) = &platform.config.receiver else { return Ok(None) };
+    let desk = Desk {
+        db: context.db.clone(),
+        storage: context.storage.clone(),
+        folders: context.folders.clone(),
+        signer: context.signer.clone(),
+        janitor: domain.janitor.clone(),
+        limits: domain.limits.clone(),
+        pseudonym_key: Arc::clone(&domain.pseudonym_key),
+        user: config.user.clone(),
+    };
+    let receiver = Receiver::start(config, desk);
+    Ok(Some(receiver.with_context(|| format!("receiver.bind: {}", config.bind))?))
+}
+
+/// Makes the index's rows of objects that were there before it; the platform serves meanwhile.
+async fn fill_index(context: JobContext) {
+    match exchange::fill(&context.db, &context.storage, &context.shutdown).await {
+        Ok(0) => {}
+        Ok(rows) => tracing::info!(rows, "objects were added to the index"),
+        Err(error) => tracing::error!(?error, "the index could not be filled"),
+    }
 }
 
 pub(super) fn state(platform: &Platform) -> anyhow::Result<AppState> {

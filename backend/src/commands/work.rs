@@ -59,7 +59,9 @@ pub(super) async fn context(
     let model = std::path::absolute(&config.model)?;
     let data_dir = std::path::absolute(&config.data_dir)?;
     let (device, folders) = (config.device.open()?, Folders::new(data_dir));
-    JobContext::open(platform.db.clone(), storage, folders, model, device, shutdown.clone())
+    let destinations = config.destinations.clone();
+    let (db, shutdown) = (platform.db.clone(), shutdown.clone());
+    JobContext::open(db, storage, folders, model, device, destinations, shutdown)
         .await
         .context("the job queue in the data directory cannot be opened")
 }

@@ -1,12 +1,14 @@
 //! What the handlers of the domain work with, beside the records: those are reached through a guard
 //! alone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rand::Rng;
 use skiagraph_engine::serve::Service;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Destination;
 use crate::error::ApiError;
 use crate::intake::{Janitor, Limits};
 use crate::jobs::{JobContext, Progress, Queue};
@@ -31,6 +33,8 @@ pub struct Domain {
     pub shutdown: CancellationToken,
     /// What an upload may hold.
     pub limits: Limits,
+    /// Archives that images may be sent to, by name.
+    pub destinations: Arc<BTreeMap<String, Destination>>,
     /// The secret that pseudonyms of patients are made with.
     pub pseudonym_key: Arc<[u8]>,
 }
@@ -47,6 +51,7 @@ impl Domain {
             janitor: Janitor::new(context.db.clone(), context.storage.clone()),
             shutdown: context.shutdown.clone(),
             limits,
+            destinations: Arc::clone(&context.destinations),
             pseudonym_key,
         }
     }

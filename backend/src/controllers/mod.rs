@@ -4,6 +4,8 @@ pub mod audit;
 pub mod auth;
 mod body;
 pub mod datasets;
+pub mod destinations;
+pub mod dicom_web;
 pub mod domain;
 pub mod findings;
 pub mod generations;
@@ -15,6 +17,7 @@ pub mod radiographs;
 mod refusals;
 pub mod reviews;
 pub mod runs;
+pub mod transfers;
 pub mod uploads;
 pub mod users;
 
@@ -110,6 +113,9 @@ mod tests {
             .configure(super::generations::routes)
             .configure(super::images::routes)
             .configure(super::reviews::routes)
+            .configure(super::transfers::routes)
+            .configure(super::destinations::routes)
+            .configure(super::dicom_web::routes)
             .split_for_parts();
         let api = serde_json::to_value(&api).unwrap();
         let mut count = 0;
@@ -123,6 +129,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(count, 32);
+        assert_eq!(count, 58);
     }
 }

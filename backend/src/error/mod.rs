@@ -46,6 +46,9 @@ pub enum ApiError {
     /// The body's media type is not the one that the endpoint reads.
     #[error("{}: {}", .0.field, .0.cause)]
     MediaType(FieldError),
+    /// None of the media types that the client reads is made here.
+    #[error("{}: {}", .0.field, .0.cause)]
+    NotAcceptable(FieldError),
     /// Fields of the request cannot be used. Never empty.
     #[error("{}", problem::sentence(.0))]
     Invalid(Vec<FieldError>),
@@ -112,6 +115,9 @@ impl ApiError {
                 "media-type",
                 "The media type is not read here",
             ),
+            Self::NotAcceptable(_) => {
+                (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "No such media type is made here")
+            }
             Self::Invalid(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Fields cannot be used")
             }
@@ -131,6 +137,7 @@ impl ApiError {
             Self::Malformed(error)
             | Self::TooLarge(error)
             | Self::MediaType(error)
+            | Self::NotAcceptable(error)
             | Self::Conflict(error) => vec![error.clone()],
             Self::Unauthorized(_)
             | Self::Forbidden(_)
@@ -178,6 +185,7 @@ impl ResponseError for ApiError {
             | Self::Conflict(_)
             | Self::TooLarge(_)
             | Self::MediaType(_)
+            | Self::NotAcceptable(_)
             | Self::Invalid(_)
             | Self::Unavailable(_) => {}
         }

@@ -10,6 +10,7 @@ use skiagraph_engine::dicom::{self, Deidentified, Deidentifier, Header, ObjectRe
 
 use super::archive::Walk;
 use super::{Fault, IntakeError, Limits, ReceivedFile, Scratch, archive};
+use crate::models::instances::Index;
 
 /// A report of more faults than this helps nobody.
 const MOST_FAULTS: usize = 20;
@@ -29,6 +30,39 @@ pub struct Checked {
     pub header: Header,
     /// What was taken out.
     pub report: ObjectReport,
+    /// How viewers find it; `None` where it lacks the identifiers that they go by.
+    pub index: Option<Index>,
+}
+
+/// Checks one object that came by itself, as archives send them, and de-identifies it where it lies. A
+/// ZIP is none.
+///
+/// Blocking, as [`check`].
+///
+/// # Errors
+/// `Refused` with its one fault, `TooLarge` where the object is.
+pub fn check_object(
+    file: ReceivedFile,
+    limits: &Limits,
+    deidentifier: &Deidentifier,
+) -> Result<Checked, IntakeError> {
+    if kind(&file.path)? != Kind::Dicom {
+        return Err(IntakeError::Refused(vec![Fault::new(file.label, "no DICOM file")]));
+    }
+    let mut verdict = Verdict::new(deidentifier);
+    check_size(&file, limits)?;
+    let label = file.label.clone();
+    verdict.look_at(file.label, file.path)?;
+    let none = || IntakeError::Refused(vec![Fault::new(label, "nothing of it could be kept")]);
+    verdict.into_result()?.pop().ok_or_else(none)
+}
+
+fn check_size(file: &ReceivedFile, limits: &Limits) -> Result<(), IntakeError> {
+    if file.bytes <= limits.file_bytes {
+        return Ok(());
+    }
+    let cause = format!("a DICOM file may have {} bytes", limits.file_bytes);
+    Err(IntakeError::too_large(file.label.as_str(), cause))
 }
 
 /// Checks all files of an upload and de-identifies them in the scratch folder: all of them pass, or
@@ -50,12 +84,7 @@ pub fn check(
     for file in files {
         match kind(&file.path)? {
             Kind::Dicom => {
-                if file.bytes > limits.file_bytes {
-                    return Err(IntakeError::too_large(
-                        file.label.as_str(),
-                        format!("a DICOM file may have {} bytes", limits.file_bytes),
-                    ));
-                }
+                check_size(file, limits)?;
                 verdict.look_at(file.label.clone(), file.path.clone())?;
             }
             Kind::Zip => {
@@ -166,8 +195,10 @@ impl<'a> Verdict<'a> {
             Err(error) => return Ok(self.add(Fault::new(label, error.to_string()))),
         };
         fs::write(&path, &bytes)?;
+        let index = dicom::describe(&bytes).ok().map(|described| Index::of(&described));
         let sha256 = hex::encode(Sha256::digest(&bytes));
-        self.checked.push(Checked { path, bytes: bytes.len() as u64, sha256, header, report });
+        let bytes = bytes.len() as u64;
+        self.checked.push(Checked { path, bytes, sha256, header, report, index });
         Ok(Walk::On)
     }
 

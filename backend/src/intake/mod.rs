@@ -26,10 +26,10 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Checked, check};
+pub use check::{Checked, check, check_object};
 pub use fault::{Fault, IntakeError};
 pub use identity::deidentifier;
 pub use limits::Limits;
-pub use receive::{Received, ReceivedFile, receive};
+pub use receive::{Received, ReceivedFile, receive, receive_related};
 pub use scratch::{Abandoned, Scratch};
-pub use store::{Janitor, NewUpload, StoreError, insert, intend, store};
+pub use store::{Janitor, NewUpload, StoreError, extend, insert, intend, store};

@@ -70,6 +70,31 @@ pub async fn receive(
     Ok(received)
 }
 
+/// Streams the parts of a `multipart/related` body into the scratch folder, as [`receive`] does the
+/// files of a form.
+///
+/// # Errors
+/// As [`receive`].
+pub async fn receive_related(
+    body: &mut Multipart,
+    scratch: &Scratch,
+    limits: &Limits,
+) -> Result<Vec<ReceivedFile>, IntakeError> {
+    let (mut files, mut left) = (Vec::new(), limits.request_bytes);
+    while let Some(mut field) = body.try_next().await.map_err(malformed)? {
+        let number = files.len();
+        if number == limits.files {
+            let cause = format!("more than {} parts in one request", limits.files);
+            return Err(IntakeError::too_large("files", cause));
+        }
+        files.push(receive_file(&mut field, number, scratch, limits, &mut left).await?);
+    }
+    if files.is_empty() {
+        return Err(IntakeError::malformed("body", "there is no part in it"));
+    }
+    Ok(files)
+}
+
 async fn receive_file(
     field: &mut Field,
     number: usize,

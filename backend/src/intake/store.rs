@@ -84,11 +84,37 @@ pub async fn insert(
     keys: &[String],
     new: &NewUpload<'_>,
 ) -> Result<uploads::Model, DbErr> {
-    let rows = checked.iter().zip(keys).map(|(file, key)| row(file, key, new)).collect();
     let count = checked.len() as u64;
     let upload = models::uploads::insert(db, new.id, new.name, new.created_by, count).await?;
-    models::radiographs::insert(db, rows).await?;
+    insert_radiographs(db, checked, keys, new).await?;
     Ok(upload)
+}
+
+/// Adds radiographs to an upload that is there: an archive sends one object after the other.
+pub async fn extend(
+    db: &impl ConnectionTrait,
+    checked: &[Checked],
+    keys: &[String],
+    upload: &NewUpload<'_>,
+) -> Result<(), DbErr> {
+    models::uploads::add(db, upload.id, checked.len() as u64).await?;
+    insert_radiographs(db, checked, keys, upload).await
+}
+
+async fn insert_radiographs(
+    db: &impl ConnectionTrait,
+    checked: &[Checked],
+    keys: &[String],
+    new: &NewUpload<'_>,
+) -> Result<(), DbErr> {
+    let (mut rows, mut indices) = (Vec::with_capacity(checked.len()), Vec::new());
+    for (file, key) in checked.iter().zip(keys) {
+        let id = Uuid::now_v7().to_string();
+        indices.extend(file.index.clone().map(|index| index.of_radiograph(&id, key)));
+        rows.push(row(id, file, key, new));
+    }
+    models::radiographs::insert(db, rows).await?;
+    models::instances::insert(db, indices).await
 }
 
 fn object_key(sha256: &str) -> String {
@@ -101,10 +127,10 @@ fn report_key(upload_id: &str) -> String {
     format!("deidentification/{upload_id}.json")
 }
 
-fn row(file: &Checked, key: &str, new: &NewUpload<'_>) -> radiographs::ActiveModel {
+fn row(id: String, file: &Checked, key: &str, new: &NewUpload<'_>) -> radiographs::ActiveModel {
     let header = &file.header;
     radiographs::ActiveModel {
-        id: Set(Uuid::now_v7().to_string()),
+        id: Set(id),
         upload_id: Set(new.id.to_owned()),
         object_key: Set(key.to_owned()),
         sha256: Set(file.sha256.clone()),

@@ -1,6 +1,8 @@
 //! What every job needs.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sea_orm::DatabaseConnection;
 use skiagraph_compliance::audit::Signer;
@@ -10,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Permit, Progress, Queue};
 use crate::audit;
+use crate::config::Destination;
 use crate::storage::{Folders, Storage};
 
 /// What every job needs; cheap to clone.
@@ -35,6 +38,8 @@ pub struct JobContext {
     pub device: Device,
     /// The loaded model; without one, generations wait.
     pub service: Option<Service>,
+    /// Archives that images may be sent to, by name.
+    pub destinations: Arc<BTreeMap<String, Destination>>,
     /// The process is about to end: work stops at its next step and goes on after the restart.
     pub shutdown: CancellationToken,
 }
@@ -48,6 +53,7 @@ impl JobContext {
         folders: Folders,
         model: PathBuf,
         device: Device,
+        destinations: BTreeMap<String, Destination>,
         shutdown: CancellationToken,
     ) -> Result<Self, JobError> {
         let queue = Queue::open(&folders.queue()).await?;
@@ -73,6 +79,7 @@ impl JobContext {
             model,
             device,
             service,
+            destinations: Arc::new(destinations),
             shutdown,
         })
     }

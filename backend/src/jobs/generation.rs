@@ -4,6 +4,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use sha2::{Digest, Sha256};
 use skiagraph_compliance::audit::Action;
+use skiagraph_engine::dicom;
 use skiagraph_engine::serve::GeneratedImage;
 use uuid::Uuid;
 
@@ -16,6 +17,7 @@ use crate::database;
 use crate::entities::generations;
 use crate::models::generations::{self as queries, GenerationRequest};
 use crate::models::images::NewImage;
+use crate::models::instances::{self, Index};
 use crate::models::state::State;
 use crate::models::work::{self, Kind};
 use crate::models::{images, runs};
@@ -104,6 +106,7 @@ async fn keep(
     image: GeneratedImage,
 ) -> Result<(), JobError> {
     let sha256 = hex::encode(Sha256::digest(&image.dicom));
+    let described = dicom::describe(&image.dicom).map_err(std::io::Error::other)?;
     let object_key_dicom = format!("images/{generation_id}/{index}.dcm");
     let object_key_png = format!("images/{generation_id}/{index}.png");
     context.storage.put(&object_key_dicom, Bytes::from(image.dicom)).await?;
@@ -123,8 +126,10 @@ async fn keep(
     let entry = Entry::of(Action::InstancesCreated, "image", &new.id)
         .detail("generation", generation_id)
         .detail("seed", new.seed);
+    let index = Index::of(&described).of_image(&new.id, &new.object_key_dicom);
     let transaction = database::begin(&context.db).await?;
     images::insert(&transaction, new).await?;
+    instances::insert(&transaction, vec![index]).await?;
     audit::append(&transaction, &context.signer, &Actor::system("worker"), entry).await?;
     transaction.commit().await?;
     Ok(())

@@ -17,6 +17,7 @@ mod progress;
 mod queue;
 mod recover;
 mod run;
+mod transfer;
 mod worker;
 
 #[cfg(test)]

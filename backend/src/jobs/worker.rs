@@ -13,10 +13,10 @@ use super::context::{JobContext, JobError};
 use super::engine::Failure;
 use super::lease::Lease;
 use super::queue::Job;
-use super::{dataset, generation, recover, run};
+use super::{dataset, generation, recover, run, transfer};
 use crate::models::state::State;
 use crate::models::work::{self, Kind};
-use crate::models::{datasets, generations, runs};
+use crate::models::{datasets, generations, runs, transfers};
 
 /// How often an idle worker looks into its queue.
 const POLL: Duration = Duration::from_millis(500);
@@ -124,6 +124,10 @@ async fn look_at(context: &JobContext, kind: Kind, id: &str) -> Result<(), JobEr
         },
         Kind::Generation => match generations::get(&context.db, id).await? {
             Some(record) => generation::run(context, record).await?,
+            None => return Ok(()),
+        },
+        Kind::Transfer => match transfers::get(&context.db, id).await? {
+            Some(record) => transfer::run(context, record).await?,
             None => return Ok(()),
         },
     };

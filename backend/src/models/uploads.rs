@@ -1,6 +1,7 @@
 //! Uploads.
 
 use chrono::Utc;
+use sea_orm::sea_query::{self, Expr};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, Set,
@@ -26,6 +27,19 @@ pub async fn insert(
     }
     .insert(db)
     .await
+}
+
+/// Counts radiographs that came later; they follow in the same transaction.
+pub async fn add(db: &impl ConnectionTrait, id: &str, radiographs: u64) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(
+            Column::RadiographCount,
+            sea_query::ExprTrait::add(Expr::col(Column::RadiographCount), signed(radiographs)),
+        )
+        .filter(Column::Id.eq(id))
+        .exec(db)
+        .await?;
+    Ok(())
 }
 
 /// The upload with this identifier.

@@ -17,11 +17,13 @@ pub enum Kind {
     Run,
     /// Generate images.
     Generation,
+    /// Send images to an archive.
+    Transfer,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Dataset, Self::Run, Self::Generation];
+    pub const ALL: [Self; 4] = [Self::Dataset, Self::Run, Self::Generation, Self::Transfer];
 
     /// The name of its table, and of its queue.
     pub const fn table(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Kind {
             Self::Dataset => "datasets",
             Self::Run => "runs",
             Self::Generation => "generations",
+            Self::Transfer => "transfers",
         }
     }
 
@@ -38,6 +41,7 @@ impl Kind {
             Self::Dataset => "dataset",
             Self::Run => "run",
             Self::Generation => "generation",
+            Self::Transfer => "transfer",
         }
     }
 }

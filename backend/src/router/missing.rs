@@ -41,7 +41,9 @@ pub(super) async fn answer(request: HttpRequest) -> Result<HttpResponse, ApiErro
     if let Some(methods) = request.app_data::<Routes>().and_then(|routes| routes.methods(path)) {
         return Err(ApiError::NotAllowed(methods.to_owned()));
     }
-    if path == "/api" || path.starts_with("/api/") {
+    if ["/api", "/dicom-web"].iter().any(|root| {
+        path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }) {
         return Err(ApiError::NoRoute);
     }
     match *request.method() {

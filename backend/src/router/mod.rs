@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! request → number, span, metrics → security headers → routes ─→ /api/v1/<noun> …
+//!                                                              ├→ /dicom-web/studies …
 //!                                                              ├→ /api/openapi.json, /api/docs
 //!                                                              ├→ /healthz, /readyz
 //!                                                              └→ pages, 404, 405
@@ -11,6 +12,7 @@ mod document;
 mod headers;
 mod missing;
 mod observe;
+mod origins;
 mod pages;
 
 use actix_web::body::MessageBody;
@@ -41,6 +43,8 @@ fn nouns(config: &mut ServiceConfig) {
     controllers::generations::routes(config);
     controllers::images::routes(config);
     controllers::reviews::routes(config);
+    controllers::transfers::routes(config);
+    controllers::destinations::routes(config);
     controllers::audit::routes(config);
 }
 
@@ -66,12 +70,14 @@ pub fn app(
         .app_data(web::PathConfig::default().error_handler(error::path))
         .app_data(web::FormConfig::default().error_handler(error::form))
         .service(scope::scope("/api/v1").configure(nouns))
+        .service(scope::scope("/dicom-web").configure(controllers::dicom_web::routes))
         .service(controllers::health::healthz)
         .service(controllers::health::readyz)
         .split_for_parts();
     app.app_data(missing::Routes::of(&openapi))
         .configure(document::routes(&openapi))
         .default_service(web::to(missing::answer))
+        .wrap(from_fn(origins::share))
         .wrap(headers::security())
         .wrap(from_fn(observe::observe))
 }

@@ -26,6 +26,8 @@ pub const MOST_LEARNING_RATE: f64 = 1.0;
 pub const STEPS: RangeInclusive<u32> = 1..=1000;
 /// Images of a generation.
 pub const COUNT: RangeInclusive<u32> = 1..=16;
+/// Images of a transfer.
+pub const TRANSFERRED: RangeInclusive<usize> = 1..=100;
 /// Strength of guidance; 1 is none.
 pub const GUIDANCE_SCALE: RangeInclusive<f32> = 0.0..=30.0;
 /// Scale of an adapter; 0 is none, 1 is as trained.

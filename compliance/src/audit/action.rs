@@ -19,6 +19,7 @@ const fn code(value: &'static str, meaning: &'static str) -> Code {
 const APPLICATION_ACTIVITY: Code = code("110100", "Application Activity");
 const AUDIT_LOG_USED: Code = code("110101", "Audit Log Used");
 const INSTANCES_ACCESSED: Code = code("110103", "DICOM Instances Accessed");
+const INSTANCES_TRANSFERRED: Code = code("110104", "DICOM Instances Transferred");
 const EXPORT: Code = code("110106", "Export");
 const IMPORT: Code = code("110107", "Import");
 const ORDER_RECORD: Code = code("110109", "Order Record");
@@ -62,6 +63,8 @@ pub enum Action {
     Import,
     /// An object left the platform as a file.
     Export,
+    /// An object was sent to an archive.
+    InstancesTransferred,
     /// A data set, a training or a generation was ordered.
     OrderCreated,
     /// The record of such an order was read.
@@ -90,7 +93,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::ApplicationStart,
         Self::ApplicationStop,
         Self::Login,
@@ -102,6 +105,7 @@ impl Action {
         Self::InstancesCreated,
         Self::Import,
         Self::Export,
+        Self::InstancesTransferred,
         Self::OrderCreated,
         Self::OrderRead,
         Self::OrderChanged,
@@ -130,6 +134,7 @@ impl Action {
             Self::InstancesCreated => "instances_created",
             Self::Import => "import",
             Self::Export => "export",
+            Self::InstancesTransferred => "instances_transferred",
             Self::OrderCreated => "order_created",
             Self::OrderRead => "order_read",
             Self::OrderChanged => "order_changed",
@@ -160,6 +165,7 @@ impl Action {
             Self::InstancesAccessed | Self::InstancesCreated => INSTANCES_ACCESSED,
             Self::Import => IMPORT,
             Self::Export => EXPORT,
+            Self::InstancesTransferred => INSTANCES_TRANSFERRED,
             Self::OrderCreated | Self::OrderRead | Self::OrderChanged => ORDER_RECORD,
             Self::ReviewCreated | Self::ReviewRead => PROCEDURE_RECORD,
             Self::UserRead
@@ -187,6 +193,7 @@ impl Action {
             | Self::InstancesCreated
             | Self::Import
             | Self::Export
+            | Self::InstancesTransferred
             | Self::OrderCreated
             | Self::OrderRead
             | Self::OrderChanged
@@ -207,6 +214,7 @@ impl Action {
             | Self::UserCreated => 'C',
             Self::InstancesAccessed
             | Self::Export
+            | Self::InstancesTransferred
             | Self::OrderRead
             | Self::ReviewRead
             | Self::UserRead

@@ -12,6 +12,7 @@ use skiagraph_engine::terms::{AgeGroup, Sex};
 
 use super::Output;
 use super::deidentify::{self, DeidentifyArguments};
+use super::exchange::{self, PeerArguments, SendArguments};
 
 /// Years written for a child whose age is not known more closely.
 const CHILD_YEARS: u16 = 3;
@@ -45,6 +46,10 @@ pub(crate) enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Ask an archive whether it is there: C-ECHO.
+    Echo(Box<PeerArguments>),
+    /// Send objects to an archive: C-STORE.
+    Send(Box<SendArguments>),
 }
 
 #[derive(Args)]
@@ -156,6 +161,8 @@ pub(crate) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::Wrap(arguments) => wrap(&(*arguments).into(), output),
         Command::Deidentify(arguments) => deidentify::run(*arguments, output),
         Command::Check { files } => check(&files, output),
+        Command::Echo(arguments) => exchange::echo(*arguments, output),
+        Command::Send(arguments) => exchange::send(*arguments, output),
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod dataset;
 pub(crate) mod deidentify;
 pub(crate) mod dicom;
 pub(crate) mod evaluate;
+pub(crate) mod exchange;
 pub(crate) mod generate;
 pub(crate) mod model;
 mod output;

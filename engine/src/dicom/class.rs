@@ -45,6 +45,11 @@ const REFUSED: [(&str, &str); 6] = [
     ),
 ];
 
+/// Every storage class of which objects may be radiographs.
+pub(super) fn storage_classes() -> impl Iterator<Item = &'static str> {
+    RADIOGRAPHS.into_iter().chain(CAPTURES)
+}
+
 /// Refuses what is no radiograph, with the class's name and the reason.
 ///
 /// # Errors

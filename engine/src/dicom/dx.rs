@@ -10,9 +10,9 @@ use super::DicomError;
 use crate::terms::{Described, Finding, Severity, Sex, ViewPosition};
 
 /// Under which name this program writes objects (0002,0013); at most 16 characters.
-const IMPLEMENTATION: &str = concat!("SKIAGRAPH_", env!("CARGO_PKG_VERSION"));
+pub(super) const IMPLEMENTATION: &str = concat!("SKIAGRAPH_", env!("CARGO_PKG_VERSION"));
 /// UID of the implementation (0002,0012), derived from the product's name once and for all.
-const IMPLEMENTATION_CLASS: &str = "2.25.184099836766086107825602577334714295142";
+pub(super) const IMPLEMENTATION_CLASS: &str = "2.25.184099836766086107825602577334714295142";
 
 /// Designator for findings that SNOMED CT has no exact word for (PS3.16 8.2: private, begins 99).
 pub(super) const OWN_SCHEME: &str = "99SKIAGRAPH";

@@ -10,8 +10,11 @@ mod deflated;
 mod deidentify;
 mod dx;
 mod error;
+pub mod exchange;
 mod find;
+mod frames;
 mod header;
+mod json;
 mod lookup;
 mod pixels;
 mod png;
@@ -19,6 +22,7 @@ mod provenance;
 mod radiograph;
 mod read;
 mod scan;
+mod show;
 mod source;
 mod synthetic;
 mod transform;
@@ -35,6 +39,8 @@ pub use deidentify::{
 };
 pub use error::DicomError;
 pub use find::dicom_files;
+pub use frames::{StoredFrame, native_frame, stored_frame, uncompressed};
+pub use json::{Described, attribute_tag, bulk_value, describe};
 pub use png::{png_with_provenance, render_png};
 pub use provenance::{
     AdapterUse, ControlUse, EmbeddingUse, InputUse, Provenance, SyntheticDescription,
@@ -42,5 +48,7 @@ pub use provenance::{
 };
 pub use radiograph::{Frame, Header, Radiograph};
 pub use read::{ReadOptions, inspect, inspect_from, read, read_file, read_from};
+pub use show::{DisplayWindow, Picture, Show, WindowFunction, show};
 pub use synthetic::write_synthetic;
+pub use uid::is_valid as is_valid_uid;
 pub use wrap::{Columns, WrapError, WrapOptions, WrapSummary, wrap};

@@ -47,6 +47,11 @@ const NATIVE: [&str; 4] = [
     BIG_ENDIAN,
 ];
 
+/// Every transfer syntax whose pixels are read.
+pub(super) fn transfer_syntaxes() -> impl Iterator<Item = &'static str> {
+    NATIVE.into_iter().chain(codec::transfer_syntaxes())
+}
+
 /// One frame's words as they are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stored {

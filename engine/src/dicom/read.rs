@@ -73,7 +73,7 @@ pub fn inspect_from<R: Read + Seek>(source: R, options: ReadOptions) -> Result<H
 }
 
 /// Header, layout of the pixels, and the frame to be read, from 0.
-fn checked(
+pub(super) fn checked(
     opened: &mut Opened,
     frame: Option<u32>,
 ) -> Result<(Header, pixels::Layout, u32), DicomError> {

@@ -7,6 +7,7 @@ use dicom_object::InMemDicomObject;
 use super::attributes::{integer, items, number, numbers, text};
 use super::lookup::{Lookup, signed};
 use super::pixels::Stored;
+use super::show::{DisplayWindow, WindowFunction};
 use super::{DicomError, Frame, Header};
 
 /// Part of the pixels that may lie beyond each end of a window taken from the pixels: collimator
@@ -43,10 +44,41 @@ pub(super) fn calibrate(
     stored: &Stored,
     window: Option<u32>,
 ) -> Result<Frame, DicomError> {
+    shown(object, header, stored, voi(object, window)?)
+}
+
+/// [`calibrate`] through a window that the object does not bring; through its first where there is none.
+pub(super) fn calibrate_through(
+    object: &InMemDicomObject,
+    header: &Header,
+    stored: &Stored,
+    window: Option<&DisplayWindow>,
+) -> Result<Frame, DicomError> {
+    let voi = match window {
+        None => voi(object, None)?,
+        Some(DisplayWindow { center, width, function }) => {
+            let (center, width) = (*center, *width);
+            let voi = match function {
+                WindowFunction::Linear => Voi::Linear { center, width },
+                WindowFunction::LinearExact => Voi::LinearExact { center, width },
+                WindowFunction::Sigmoid => Voi::Sigmoid { center, width },
+            };
+            Some(voi.checked()?)
+        }
+    };
+    shown(object, header, stored, voi)
+}
+
+fn shown(
+    object: &InMemDicomObject,
+    header: &Header,
+    stored: &Stored,
+    voi: Option<Voi>,
+) -> Result<Frame, DicomError> {
     let modality = modality(object)?;
     let padding = padding(object);
     let is_padding = |value: i32| padding.is_some_and(|(low, high)| (low..=high).contains(&value));
-    let voi = match voi(object, window)? {
+    let voi = match voi {
         Some(voi) => voi,
         None => window_of_pixels(
             stored.values().filter(|raw| !is_padding(*raw)).map(|raw| modality.apply(raw)),
@@ -110,6 +142,20 @@ fn modality(object: &InMemDicomObject) -> Result<Modality, DicomError> {
 }
 
 impl Voi {
+    /// The same, where a window is wide enough for its function.
+    fn checked(self) -> Result<Self, DicomError> {
+        let fits = match &self {
+            Self::Linear { width, .. } => *width >= 1.0,
+            Self::LinearExact { width, .. } | Self::Sigmoid { width, .. } => *width > 0.0,
+            Self::Table(_) => true,
+        };
+        if fits {
+            Ok(self)
+        } else {
+            Err(DicomError::attribute("WindowWidth", "0028,1051", "too narrow"))
+        }
+    }
+
     /// What is shown, between 0 and 1.
     fn apply(&self, value: f32) -> f32 {
         let value64 = f64::from(value);
@@ -168,11 +214,7 @@ fn voi(object: &InMemDicomObject, choice: Option<u32>) -> Result<Option<Voi>, Di
             ));
         }
     };
-    let least = if matches!(voi, Voi::Linear { .. }) { 1.0 } else { f64::MIN_POSITIVE };
-    if width < least {
-        return Err(DicomError::attribute("WindowWidth", "0028,1051", "too narrow"));
-    }
-    Ok(Some(voi))
+    voi.checked().map(Some)
 }
 
 /// A window over the robust range of the pixels, for an object that brings none.

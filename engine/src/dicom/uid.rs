@@ -24,6 +24,13 @@ pub(super) fn derived(parts: &[&[u8]]) -> String {
     format!("2.25.{}", uuid.as_u128())
 }
 
+/// Whether a text is a UID: numbers joined by dots, at most 64 characters (PS3.5 9.1). A leading zero,
+/// which the standard forbids and some archives have, is let pass: it does no harm.
+pub fn is_valid(text: &str) -> bool {
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    (1..=64).contains(&text.len()) && text.split('.').all(number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +41,15 @@ mod tests {
         assert_ne!(derived(&[b"ab", b"c"]), derived(&[b"a", b"bc"]));
         assert_ne!(fresh(), fresh());
         assert!(fresh().len() <= 64);
+    }
+
+    #[test]
+    fn a_uid_is_numbers_and_dots() {
+        for good in ["1.2.840.10008.1.1", "2.25.0", &"1".repeat(64)] {
+            assert!(is_valid(good), "{good}");
+        }
+        for bad in ["", ".", "1.", "1..2", "1.2.x", "1.2\\3", &"1".repeat(65)] {
+            assert!(!is_valid(bad), "{bad}");
+        }
     }
 }

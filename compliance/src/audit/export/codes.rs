@@ -57,7 +57,7 @@ pub(super) fn object_codes(event: &Event) -> ObjectCodes {
         "audit_log" | "endpoint" | "platform" | "session" => {
             (SYSTEM_OBJECT, SECURITY_RESOURCE, URI)
         }
-        "dataset" | "run" | "generation" => (SYSTEM_OBJECT, JOB, URI),
+        "dataset" | "run" | "generation" | "transfer" => (SYSTEM_OBJECT, JOB, URI),
         _ => (SYSTEM_OBJECT, DOMAIN_RESOURCE, URI),
     };
     ObjectCodes { kind, role, life_cycle: action.map_or(Some(ACCESS), life_cycle), identifier }
@@ -78,7 +78,7 @@ fn life_cycle(action: Action) -> Option<Coded> {
         | Action::ReviewRead
         | Action::UserRead
         | Action::AuditLogUsed => Some(ACCESS),
-        Action::Export => Some(EXPORT),
+        Action::Export | Action::InstancesTransferred => Some(EXPORT),
         Action::ApplicationStart
         | Action::ApplicationStop
         | Action::Login

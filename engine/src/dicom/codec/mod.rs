@@ -77,6 +77,23 @@ pub(super) fn coding(transfer_syntax: &str) -> Result<Coding, DicomError> {
     )
 }
 
+/// The transfer syntaxes of [`coding`].
+pub(super) fn transfer_syntaxes() -> impl Iterator<Item = &'static str> {
+    SYNTAXES.iter().map(|(uid, _)| *uid)
+}
+
+/// The media type of one frame's stream (PS3.18 8.7.3.3).
+pub(super) fn media_type(coding: Coding, transfer_syntax: &str) -> &'static str {
+    match (coding, transfer_syntax) {
+        (Coding::Jpeg, _) => "image/jpeg",
+        (Coding::JpegLs, _) => "image/jls",
+        (Coding::Jpeg2000, uids::JPEG2000 | uids::JPEG2000_LOSSLESS) => "image/jp2",
+        (Coding::Jpeg2000, _) => "image/jphc",
+        (Coding::Rle, _) => "image/dicom-rle",
+        (Coding::Deflate | Coding::Plain, _) => "application/octet-stream",
+    }
+}
+
 /// Checks that a frame's stream states the header's size, and no more bits than are allocated.
 pub(super) fn check(
     coding: Coding,

@@ -89,6 +89,11 @@ impl Object {
         self
     }
 
+    pub(super) fn binary(mut self, tag: Tag, vr: VR, value: &[u8]) -> Self {
+        self.set.put(DataElement::new(tag, vr, PrimitiveValue::from(value.to_vec())));
+        self
+    }
+
     pub(super) fn window(self, center: &str, width: &str) -> Self {
         self.text(tags::WINDOW_CENTER, VR::DS, center).text(tags::WINDOW_WIDTH, VR::DS, width)
     }

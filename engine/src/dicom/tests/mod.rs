@@ -2,10 +2,12 @@
 
 mod damaged;
 mod display;
+mod exchange;
 mod fixtures;
 mod judges;
 mod reading;
 mod real;
+mod served;
 mod syntaxes;
 mod wrapping;
 mod writing;

@@ -59,6 +59,7 @@ export const auditor = {
       audit_log_used: 'Audit log used',
       query: 'Query',
       instances_accessed: 'Radiographs read',
+      instances_transferred: 'Images sent to an archive',
       instances_created: 'Images made',
       import: 'Import',
       export: 'Export',

@@ -59,6 +59,7 @@ export const auditor = {
       audit_log_used: '使用审计日志',
       query: '查询',
       instances_accessed: '读取影像',
+      instances_transferred: '影像发送到归档',
       instances_created: '生成影像',
       import: '导入',
       export: '导出',
