@@ -47,6 +47,7 @@ impl Pattern {
             | Action::UserCreated => Some(Self::Create),
             Action::InstancesAccessed
             | Action::Export
+            | Action::InstancesTransferred
             | Action::OrderRead
             | Action::ReviewRead
             | Action::UserRead => Some(Self::Read),
