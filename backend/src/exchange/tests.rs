@@ -8,6 +8,7 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, PaginatorTrait, Sc
 use serde_json::{Value, json};
 use skiagraph_compliance::audit::{GENESIS, Signer};
 use skiagraph_compliance::role::Role;
+use skiagraph_engine::dicom;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -98,7 +99,8 @@ async fn what_uploads_refuse_is_refused() {
     let desk = desk(&place, &[Role::MlEngineer]).await;
     let object = radiographs(1).swap_remove(0);
     let frame = crate::testing::frame(0.7);
-    let synthetic = skiagraph_engine::dicom::write_synthetic(&frame, &Default::default()).unwrap();
+    let synthetic =
+        dicom::write_synthetic(&frame, &dicom::SyntheticDescription::default()).unwrap();
     let archive = b"PK\x03\x04 and more".to_vec();
     for bad in [synthetic, object[..object.len() - 100].to_vec(), archive, Vec::new()] {
         assert!(matches!(take(&desk, &mut sender(), &bad).await, Kept::Refused(_)));

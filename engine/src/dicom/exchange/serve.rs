@@ -77,9 +77,8 @@ pub(super) fn serve<S: Read + Write>(
         gathered: Gathered::default(),
         store: None,
     };
-    let request = match association.read()? {
-        Pdu::AssociationRQ(request) => request,
-        _ => return Err(association.abort("no request for an association")),
+    let Pdu::AssociationRQ(request) = association.read()? else {
+        return Err(association.abort("no request for an association"));
     };
     if let Some(source) = refusal(shared, &request, full) {
         let result = match source {
