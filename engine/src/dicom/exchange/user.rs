@@ -63,7 +63,7 @@ pub fn echo(peer: &Peer) -> Result<(), ExchangeError> {
         vec![(VERIFICATION.to_owned(), vec![uids::IMPLICIT_VR_LITTLE_ENDIAN.to_owned()])];
     match connect(peer, &contexts)? {
         Connected::Plain(association) => echo_on(peer, association),
-        Connected::Secured(association) => echo_on(peer, association),
+        Connected::Secured(association) => echo_on(peer, *association),
     }
 }
 
@@ -115,7 +115,9 @@ pub fn send(
     }
     match connect(peer, &contexts)? {
         Connected::Plain(association) => send_on(peer, association, &objects, read, told, cancel),
-        Connected::Secured(association) => send_on(peer, association, &objects, read, told, cancel),
+        Connected::Secured(association) => {
+            send_on(peer, *association, &objects, read, told, cancel)
+        }
     }
 }
 
@@ -221,7 +223,7 @@ fn answer<S: CloseSocket + Read + Write>(
 
 enum Connected {
     Plain(ClientAssociation<TcpStream>),
-    Secured(ClientAssociation<TlsStream>),
+    Secured(Box<ClientAssociation<TlsStream>>),
 }
 
 fn connect(peer: &Peer, contexts: &[(String, Vec<String>)]) -> Result<Connected, ExchangeError> {
@@ -254,7 +256,7 @@ fn connect(peer: &Peer, contexts: &[(String, Vec<String>)]) -> Result<Connected,
         .tls_config(tls.config()?)
         .server_name(tls.server_name.as_deref().unwrap_or(host))
         .establish_tls(peer.address.as_str())
-        .map(Connected::Secured)
+        .map(|association| Connected::Secured(Box::new(association)))
         .map_err(failed)
 }
 
