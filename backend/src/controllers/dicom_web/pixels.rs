@@ -22,7 +22,7 @@ const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 const MOST_FRAMES: usize = 1_000;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(frames).service(bulkdata);
+    config.service(some_frames).service(bulk_value);
 }
 
 #[derive(Debug, Deserialize)]
@@ -60,7 +60,7 @@ struct BulkPath {
     ),
 )]
 #[get("/studies/{study}/series/{series}/instances/{instance}/frames/{frames}")]
-async fn frames(
+async fn some_frames(
     access: ClinicianOrMlEngineer,
     domain: web::Data<Domain>,
     request: HttpRequest,
@@ -153,7 +153,7 @@ fn numbers(text: &str) -> Result<Vec<u32>, ApiError> {
     ),
 )]
 #[get("/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}")]
-async fn bulkdata(
+async fn bulk_value(
     access: ClinicianOrMlEngineer,
     domain: web::Data<Domain>,
     request: HttpRequest,

@@ -24,7 +24,7 @@ const DICOM: &str = "application/dicom";
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(study).service(series).service(one);
+    config.service(whole_study).service(whole_series).service(whole_instance);
 }
 
 /// Every object of a study, in Explicit VR Little Endian where the client names no other transfer
@@ -39,7 +39,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     ),
 )]
 #[get("/studies/{study}")]
-async fn study(
+async fn whole_study(
     access: ClinicianOrMlEngineer,
     domain: web::Data<Domain>,
     request: HttpRequest,
@@ -64,7 +64,7 @@ async fn study(
     ),
 )]
 #[get("/studies/{study}/series/{series}")]
-async fn series(
+async fn whole_series(
     access: ClinicianOrMlEngineer,
     domain: web::Data<Domain>,
     request: HttpRequest,
@@ -93,7 +93,7 @@ async fn series(
     ),
 )]
 #[get("/studies/{study}/series/{series}/instances/{instance}")]
-async fn one(
+async fn whole_instance(
     access: ClinicianOrMlEngineer,
     domain: web::Data<Domain>,
     request: HttpRequest,

@@ -18,12 +18,12 @@ type Pairs = Query<Vec<(String, String)>>;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
-        .service(studies)
-        .service(series_of_study)
-        .service(instances_of_series)
-        .service(instances_of_study)
-        .service(all_series)
-        .service(all_instances);
+        .service(find_studies)
+        .service(find_series_of_study)
+        .service(find_instances_of_series)
+        .service(find_instances_of_study)
+        .service(find_series)
+        .service(find_instances);
 }
 
 /// Studies in sight. Query parameters are attributes by keyword or tag with what they must be (`*` and
@@ -38,7 +38,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     ),
 )]
 #[get("/studies")]
-async fn studies(
+async fn find_studies(
     access: ClinicianOrMlEngineer,
     request: HttpRequest,
     query: Pairs,
@@ -58,7 +58,7 @@ async fn studies(
     ),
 )]
 #[get("/studies/{study}/series")]
-async fn series_of_study(
+async fn find_series_of_study(
     access: ClinicianOrMlEngineer,
     request: HttpRequest,
     path: web::Path<StudyPath>,
@@ -82,7 +82,7 @@ async fn series_of_study(
     ),
 )]
 #[get("/studies/{study}/series/{series}/instances")]
-async fn instances_of_series(
+async fn find_instances_of_series(
     access: ClinicianOrMlEngineer,
     request: HttpRequest,
     path: web::Path<SeriesPath>,
@@ -104,7 +104,7 @@ async fn instances_of_series(
     ),
 )]
 #[get("/studies/{study}/instances")]
-async fn instances_of_study(
+async fn find_instances_of_study(
     access: ClinicianOrMlEngineer,
     request: HttpRequest,
     path: web::Path<StudyPath>,
@@ -124,7 +124,7 @@ async fn instances_of_study(
     ),
 )]
 #[get("/series")]
-async fn all_series(
+async fn find_series(
     access: ClinicianOrMlEngineer,
     request: HttpRequest,
     query: Pairs,
@@ -143,7 +143,7 @@ async fn all_series(
     ),
 )]
 #[get("/instances")]
-async fn all_instances(
+async fn find_instances(
     access: ClinicianOrMlEngineer,
     request: HttpRequest,
     query: Pairs,
