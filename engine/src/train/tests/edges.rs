@@ -136,7 +136,11 @@ fn without(dataset: &Path, split: &str) {
         .filter(|line| serde_json::from_str::<Value>(line).unwrap()["split"] != split)
         .collect();
     assert!(kept.len() < text.lines().count());
-    std::fs::write(&manifest, kept.join("\n") + "\n").unwrap();
+    let mut left = kept.join("\n");
+    if !left.is_empty() {
+        left.push('\n');
+    }
+    std::fs::write(&manifest, left).unwrap();
     let card = dataset.join("card.json");
     let mut changed: Value = serde_json::from_slice(&std::fs::read(&card).unwrap()).unwrap();
     changed["samples"][split] = 0.into();
