@@ -302,7 +302,7 @@ fn outside_the_mask_the_image_stays() {
         // Latents, and no pixels: the decoder mixes neighbours.
         let mut noise = Seeded::new(request.seed);
         let cancel = CancelToken::new();
-        super::generate::denoise(&pipeline, &[request.clone()], &mut noise, 0, &mut |_| (), &cancel)
+        super::generate::denoise(&pipeline, std::slice::from_ref(&request), &mut noise, 0, &mut |_| (), &cancel)
             .unwrap()
     };
     let (one, two) = (painted("chest radiograph, normal"), painted("chest radiograph, edema"));

@@ -122,7 +122,7 @@ mod tests {
             headings: vec!["a", "b"],
             rows: vec![
                 ("1 one".into(), vec![frame(0.25), frame(0.5)]),
-                ("".into(), vec![frame(0.75)]),
+                (String::new(), vec![frame(0.75)]),
             ],
         };
         let single = Block { headings: vec!["c"], rows: vec![("2".into(), vec![frame(1.0)])] };
