@@ -33,6 +33,8 @@ pub(super) struct Recipe<'a> {
 pub(super) struct Order {
     request: Request,
     description: SyntheticDescription,
+    /// The description as the file gives it back: JSON may not keep every number to its last bit.
+    read_back: SyntheticDescription,
 }
 
 impl Recipe<'_> {
@@ -95,12 +97,11 @@ impl Recipe<'_> {
             controls: control.into_iter().collect(),
             ..Request::default()
         };
-        Ok(Order { request, description: as_read(&description)? })
+        Ok(Order { request, read_back: read_back(&description)?, description })
     }
 }
 
-/// A description as a file gives it back: JSON may not keep every number to its last bit.
-fn as_read(description: &SyntheticDescription) -> Result<SyntheticDescription, EvaluateError> {
+fn read_back(description: &SyntheticDescription) -> Result<SyntheticDescription, EvaluateError> {
     let fault =
         |cause: serde_json::Error| crate::dicom::DicomError::Write { cause: cause.to_string() };
     let text = serde_json::to_string(description).map_err(fault)?;
@@ -132,7 +133,7 @@ pub(super) fn make(
     let mut frames: Vec<Option<Frame>> = orders
         .iter()
         .enumerate()
-        .map(|(number, order)| kept(&file(number), &order.description))
+        .map(|(number, order)| kept(&file(number), &order.read_back))
         .collect();
     let missing: Vec<usize> =
         (0..orders.len()).filter(|number| frames[*number].is_none()).collect();
