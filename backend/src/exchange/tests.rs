@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, PaginatorTrait, Schema, Set};
 use serde_json::{Value, json};
 use skiagraph_compliance::audit::{GENESIS, Signer};
@@ -161,7 +162,14 @@ async fn the_index_is_filled_from_the_objects_and_searched() {
     assert_eq!(search(Column::Modality, Test::SomeInStudy("CT".to_owned())).await, 0);
     let study = all[0].study_instance_uid.clone();
     assert_eq!(search(Column::StudyInstanceUid, Test::AnyOf(vec![study.clone()])).await, 1);
-    let day = all[0].study_date.clone();
+    // Drawn radiographs have no date.
+    assert_eq!(search(Column::StudyDate, Test::Between(None, None)).await, 0);
+    crate::entities::instances::Entity::update_many()
+        .col_expr(Column::StudyDate, Expr::value("20260102"))
+        .exec(&place.db)
+        .await
+        .unwrap();
+    let day = Some("20260102".to_owned());
     assert_eq!(search(Column::StudyDate, Test::Between(day.clone(), None)).await, 3);
     assert_eq!(search(Column::StudyDate, Test::Between(None, Some("0".to_owned()))).await, 0);
     let group = &instances::groups(&place.db, &engineer, &[], Column::StudyInstanceUid, 1, 1)

@@ -223,7 +223,9 @@ fn a_model_whose_unet_is_asked_otherwise_is_refused() {
     std::fs::write(&file, &text).unwrap();
     let second = desk.at("model").join(Part::TextEncoder2.folder());
     std::fs::create_dir(&second).unwrap();
-    std::fs::copy(desk.at("model/text_encoder/config.json"), second.join("config.json")).unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(desk.at("model/text_encoder").join(file), second.join(file)).unwrap();
+    }
     refused("two text encoders");
 }
 

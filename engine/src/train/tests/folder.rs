@@ -245,14 +245,15 @@ fn a_full_disk_leaves_the_last_checkpoint_whole() {
     };
     run(&config, false, &Device::Cpu, &mut on_event, &cancel).unwrap_err();
     // The limit of a file's size, where its signal is ignored, is an error of writing like a full disk's.
-    let status = std::process::Command::new("sh")
+    // What it says goes through a pipe: a file would be limited as well.
+    let done = std::process::Command::new("sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "train::tests::folder::in_a_process_without_room"])
         .env(RUN, serde_json::to_string(&config).unwrap())
-        .status()
+        .output()
         .unwrap();
-    assert!(status.success());
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
     assert!(config.out.join("checkpoints/step-00000002/state.json").exists());
     assert!(!config.out.join("checkpoints/step-00000004").exists());
     // With room again, it goes on as if nothing had been.
