@@ -1,4 +1,4 @@
-// Made by `npm run api` from the description with SHA-256 b95eba74f20a6bab83b4512ea25f2f57f8e6529a5e234ca3bf1d0665147f67ee.
+// Made by `npm run api` from the description with SHA-256 0f88c8bcf637d5b30ba0927541c7e09fed0d2fe222832b9cffdaf286f4d7a445.
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
@@ -238,6 +238,19 @@ export interface components {
          * @enum {string}
          */
         Decision: "accept" | "exclude";
+        /** @description An archive that images may be sent to. */
+        DestinationView: {
+            /** @description Whether it takes synthetic images; without that nothing is sent there. */
+            accepts_synthetic: boolean;
+            /** @description Host and port. */
+            address: string;
+            /** @description Its AE title. */
+            ae_title: string;
+            /** @description Its name in the configuration. */
+            name: string;
+            /** @description Whether associations are secured by TLS. */
+            tls: boolean;
+        };
         /** @description One thing that speaks against a radiograph. */
         Doubt: {
             /** @description The reason, in a sentence. */
@@ -250,6 +263,13 @@ export interface components {
          * @enum {string}
          */
         DoubtKind: "body_part" | "lateral" | "inverted" | "rotated" | "exposure" | "burned_in" | "duplicate";
+        /** @description What came of asking an archive whether it is there. */
+        EchoView: {
+            /** @description Whether it answered with success. */
+            answered: boolean;
+            /** @description Why not. */
+            cause?: string | null;
+        };
         /** @description A word that was learned beside the model's vocabulary. */
         EmbeddingUse: {
             /** @description SHA-256 of its file, hexadecimal. */
@@ -549,6 +569,13 @@ export interface components {
              */
             steps: number;
         };
+        /** @description Images to send. */
+        NewTransfer: {
+            /** @description Name of the archive. */
+            destination: string;
+            /** @description Your own released images, up to 100, in the order in which they are sent. */
+            image_ids: string[];
+        };
         /** @description A page of a list. */
         Page_AuditEventView: {
             /** @description What is on it. */
@@ -626,6 +653,37 @@ export interface components {
                 state: components["schemas"]["State"];
                 /** @description The uploads it is built from. */
                 upload_ids: string[];
+            }[];
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description Items that a page may have.
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description Items of the whole list.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_DestinationView: {
+            /** @description What is on it. */
+            items: {
+                /** @description Whether it takes synthetic images; without that nothing is sent there. */
+                accepts_synthetic: boolean;
+                /** @description Host and port. */
+                address: string;
+                /** @description Its AE title. */
+                ae_title: string;
+                /** @description Its name in the configuration. */
+                name: string;
+                /** @description Whether associations are secured by TLS. */
+                tls: boolean;
             }[];
             /**
              * Format: int64
@@ -967,6 +1025,44 @@ export interface components {
                  * @description Columns.
                  */
                 width: number;
+            }[];
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description Items that a page may have.
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description Items of the whole list.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_TransferView: {
+            /** @description What is on it. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was asked for.
+                 */
+                created_at: string;
+                /** @description Name of the archive. */
+                destination: string;
+                /** @description Why it failed. */
+                error?: string | null;
+                /** @description Identifier. */
+                id: string;
+                /** @description The images. */
+                image_ids: string[];
+                /** @description How many images the archive has answered for. */
+                progress: components["schemas"]["Progress"];
+                /** @description Where it stands. */
+                state: components["schemas"]["State"];
             }[];
             /**
              * Format: int64
@@ -1683,6 +1779,26 @@ export interface components {
              * @description Loss on held-out patients before the first step.
              */
             validation_loss_before: number;
+        };
+        /** @description A transfer. */
+        TransferView: {
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            created_at: string;
+            /** @description Name of the archive. */
+            destination: string;
+            /** @description Why it failed. */
+            error?: string | null;
+            /** @description Identifier. */
+            id: string;
+            /** @description The images. */
+            image_ids: string[];
+            /** @description How many images the archive has answered for. */
+            progress: components["schemas"]["Progress"];
+            /** @description Where it stands. */
+            state: components["schemas"]["State"];
         };
         /** @description The form of an upload; the files may be DICOM files, a folder's files, or ZIPs of them. */
         UploadForm: {
