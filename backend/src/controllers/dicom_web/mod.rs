@@ -75,7 +75,12 @@ fn place(request: &HttpRequest, state: &AppState) -> Place {
         None => {
             let host = request.headers().get(actix_web::http::header::HOST);
             let host = host.and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-            format!("http://{host}")
+            // Some clients leave the port out, dicomweb-client among them, and would look for pixels at port 80.
+            let has_port = host.rsplit(']').next().is_some_and(|end| end.contains(':'));
+            match request.app_config().local_addr().port() {
+                port if port != 80 && !has_port => format!("http://{host}:{port}"),
+                _ => format!("http://{host}"),
+            }
         }
     };
     Place(format!("{base}/dicom-web"))
