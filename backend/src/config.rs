@@ -52,6 +52,18 @@ pub struct Config {
     pub upload_bytes: u64,
     /// Seconds that requests have to end when the platform ends.
     pub shutdown_seconds: u64,
+    /// Whether the pixels of images get a mark by which they are known again.
+    pub watermark: bool,
+    /// A file with the secret that the mark is made with, in place of the key that everybody has.
+    pub watermark_key: Option<PathBuf>,
+    /// Whether PNGs get content credentials (C2PA).
+    pub credentials: bool,
+    /// Their certificate chain (PEM, the signer's first), in place of one that the platform makes …
+    pub credential_certificate: Option<PathBuf>,
+    /// … and its private key (PEM, PKCS #8).
+    pub credential_key: Option<PathBuf>,
+    /// Certificates (PEM) whose signers are trusted when files are verified, beside the platform's own.
+    pub trusted_certificates: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -75,6 +87,12 @@ impl Default for Config {
             login_per_minute: 10,
             upload_bytes: 2 << 30,
             shutdown_seconds: 20,
+            watermark: true,
+            watermark_key: None,
+            credentials: true,
+            credential_certificate: None,
+            credential_key: None,
+            trusted_certificates: None,
         }
     }
 }

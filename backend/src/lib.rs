@@ -18,6 +18,7 @@ pub mod entities;
 pub mod error;
 pub mod intake;
 pub mod jobs;
+pub mod marking;
 pub mod models;
 pub mod router;
 pub mod secrets;

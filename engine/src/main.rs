@@ -51,6 +51,8 @@ enum Command {
     Search(commands::search::Arguments),
     /// Write down a spoken request, and what it asks for.
     Transcribe(commands::transcribe::Arguments),
+    /// Say whether an image is synthetic: by what its file says, by its credential, by the mark in its pixels.
+    Verify(commands::verify::Arguments),
     /// Time the engine's work on this machine, and see where the time goes.
     ///
     /// Every case runs in a process of its own, so that its peak of memory is its own. What the engine
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         Command::Transcribe(arguments) => {
             done(commands::transcribe::run(&arguments, device, &output))
         }
+        Command::Verify(arguments) => done(commands::verify::run(&arguments, &output)),
         Command::Bench(arguments) => commands::bench::run(&arguments, &output),
     };
     code.unwrap_or_else(|error| {

@@ -18,6 +18,7 @@ mod m0004_runs;
 mod m0005_generations;
 mod m0006_reviews;
 mod m0007_audit;
+mod m0008_registry;
 
 /// Every step in its order.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_generations::Migration),
             Box::new(m0006_reviews::Migration),
             Box::new(m0007_audit::Migration),
+            Box::new(m0008_registry::Migration),
         ]
     }
 }

@@ -73,6 +73,7 @@ const EXPECTED: &[(&str, &str, Who)] = &[
     ("GET", "/images/{id}/png", MAKERS),
     ("POST", "/images/{id}/reviews", CLINICIAN),
     ("GET", "/images/{id}/reviews", REVIEW_READERS),
+    ("POST", "/verify", SignedIn),
     ("GET", "/audit/events", AUDITOR),
     ("GET", "/audit/export", AUDITOR),
     ("GET", "/audit/public-key", AUDITOR),

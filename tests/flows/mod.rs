@@ -5,3 +5,4 @@ mod bench;
 mod generate;
 mod kill;
 mod postgres;
+mod verify;

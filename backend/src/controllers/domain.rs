@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 use skiagraph_engine::serve::Service;
+use skiagraph_engine::verify::Means;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ApiError;
@@ -33,6 +34,8 @@ pub struct Domain {
     pub limits: Limits,
     /// The secret that pseudonyms of patients are made with.
     pub pseudonym_key: Arc<[u8]>,
+    /// What files are held against when it is asked what they are.
+    pub means: Arc<Means>,
 }
 
 impl Domain {
@@ -48,6 +51,7 @@ impl Domain {
             shutdown: context.shutdown.clone(),
             limits,
             pseudonym_key,
+            means: Arc::new(context.marking.means()),
         }
     }
 

@@ -17,6 +17,7 @@ pub mod reviews;
 pub mod runs;
 pub mod uploads;
 pub mod users;
+pub mod verify;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
@@ -110,6 +111,7 @@ mod tests {
             .configure(super::generations::routes)
             .configure(super::images::routes)
             .configure(super::reviews::routes)
+            .configure(super::verify::routes)
             .split_for_parts();
         let api = serde_json::to_value(&api).unwrap();
         let mut count = 0;
@@ -123,6 +125,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(count, 32);
+        assert_eq!(count, 33);
     }
 }

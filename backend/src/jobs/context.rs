@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Permit, Progress, Queue};
 use crate::audit;
+use crate::marking::Marking;
 use crate::storage::{Folders, Storage};
 
 /// What every job needs; cheap to clone.
@@ -35,6 +36,8 @@ pub struct JobContext {
     pub device: Device,
     /// The loaded model; without one, generations wait.
     pub service: Option<Service>,
+    /// How images are marked.
+    pub marking: Marking,
     /// The process is about to end: work stops at its next step and goes on after the restart.
     pub shutdown: CancellationToken,
 }
@@ -48,6 +51,7 @@ impl JobContext {
         folders: Folders,
         model: PathBuf,
         device: Device,
+        marking: Marking,
         shutdown: CancellationToken,
     ) -> Result<Self, JobError> {
         let queue = Queue::open(&folders.queue()).await?;
@@ -73,6 +77,7 @@ impl JobContext {
             model,
             device,
             service,
+            marking,
             shutdown,
         })
     }

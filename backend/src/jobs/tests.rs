@@ -23,6 +23,7 @@ fn context(place: &Place) -> JobContext {
         model: std::path::PathBuf::new(),
         device: skiagraph_engine::device::Device::Cpu,
         service: None,
+        marking: crate::marking::Marking::default(),
         shutdown: tokio_util::sync::CancellationToken::new(),
     }
 }

@@ -5,6 +5,7 @@ pub mod datasets;
 pub mod generations;
 pub mod images;
 pub mod radiographs;
+pub mod registry;
 pub mod reviews;
 pub mod runs;
 pub mod sessions;

@@ -41,6 +41,7 @@ fn nouns(config: &mut ServiceConfig) {
     controllers::generations::routes(config);
     controllers::images::routes(config);
     controllers::reviews::routes(config);
+    controllers::verify::routes(config);
     controllers::audit::routes(config);
 }
 

@@ -12,3 +12,4 @@ pub mod page;
 pub mod runs;
 pub mod shapes;
 pub mod uploads;
+pub mod verify;

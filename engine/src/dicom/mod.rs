@@ -9,6 +9,7 @@ mod codec;
 mod deflated;
 mod deidentify;
 mod dx;
+mod equipment;
 mod error;
 mod find;
 mod header;
@@ -33,11 +34,12 @@ pub use deidentify::{
     Change, Deidentified, Deidentifier, DeidentifyFault, DeidentifyOptions, ObjectReport, Region,
     Summary, deidentify_folder,
 };
+pub use equipment::{Equipment, synthesizing_equipment};
 pub use error::DicomError;
 pub use find::dicom_files;
-pub use png::{png_with_provenance, render_png};
+pub use png::{TRAINED_ALGORITHMIC_MEDIA, png_with_provenance, render_png};
 pub use provenance::{
-    AdapterUse, ControlUse, EmbeddingUse, InputUse, Provenance, SyntheticDescription,
+    AdapterUse, ControlUse, EmbeddingUse, InputUse, Provenance, SyntheticDescription, WatermarkUse,
     read_provenance,
 };
 pub use radiograph::{Frame, Header, Radiograph};

@@ -8,6 +8,7 @@ use crate::dicom::{Frame, Provenance};
 use crate::noise::SchedulerConfig;
 use crate::prompt::{LONGEST_TEXT, StructuredPrompt, weights};
 use crate::sample::{Control, ImagePrompt, MOST_STEPS, SamplingOptions, Start, TextNotes};
+use crate::watermark::Key;
 
 /// Images that one request may ask for.
 const MOST_IMAGES: u32 = 16;
@@ -80,10 +81,12 @@ pub struct GenerateRequest {
     pub options: SamplingOptions,
     /// The sentence in place of the one that `prompt` makes, where an image is made again.
     pub sentence: Option<String>,
+    /// The key of the mark that the pixels get, of images of 32 × 32 pixels and more; without one they get none.
+    pub watermark: Option<Key>,
 }
 
 impl Default for GenerateRequest {
-    /// One image of no finding in particular, in 20 steps.
+    /// One image of no finding in particular, in 20 steps, with the mark that everybody finds.
     fn default() -> Self {
         Self {
             prompt: StructuredPrompt::default(),
@@ -103,6 +106,7 @@ impl Default for GenerateRequest {
             image_prompts: Vec::new(),
             options: SamplingOptions::default(),
             sentence: None,
+            watermark: Some(Key::public()),
         }
     }
 }

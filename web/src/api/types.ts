@@ -29,6 +29,7 @@ export type Session = Answer<'SessionView'>;
 /** A user as made or reset: the password is shown this once. */
 export type NewPassword = Answer<'NewPasswordView'>;
 
+export type Verified = Answer<'VerificationView'>;
 export type Upload = Answer<'UploadView'>;
 export type Radiograph = Answer<'RadiographView'>;
 
