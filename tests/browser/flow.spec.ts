@@ -206,7 +206,7 @@ test('the auditor finds all of it, verifies the chain and exports the log', asyn
   const table = await readFile(await (await downloading).path(), 'utf8');
   const lines = table.trim().split('\n');
   expect(lines[0]).toContain('sequence');
-  expect(lines.filter((line) => line.includes('review_created'))).toHaveLength(2);
+  expect(lines.filter((line) => line.includes('review_created'))).toHaveLength(5);
   await page.getByRole('button', { name: '中文' }).click();
   await expect(page.getByRole('heading', { name: '审计日志' })).toBeVisible();
   await auditor.inspect('audit-zh');
