@@ -145,7 +145,7 @@ $(bench)/imports/installed: bench/imports.txt
 bench-import: build $(bench)/imports/installed ## Import of 1,000 radiographs beside a script of pydicom and Pillow (needs ../shared/data)
 	rm -rf $(bench)/radiographs
 	$(release)/skiagraph-engine dicom wrap --images ../shared/data/kermany224/images \
-		--labels ../shared/data/kermany224/labels.csv --out $(bench)/radiographs --view AP --age-group child --limit 1000
+		--labels ../shared/data/kermany224/labels.csv --out $(bench)/radiographs --view AP --age-group child --default-aspect 1.41 --limit 1000
 	$(bench)/imports/bin/python -B bench/imports.py --engine $(release)/skiagraph-engine --folder $(bench)/radiographs
 
 clean: ## Remove what was built; data/ stays
