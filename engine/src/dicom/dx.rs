@@ -6,7 +6,8 @@ use dicom_core::{DataElement, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, InMemDicomObject};
 
-use super::DicomError;
+use super::attributes::text;
+use super::{DicomError, uid};
 use crate::terms::{Described, Finding, Severity, Sex, ViewPosition};
 
 /// Under which name this program writes objects (0002,0013); at most 16 characters.
@@ -279,10 +280,21 @@ pub(super) fn encode_as(
 }
 
 /// A data set with the meta information of a file of ours.
+///
+/// # Errors
+/// Where its class or instance is named by what is no UID: nobody would read the file.
 pub(super) fn with_meta(
     set: InMemDicomObject,
     transfer_syntax: &str,
 ) -> Result<DefaultDicomObject, DicomError> {
+    for (tag, name) in [
+        (tags::SOP_CLASS_UID, "SOP Class UID (0008,0016)"),
+        (tags::SOP_INSTANCE_UID, "SOP Instance UID (0008,0018)"),
+    ] {
+        if text(&set, tag).is_some_and(|uid| !uid::is_valid(&uid)) {
+            return Err(DicomError::Write { cause: format!("{name} is no UID") });
+        }
+    }
     let meta = FileMetaTableBuilder::new()
         .transfer_syntax(transfer_syntax)
         .implementation_class_uid(IMPLEMENTATION_CLASS)
