@@ -66,6 +66,18 @@ pub struct Config {
     pub destinations: BTreeMap<String, Destination>,
     /// Whoever may send radiographs by C-STORE; nobody where it is absent.
     pub receiver: Option<ReceiverConfig>,
+    /// Whether the pixels of images get a mark by which they are known again.
+    pub watermark: bool,
+    /// A file with the secret that the mark is made with, in place of the key that everybody has.
+    pub watermark_key: Option<PathBuf>,
+    /// Whether PNGs get content credentials (C2PA).
+    pub credentials: bool,
+    /// Their certificate chain (PEM, the signer's first), in place of one that the platform makes …
+    pub credential_certificate: Option<PathBuf>,
+    /// … and its private key (PEM, PKCS #8).
+    pub credential_key: Option<PathBuf>,
+    /// Certificates (PEM) whose signers are trusted when files are verified, beside the platform's own.
+    pub trusted_certificates: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -93,6 +105,12 @@ impl Default for Config {
             dicomweb_origins: Vec::new(),
             destinations: BTreeMap::new(),
             receiver: None,
+            watermark: true,
+            watermark_key: None,
+            credentials: true,
+            credential_certificate: None,
+            credential_key: None,
+            trusted_certificates: None,
         }
     }
 }

@@ -77,6 +77,7 @@ const BACKEND_FLOORS: [(&str, u8); 22] = [
     ("storage", 1),
     ("config", 2),
     ("error", 2),
+    ("marking", 3),
     ("models", 3),
     ("audit", 4),
     ("intake", 4),
