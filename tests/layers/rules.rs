@@ -70,7 +70,7 @@ const WITHOUT_A_WORLD: [&[&str]; 9] = [
 ];
 
 /// Floors of the backend: a room knows only the floors below its own.
-const BACKEND_FLOORS: [(&str, u8); 22] = [
+const BACKEND_FLOORS: [(&str, u8); 23] = [
     ("database", 1),
     ("entities", 1),
     ("secrets", 1),

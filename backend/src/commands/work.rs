@@ -63,7 +63,7 @@ pub(super) async fn context(
     let destinations = config.destinations.clone();
     let marking = Marking::open(config).context("images cannot be marked")?;
     let (db, shutdown) = (platform.db.clone(), shutdown.clone());
-    JobContext::open(db, storage, folders, model, device, destinations, marking, shutdown)
+    JobContext::open(db, storage, folders, (model, device), destinations, marking, shutdown)
         .await
         .context("the job queue in the data directory cannot be opened")
 }
