@@ -18,6 +18,7 @@ const FILE: &str = "skiagraph.toml";
 
 /// The settings. In the environment each is `SKIAGRAPH_` and its name in capitals; `DATABASE_URL`
 /// and `OTEL_EXPORTER_OTLP_ENDPOINT` go by their customary names.
+#[expect(clippy::struct_excessive_bools, reason = "settings stand side by side, as in their file")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

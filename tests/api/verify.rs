@@ -79,7 +79,7 @@ async fn a_released_image_is_known_in_every_form() {
 
     // One letter of the words that were signed, and the credential does not hold.
     let at = png.windows(6).position(|part| part == b"normal").unwrap();
-    let mut changed = png.to_vec();
+    let mut changed = png.clone();
     changed[at] = b'N';
     assert_eq!(verified(auditor, &changed).await["credential"]["state"], of("invalid"));
 }

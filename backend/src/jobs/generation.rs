@@ -5,7 +5,6 @@ use futures::FutureExt;
 use sha2::{Digest, Sha256};
 use skiagraph_compliance::audit::Action;
 use skiagraph_engine::dicom;
-use skiagraph_engine::serve::GeneratedImage;
 use uuid::Uuid;
 
 use super::context::{JobContext, JobError};

@@ -79,7 +79,8 @@ pub fn embed(frame: &Frame, key: &Key) -> Option<Frame> {
     }
     let band = Band::of(frame);
     let signs = key.signs();
-    let mut mark = synthesise(&band.mark(&host, &signs), frame.width as usize, frame.height as usize);
+    let mut mark =
+        synthesise(&band.mark(&host, &signs), frame.width as usize, frame.height as usize);
     for (value, seen) in mark.iter_mut().zip(visibility(frame)) {
         *value *= seen;
     }

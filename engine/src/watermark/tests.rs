@@ -86,10 +86,7 @@ fn attacks(marked: &Frame) -> Vec<(&'static str, Frame)> {
         ("darker by a fifth", window(marked, 0.2, 1.2)),
         ("window of 60 %", window(marked, 0.2, 0.8)),
         ("window without the outer tenth of the pixels", window(marked, low, high)),
-        (
-            TOGETHER,
-            jpeg(&half(&window(marked, 0.15, 0.85)), 80),
-        ),
+        (TOGETHER, jpeg(&half(&window(marked, 0.15, 0.85)), 80)),
         ("black for white", Frame { pixels, ..*marked }),
     ]
 }
@@ -142,7 +139,7 @@ fn cosines_are_those_of_a_discrete_cosine_transform() {
 
 /// Down, across, value.
 const SCIPY: [(usize, usize, f64); 4] =
-    [(1, 1, 0.00883394), (2, 3, -0.01134023), (5, 4, -0.014812751), (11, 8, 0.001582855)];
+    [(1, 1, 0.008_833_94), (2, 3, -0.011_340_23), (5, 4, -0.014_812_751), (11, 8, 0.001_582_855)];
 
 #[test]
 fn the_mark_is_not_seen_and_stays() {
