@@ -18,6 +18,7 @@ const FILE: &str = "skiagraph.toml";
 
 /// The settings. In the environment each is `SKIAGRAPH_` and its name in capitals; `DATABASE_URL`
 /// and `OTEL_EXPORTER_OTLP_ENDPOINT` go by their customary names.
+#[expect(clippy::struct_excessive_bools, reason = "settings stand side by side, as in their file")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -66,6 +67,18 @@ pub struct Config {
     pub destinations: BTreeMap<String, Destination>,
     /// Whoever may send radiographs by C-STORE; nobody where it is absent.
     pub receiver: Option<ReceiverConfig>,
+    /// Whether the pixels of images get a mark by which they are known again.
+    pub watermark: bool,
+    /// A file with the secret that the mark is made with, in place of the key that everybody has.
+    pub watermark_key: Option<PathBuf>,
+    /// Whether PNGs get content credentials (C2PA).
+    pub credentials: bool,
+    /// Their certificate chain (PEM, the signer's first), in place of one that the platform makes …
+    pub credential_certificate: Option<PathBuf>,
+    /// … and its private key (PEM, PKCS #8).
+    pub credential_key: Option<PathBuf>,
+    /// Certificates (PEM) whose signers are trusted when files are verified, beside the platform's own.
+    pub trusted_certificates: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -93,6 +106,12 @@ impl Default for Config {
             dicomweb_origins: Vec::new(),
             destinations: BTreeMap::new(),
             receiver: None,
+            watermark: true,
+            watermark_key: None,
+            credentials: true,
+            credential_certificate: None,
+            credential_key: None,
+            trusted_certificates: None,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod error;
 pub mod exchange;
 pub mod intake;
 pub mod jobs;
+pub mod marking;
 pub mod models;
 pub mod router;
 pub mod secrets;

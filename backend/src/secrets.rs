@@ -16,6 +16,34 @@ pub const LENGTH: usize = 32;
 /// # Errors
 /// When the file cannot be read or made, is not of the right length, or others may read it.
 pub fn load_or_create(data_dir: &Path, name: &str) -> io::Result<[u8; LENGTH]> {
+    let bytes = load_or_make(data_dir, name, || {
+        let mut secret = [0; LENGTH];
+        OsRng.try_fill_bytes(&mut secret).map_err(io::Error::other)?;
+        Ok(secret.to_vec())
+    })?;
+    let path = data_dir.join("secrets").join(name);
+    bytes.try_into().map_err(|_| refused(&path, "it is not of the right length"))
+}
+
+/// The secret text `name`; what `make` makes when there is none yet.
+///
+/// # Errors
+/// When the file cannot be read or made, is no text, or others may read it.
+pub fn text(
+    data_dir: &Path,
+    name: &str,
+    make: impl FnOnce() -> io::Result<String>,
+) -> io::Result<String> {
+    let bytes = load_or_make(data_dir, name, || make().map(String::into_bytes))?;
+    let path = data_dir.join("secrets").join(name);
+    String::from_utf8(bytes).map_err(|_| refused(&path, "it is no text"))
+}
+
+fn load_or_make(
+    data_dir: &Path,
+    name: &str,
+    make: impl FnOnce() -> io::Result<Vec<u8>>,
+) -> io::Result<Vec<u8>> {
     let folder = data_dir.join("secrets");
     if !folder.is_dir() {
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
@@ -25,8 +53,7 @@ pub fn load_or_create(data_dir: &Path, name: &str) -> io::Result<[u8; LENGTH]> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         result => return result,
     }
-    let mut secret = [0; LENGTH];
-    OsRng.try_fill_bytes(&mut secret).map_err(io::Error::other)?;
+    let secret = make()?;
     // Written whole before it has its name; where another process was faster, its secret counts.
     let temporary = folder.join(format!(".{name}.{}", std::process::id()));
     let mut file =
@@ -41,12 +68,12 @@ pub fn load_or_create(data_dir: &Path, name: &str) -> io::Result<[u8; LENGTH]> {
     }
 }
 
-fn read(path: &Path) -> io::Result<[u8; LENGTH]> {
+fn read(path: &Path) -> io::Result<Vec<u8>> {
     let bytes = fs::read(path)?;
     if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
         return Err(refused(path, "others may read it; its mode must be 0600"));
     }
-    bytes.try_into().map_err(|_| refused(path, "it is not of the right length"))
+    Ok(bytes)
 }
 
 fn refused(path: &Path, cause: &str) -> io::Error {

@@ -136,6 +136,7 @@ async fn create_tables(db: &DatabaseConnection) {
         schema.create_table_from_entity(entities::run_metrics::Entity),
         schema.create_table_from_entity(entities::generations::Entity),
         schema.create_table_from_entity(entities::images::Entity),
+        schema.create_table_from_entity(entities::image_identifiers::Entity),
         schema.create_table_from_entity(entities::reviews::Entity),
         schema.create_table_from_entity(entities::instances::Entity),
         schema.create_table_from_entity(entities::transfers::Entity),

@@ -7,8 +7,8 @@
 //! |---|---|
 //! | 1 | [`device`], [`files`], [`kernel`], [`terms`] |
 //! | 2 | [`nn`], [`noise`], [`dicom`], [`prompt`], [`hub`], [`metric`] |
-//! | 3 | [`control`], [`model`], [`quality`], [`speech`] |
-//! | 4 | [`adapter`], [`data`] |
+//! | 3 | [`control`], [`credential`], [`model`], [`quality`], [`speech`], [`watermark`] |
+//! | 4 | [`adapter`], [`data`], [`verify`] |
 //! | 5 | [`sample`] |
 //! | 6 | [`bench`], [`check`], [`evaluate`] |
 //! | 7 | [`train`] |
@@ -19,6 +19,7 @@ pub mod adapter;
 pub mod bench;
 pub mod check;
 pub mod control;
+pub mod credential;
 pub mod data;
 pub mod device;
 pub mod dicom;
@@ -37,6 +38,8 @@ pub mod serve;
 pub mod speech;
 pub mod terms;
 pub mod train;
+pub mod verify;
+pub mod watermark;
 
 /// The engine's version, written into every image's provenance.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

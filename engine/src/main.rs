@@ -53,6 +53,8 @@ enum Command {
     Search(commands::search::Arguments),
     /// Write down a spoken request, and what it asks for.
     Transcribe(commands::transcribe::Arguments),
+    /// Say whether an image is synthetic: by what its file says, by its credential, by the mark in its pixels.
+    Verify(commands::verify::Arguments),
     /// Time the engine's work on this machine, and see where the time goes.
     ///
     /// Every case runs in a process of its own, so that its peak of memory is its own. What the engine
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         Command::Transcribe(arguments) => {
             done(commands::transcribe::run(&arguments, device, &output))
         }
+        Command::Verify(arguments) => done(commands::verify::run(&arguments, &output)),
         Command::Bench(arguments) => commands::bench::run(&arguments, &output),
     };
     code.unwrap_or_else(|error| {

@@ -20,6 +20,7 @@ mod m0006_reviews;
 mod m0007_audit;
 mod m0008_checks;
 mod m0009_exchange;
+mod m0010_registry;
 
 /// Every step in its order.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_audit::Migration),
             Box::new(m0008_checks::Migration),
             Box::new(m0009_exchange::Migration),
+            Box::new(m0010_registry::Migration),
         ]
     }
 }

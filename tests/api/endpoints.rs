@@ -115,6 +115,7 @@ const EXPECTED: &[(&str, &str, Who)] = &[
         "/dicom-web/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}",
         MAKERS,
     ),
+    ("POST", "/verify", SignedIn),
     ("GET", "/audit/events", AUDITOR),
     ("GET", "/audit/export", AUDITOR),
     ("GET", "/audit/public-key", AUDITOR),

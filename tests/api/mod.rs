@@ -8,3 +8,4 @@ mod generations;
 mod tokens;
 mod uploads;
 mod users;
+mod verify;

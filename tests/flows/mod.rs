@@ -7,3 +7,4 @@ mod exchange;
 mod generate;
 mod kill;
 mod postgres;
+mod verify;

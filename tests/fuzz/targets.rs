@@ -17,6 +17,7 @@ use skiagraph_engine::model::{
 };
 use skiagraph_engine::nn::Stored;
 use skiagraph_engine::noise::{NoiseSource, SchedulerConfig};
+use skiagraph_engine::verify::{Means, verify};
 
 /// A loader, and where the files lie that it is damaged from.
 pub(super) struct Target {
@@ -27,7 +28,7 @@ pub(super) struct Target {
     pub(super) run: fn(&Path, &[u8]),
 }
 
-pub(super) const TARGETS: [Target; 10] = [
+pub(super) const TARGETS: [Target; 11] = [
     Target {
         name: "weights",
         seeds: &["weights.safetensors", "checkpoint.safetensors"],
@@ -75,6 +76,7 @@ pub(super) const TARGETS: [Target; 10] = [
         ],
         run: dicom,
     },
+    Target { name: "verify", seeds: &["dicom/plain.dcm"], run: verified },
 ];
 
 impl Target {
@@ -193,6 +195,14 @@ fn dicom(_: &Path, input: &[u8]) {
         && readable
     {
         read_from(std::io::Cursor::new(bytes), first).unwrap();
+    }
+}
+
+/// A file is looked at, or refused in few words.
+fn verified(_: &Path, input: &[u8]) {
+    match verify(input, &Means::default()) {
+        Ok(report) => drop(report.verdict(false)),
+        Err(error) => assert!(error.to_string().len() < 10_000),
     }
 }
 

@@ -70,13 +70,14 @@ const WITHOUT_A_WORLD: [&[&str]; 9] = [
 ];
 
 /// Floors of the backend: a room knows only the floors below its own.
-const BACKEND_FLOORS: [(&str, u8); 22] = [
+const BACKEND_FLOORS: [(&str, u8); 23] = [
     ("database", 1),
     ("entities", 1),
     ("secrets", 1),
     ("storage", 1),
     ("config", 2),
     ("error", 2),
+    ("marking", 3),
     ("models", 3),
     ("audit", 4),
     ("intake", 4),

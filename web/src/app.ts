@@ -66,6 +66,7 @@ const PAGES: Partial<Record<PageName, Entry>> = {
     render: ({ query }) => html`<sk-audit-page .query=${query}></sk-audit-page>`,
   },
   users: { load: () => import('./areas/admin/users-page'), render: () => html`<sk-users-page></sk-users-page>` },
+  verify: { load: () => import('./areas/verify/verify-page'), render: () => html`<sk-verify-page></sk-verify-page>` },
 };
 
 const loaded = new Set<PageName>();

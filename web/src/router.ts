@@ -18,6 +18,7 @@ export type PageName =
   | 'compare'
   | 'audit'
   | 'users'
+  | 'verify'
   | 'missing';
 
 export interface Route {
@@ -44,11 +45,12 @@ const PAGES: [pattern: string, page: PageName][] = [
   ['/runs/:id', 'run'],
   ['/audit', 'audit'],
   ['/users', 'users'],
+  ['/verify', 'verify'],
 ];
 
 /** The working areas, who sees each, and the pages under it. */
 export interface Area {
-  key: 'requests' | 'worklist' | 'data' | 'runs' | 'audit' | 'users';
+  key: 'requests' | 'worklist' | 'data' | 'runs' | 'audit' | 'users' | 'verify';
   path: string;
   roles: Role[];
   pages: PageName[];
@@ -61,6 +63,7 @@ export const AREAS: readonly Area[] = [
   { key: 'runs', path: '/runs', roles: ['ml_engineer'], pages: ['runs', 'run', 'compare'] },
   { key: 'audit', path: '/audit', roles: ['auditor'], pages: ['audit'] },
   { key: 'users', path: '/users', roles: ['admin'], pages: ['users'] },
+  { key: 'verify', path: '/verify', roles: ['clinician', 'ml_engineer', 'auditor', 'admin'], pages: ['verify'] },
 ];
 
 /** The areas of a person with `roles`; a clinician's first, an engineer starts at the data. */

@@ -13,6 +13,7 @@ const ICONS: Record<Area['key'], IconName> = {
   runs: 'activity',
   audit: 'shield',
   users: 'users',
+  verify: 'search',
 };
 
 /** The ribs of the emblem: half the chest is bone, half is shadow. */

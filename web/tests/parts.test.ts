@@ -102,7 +102,7 @@ describe('addresses', () => {
   });
 
   it('open by role', () => {
-    expect(areasOf(['auditor']).map((area) => area.key)).toEqual(['audit']);
+    expect(areasOf(['auditor']).map((area) => area.key)).toEqual(['audit', 'verify']);
     expect(homeOf(['clinician', 'admin'])).toBe('/requests');
     expect(homeOf(['ml_engineer'])).toBe('/datasets');
     expect(homeOf([])).toBe('/password');

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::platform::Platform;
 use crate::config::{Config, Flags};
 use crate::jobs::{self, JobContext};
+use crate::marking::Marking;
 use crate::storage::{Folders, Storage};
 use crate::telemetry;
 
@@ -60,8 +61,9 @@ pub(super) async fn context(
     let data_dir = std::path::absolute(&config.data_dir)?;
     let (device, folders) = (config.device.open()?, Folders::new(data_dir));
     let destinations = config.destinations.clone();
+    let marking = Marking::open(config).context("images cannot be marked")?;
     let (db, shutdown) = (platform.db.clone(), shutdown.clone());
-    JobContext::open(db, storage, folders, model, device, destinations, shutdown)
+    JobContext::open(db, storage, folders, (model, device), destinations, marking, shutdown)
         .await
         .context("the job queue in the data directory cannot be opened")
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 use skiagraph_engine::serve::Service;
+use skiagraph_engine::verify::Means;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Destination;
@@ -37,6 +38,8 @@ pub struct Domain {
     pub destinations: Arc<BTreeMap<String, Destination>>,
     /// The secret that pseudonyms of patients are made with.
     pub pseudonym_key: Arc<[u8]>,
+    /// What files are held against when it is asked what they are.
+    pub means: Arc<Means>,
 }
 
 impl Domain {
@@ -53,6 +56,7 @@ impl Domain {
             limits,
             destinations: Arc::clone(&context.destinations),
             pseudonym_key,
+            means: Arc::new(context.marking.means()),
         }
     }
 

@@ -20,6 +20,7 @@ pub mod runs;
 pub mod transfers;
 pub mod uploads;
 pub mod users;
+pub mod verify;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
@@ -116,6 +117,7 @@ mod tests {
             .configure(super::transfers::routes)
             .configure(super::destinations::routes)
             .configure(super::dicom_web::routes)
+            .configure(super::verify::routes)
             .split_for_parts();
         let api = serde_json::to_value(&api).unwrap();
         let mut count = 0;
@@ -129,6 +131,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(count, 61);
+        assert_eq!(count, 62);
     }
 }

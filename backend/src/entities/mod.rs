@@ -6,6 +6,7 @@ pub mod audit_head;
 pub mod dataset_uploads;
 pub mod datasets;
 pub mod generations;
+pub mod image_identifiers;
 pub mod images;
 pub mod instances;
 pub mod radiographs;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Permit, Progress, Queue};
 use crate::audit;
 use crate::config::Destination;
+use crate::marking::Marking;
 use crate::storage::{Folders, Storage};
 
 /// What every job needs; cheap to clone.
@@ -40,6 +41,8 @@ pub struct JobContext {
     pub service: Option<Service>,
     /// Archives that images may be sent to, by name.
     pub destinations: Arc<BTreeMap<String, Destination>>,
+    /// How images are marked.
+    pub marking: Marking,
     /// The process is about to end: work stops at its next step and goes on after the restart.
     pub shutdown: CancellationToken,
 }
@@ -51,9 +54,9 @@ impl JobContext {
         db: DatabaseConnection,
         storage: Storage,
         folders: Folders,
-        model: PathBuf,
-        device: Device,
+        (model, device): (PathBuf, Device),
         destinations: BTreeMap<String, Destination>,
+        marking: Marking,
         shutdown: CancellationToken,
     ) -> Result<Self, JobError> {
         let queue = Queue::open(&folders.queue()).await?;
@@ -80,6 +83,7 @@ impl JobContext {
             device,
             service,
             destinations: Arc::new(destinations),
+            marking,
             shutdown,
         })
     }

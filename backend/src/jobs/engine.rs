@@ -8,8 +8,11 @@ use skiagraph_engine::dicom::{AgeGroup, Sex};
 use skiagraph_engine::prompt::StructuredPrompt;
 use skiagraph_engine::serve::{AdapterRef, GenerateRequest, GeneratedImage, ServeError, Service};
 use skiagraph_engine::train::{self, Task, TrainConfig, TrainError, TrainEvent, TrainSummary};
+use skiagraph_engine::verify;
 
+use crate::marking::Marking;
 use crate::models::generations::{GenerationRequest, Prompt};
+use crate::models::registry::{self, Identifiers};
 use crate::models::runs::RunConfig;
 
 /// Why work did not end well.
@@ -156,6 +159,7 @@ pub(super) fn image_request(
     request: &GenerationRequest,
     index: u32,
     adapter: Option<&Path>,
+    marking: &Marking,
 ) -> GenerateRequest {
     GenerateRequest {
         prompt: structured(&request.prompt),
@@ -171,6 +175,7 @@ pub(super) fn image_request(
             })
             .into_iter()
             .collect(),
+        watermark: marking.watermark.clone(),
         ..GenerateRequest::default()
     }
 }
@@ -186,13 +191,23 @@ fn structured(prompt: &Prompt) -> StructuredPrompt {
     }
 }
 
+/// An image whose PNG is signed, and by what its files will be known again.
+#[derive(Debug)]
+pub(super) struct Made {
+    /// The image.
+    pub image: GeneratedImage,
+    /// Of both of its files.
+    pub identifiers: Identifiers,
+}
+
 /// Makes one image. `on_step` hears of every finished step, with a PNG preview now and then.
 pub(super) fn generate(
     service: &Service,
     request: &GenerateRequest,
+    marking: &Marking,
     on_step: &mut dyn FnMut(u32, Option<Vec<u8>>),
     cancel: &CancelToken,
-) -> Result<GeneratedImage, Failure> {
+) -> Result<Made, Failure> {
     let images = service
         .generate(request, &mut |progress| on_step(progress.step, progress.preview_png), cancel)
         .map_err(|error| match error {
@@ -204,5 +219,16 @@ pub(super) fn generate(
             | ServeError::Dicom(_)
             | ServeError::Sample(_) => Failure::Internal(error.to_string()),
         })?;
-    images.into_iter().next().ok_or_else(|| Failure::Internal("no image came back".to_owned()))
+    let image = images.into_iter().next();
+    let mut image = image.ok_or_else(|| Failure::Internal("no image came back".to_owned()))?;
+    if let Some(signer) = &marking.signer {
+        let signed = signer.sign_png(&image.png);
+        image.png = signed.map_err(|error| Failure::Internal(error.to_string()))?;
+    }
+    let mut identifiers = Identifiers::new();
+    for file in [&image.dicom, &image.png] {
+        let of = verify::identify(file).map_err(|error| Failure::Internal(error.to_string()))?;
+        identifiers.extend(registry::of(of));
+    }
+    Ok(Made { image, identifiers })
 }

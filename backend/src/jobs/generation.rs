@@ -5,12 +5,11 @@ use futures::FutureExt;
 use sha2::{Digest, Sha256};
 use skiagraph_compliance::audit::Action;
 use skiagraph_engine::dicom;
-use skiagraph_engine::serve::GeneratedImage;
 use uuid::Uuid;
 
 use super::context::{JobContext, JobError};
 use super::drive::drive;
-use super::engine::{self, Failure};
+use super::engine::{self, Failure, Made};
 use super::progress::Preview;
 use crate::audit::{self, Actor, Entry};
 use crate::database;
@@ -20,7 +19,7 @@ use crate::models::images::NewImage;
 use crate::models::instances::{self, Index};
 use crate::models::state::State;
 use crate::models::work::{self, Kind};
-use crate::models::{images, runs};
+use crate::models::{images, registry, runs};
 
 /// What the thread tells: a finished step, with a preview now and then.
 type Step = (u32, Option<Vec<u8>>);
@@ -44,7 +43,8 @@ pub(super) async fn run(
     };
     let finished = images::finished(&context.db, id).await?;
     for index in (0..request.count).filter(|index| !finished.contains(index)) {
-        let order = engine::image_request(&request, index, adapter.as_deref());
+        let marking = context.marking.clone();
+        let order = engine::image_request(&request, index, adapter.as_deref(), &marking);
         let (service, permit) = (service.clone(), context.permit.clone());
         let outcome = drive(
             context,
@@ -54,13 +54,13 @@ pub(super) async fn run(
                     // Nobody listens any more when the job is being given up.
                     let _ = sender.send((step, preview));
                 };
-                engine::generate(&service, &order, on_step, &cancel)
+                engine::generate(&service, &order, &marking, on_step, &cancel)
             },
             |steps: Vec<Step>| note(context, id, &request, index, steps).boxed(),
         )
         .await?;
         match outcome {
-            Ok(image) => keep(context, id, index, image).await?,
+            Ok(made) => keep(context, id, index, made).await?,
             Err(failure) => return Ok(Err(failure)),
         }
         let step = u64::from(index + 1) * u64::from(request.steps);
@@ -103,8 +103,9 @@ async fn keep(
     context: &JobContext,
     generation_id: &str,
     index: u32,
-    image: GeneratedImage,
+    made: Made,
 ) -> Result<(), JobError> {
+    let Made { image, identifiers } = made;
     let sha256 = hex::encode(Sha256::digest(&image.dicom));
     let described = dicom::describe(&image.dicom).map_err(std::io::Error::other)?;
     let object_key_dicom = format!("images/{generation_id}/{index}.dcm");
@@ -128,8 +129,10 @@ async fn keep(
         .detail("seed", new.seed);
     let index = Index::of(&described).of_image(&new.id, &new.object_key_dicom);
     let transaction = database::begin(&context.db).await?;
+    let image_id = new.id.clone();
     images::insert(&transaction, new).await?;
     instances::insert(&transaction, vec![index]).await?;
+    registry::insert(&transaction, &image_id, &identifiers).await?;
     audit::append(&transaction, &context.signer, &Actor::system("worker"), entry).await?;
     transaction.commit().await?;
     Ok(())

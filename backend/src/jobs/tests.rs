@@ -24,6 +24,7 @@ fn context(place: &Place) -> JobContext {
         device: skiagraph_engine::device::Device::Cpu,
         service: None,
         destinations: std::sync::Arc::default(),
+        marking: crate::marking::Marking::default(),
         shutdown: tokio_util::sync::CancellationToken::new(),
     }
 }

@@ -7,6 +7,7 @@ pub mod generations;
 pub mod images;
 pub mod instances;
 pub mod radiographs;
+pub mod registry;
 pub mod reviews;
 pub mod runs;
 pub mod sessions;

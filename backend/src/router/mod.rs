@@ -45,6 +45,7 @@ fn nouns(config: &mut ServiceConfig) {
     controllers::reviews::routes(config);
     controllers::transfers::routes(config);
     controllers::destinations::routes(config);
+    controllers::verify::routes(config);
     controllers::audit::routes(config);
 }
 

@@ -14,3 +14,4 @@ pub mod runs;
 pub mod shapes;
 pub mod transfers;
 pub mod uploads;
+pub mod verify;

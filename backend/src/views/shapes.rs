@@ -183,6 +183,19 @@ pub struct Provenance {
     pub options: serde_json::Value,
     /// The pictures that went in.
     pub inputs: Vec<InputUse>,
+    /// The mark in the pixels; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<WatermarkUse>,
+}
+
+/// The mark that an image's pixels bear.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WatermarkUse {
+    /// Name and version of the way of marking.
+    pub scheme: String,
+    /// Fingerprint of its key, hexadecimal.
+    pub key: String,
 }
 
 /// A word that was learned beside the model's vocabulary.
@@ -379,6 +392,7 @@ mod tests {
                 control: Some(dicom::ControlUse { weight: 0.5, ..dicom::ControlUse::default() }),
                 ..dicom::InputUse::default()
             }],
+            watermark: Some(dicom::WatermarkUse::default()),
             ..dicom::Provenance::default()
         });
     }

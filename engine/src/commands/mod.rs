@@ -17,5 +17,6 @@ mod output;
 pub(crate) mod search;
 pub(crate) mod train;
 pub(crate) mod transcribe;
+pub(crate) mod verify;
 
 pub(crate) use output::Output;

@@ -11,6 +11,7 @@ mod companion;
 mod deflated;
 mod deidentify;
 mod dx;
+mod equipment;
 mod error;
 pub mod exchange;
 mod find;
@@ -42,13 +43,14 @@ pub use deidentify::{
     Change, Deidentified, Deidentifier, DeidentifyFault, DeidentifyOptions, ObjectReport, Region,
     Summary, deidentify_folder,
 };
+pub use equipment::{Equipment, synthesizing_equipment};
 pub use error::DicomError;
 pub use find::dicom_files;
 pub use frames::{StoredFrame, native_frame, stored_frame, uncompressed};
 pub use json::{Described, attribute_tag, bulk_value, describe};
-pub use png::{png_with_provenance, render_png};
+pub use png::{TRAINED_ALGORITHMIC_MEDIA, png_with_provenance, render_png};
 pub use provenance::{
-    AdapterUse, ControlUse, EmbeddingUse, InputUse, Provenance, SyntheticDescription,
+    AdapterUse, ControlUse, EmbeddingUse, InputUse, Provenance, SyntheticDescription, WatermarkUse,
     read_provenance,
 };
 pub use radiograph::{Frame, Header, Radiograph};

@@ -6,7 +6,7 @@ use super::provenance::{KEYWORD, SyntheticDescription};
 use super::{DicomError, Frame};
 
 /// IPTC's word for an image that a trained model made; readers of photo metadata know it.
-const DIGITAL_SOURCE: &str =
+pub const TRAINED_ALGORITHMIC_MEDIA: &str =
     "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
 
 /// An 8-bit greyscale PNG of a frame, through a linear window where one is given: `(centre, width)`
@@ -35,7 +35,7 @@ pub fn png_with_provenance(
          <rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\
          <rdf:Description rdf:about=\"\" \
          xmlns:Iptc4xmpExt=\"http://iptc.org/std/Iptc4xmpExt/2008-02-29/\" \
-         Iptc4xmpExt:DigitalSourceType=\"{DIGITAL_SOURCE}\"/>\
+         Iptc4xmpExt:DigitalSourceType=\"{TRAINED_ALGORITHMIC_MEDIA}\"/>\
          </rdf:RDF></x:xmpmeta><?xpacket end=\"w\"?>"
     );
     encode(

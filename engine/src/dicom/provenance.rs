@@ -66,6 +66,18 @@ pub struct Provenance {
     pub options: serde_json::Value,
     /// The pictures that went in.
     pub inputs: Vec<InputUse>,
+    /// The mark in the pixels; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<WatermarkUse>,
+}
+
+/// The mark that an image's pixels bear.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct WatermarkUse {
+    /// Name and version of the way of marking.
+    pub scheme: String,
+    /// Fingerprint of its key, in hexadecimal.
+    pub key: String,
 }
 
 fn nothing() -> serde_json::Value {

@@ -4,6 +4,7 @@ use chrono::Utc;
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
+use skiagraph_compliance::marking::SYNTHESIZING_EQUIPMENT;
 
 use super::dx::{Dx, Elements, OWN_SCHEME, Stored, code};
 use super::provenance::{CREATOR, DESCRIPTION, PRIVATE_CREATOR, Provenance, SyntheticDescription};
@@ -151,10 +152,8 @@ pub(super) fn own_scheme() -> InMemDicomObject {
 fn equipment(description: &SyntheticDescription, at: &str) -> Elements {
     let provenance = &description.provenance;
     let mut item = Elements::new();
-    item.sequence(
-        tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE,
-        vec![code("109100", "DCM", "Synthesizing Equipment")],
-    );
+    let (value, scheme, meaning) = SYNTHESIZING_EQUIPMENT;
+    item.sequence(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, vec![code(value, scheme, meaning)]);
     // Manufacturer is of type 1: whoever calls without a program's name is this program.
     let program = match provenance.program.as_str() {
         "" => PRODUCT,
@@ -190,6 +189,10 @@ fn contribution(description: &SyntheticDescription) -> String {
         adapters.iter().map(|adapter| format!("; adapter={}@{}", adapter.name, adapter.scale));
     let inputs = inputs.iter().map(|input| format!("; {}={}", input.role, input.sha256));
     text.extend(adapters.chain(inputs));
+    if let Some(watermark) = &description.provenance.watermark {
+        text.push_str("; watermark=");
+        text.push_str(&watermark.scheme);
+    }
     if let Some(age_group) = description.age_group {
         text.push_str("; age_group=");
         text.push_str(age_group.word());

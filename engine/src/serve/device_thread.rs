@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::error::ServeError;
-use super::replay::{inputs, options_json, strength, weights_name};
+use super::replay::{inputs, options_json, strength, watermark_use, weights_name};
 use super::request::{GenerateRequest, GeneratedImage, Progress, open_embeddings};
 use crate::adapter::{Adapter, Concept, Prefix};
 use crate::device::CancelToken;
@@ -14,6 +14,7 @@ use crate::dicom::{
 };
 use crate::model::Bundle;
 use crate::sample::{Pipeline, RANDOM_GENERATOR, Request, Step, generate};
+use crate::watermark::embed;
 
 /// Pictures on the way that an image shows.
 const PREVIEWS: usize = 6;
@@ -185,6 +186,11 @@ fn finish(
     frame: Frame,
 ) -> Result<GeneratedImage, ServeError> {
     let card = bundle.card();
+    let marked = request.watermark.as_ref().and_then(|key| Some((embed(&frame, key)?, key)));
+    let (frame, watermark) = match marked {
+        Some((marked, key)) => (marked, Some(watermark_use(key))),
+        None => (frame, None),
+    };
     let scheduler = request.scheduler.as_ref().unwrap_or(pipeline.scheduler());
     let provenance = Provenance {
         program: "Skiagraph".into(),
@@ -207,6 +213,7 @@ fn finish(
         strength: strength(&request.start),
         options: options_json(&request.options),
         inputs: inputs(request, pipeline.control_hashes(), pipeline.image_reader_hash()),
+        watermark,
     };
     let description = SyntheticDescription {
         age_group: request.prompt.age_group,

@@ -3,12 +3,15 @@
 use super::error::ServeError;
 use super::request::{AdapterRef, EmbeddingRef, GenerateRequest};
 use crate::adapter::{Embedding, weights_sha256};
-use crate::dicom::{ControlUse, EmbeddingUse, Frame, InputUse, SyntheticDescription, WriteOptions};
+use crate::dicom::{
+    ControlUse, EmbeddingUse, Frame, InputUse, SyntheticDescription, WatermarkUse, WriteOptions,
+};
 use crate::model::ModelCard;
 use crate::nn::WeightForm;
 use crate::noise::SchedulerConfig;
 use crate::prompt::StructuredPrompt;
 use crate::sample::{Control, ImagePrompt, RANDOM_GENERATOR, SamplingOptions, Start};
+use crate::watermark::{Key, SCHEME};
 
 /// What an image's file names and does not hold.
 #[derive(Debug, Default)]
@@ -31,6 +34,8 @@ pub struct Given {
     pub image_reader: Option<String>,
     /// [`Service::weight_form`](super::Service::weight_form).
     pub weights: WeightForm,
+    /// The key of its mark, where it is not the public one.
+    pub watermark: Option<Key>,
 }
 
 /// The request that makes the image of `description` again, with the model of `card` and the control
@@ -174,7 +179,27 @@ pub fn replay(
         image_prompts,
         sentence: Some(description.prompt.clone()),
         object: WriteOptions::default(),
+        watermark: watermark(made.watermark.as_ref(), given)?,
     })
+}
+
+/// The key of an image's mark.
+fn watermark(made: Option<&WatermarkUse>, given: &Given) -> Result<Option<Key>, ServeError> {
+    let Some(made) = made else { return Ok(None) };
+    let fault = |cause: String| Err(ServeError::Invalid { field: "watermark_key", cause });
+    if made.scheme != SCHEME {
+        return fault(format!("the image is marked by {}, this is {SCHEME}", made.scheme));
+    }
+    let keys = [given.watermark.clone(), Some(Key::public())];
+    match keys.into_iter().flatten().find(|key| key.fingerprint() == made.key) {
+        Some(key) => Ok(Some(key)),
+        None => fault(format!("the key is needed whose fingerprint is {}", made.key)),
+    }
+}
+
+/// A mark, as provenance tells of it.
+pub(super) fn watermark_use(key: &Key) -> WatermarkUse {
+    WatermarkUse { scheme: SCHEME.to_owned(), key: key.fingerprint() }
 }
 
 /// Which of the given embeddings was used.

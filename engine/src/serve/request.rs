@@ -8,6 +8,7 @@ use crate::dicom::{Frame, Provenance, WriteOptions};
 use crate::noise::SchedulerConfig;
 use crate::prompt::{LONGEST_TEXT, StructuredPrompt, weights};
 use crate::sample::{Control, ImagePrompt, MOST_STEPS, SamplingOptions, Start, TextNotes};
+use crate::watermark::Key;
 
 /// Images that one request may ask for.
 const MOST_IMAGES: u32 = 16;
@@ -82,10 +83,12 @@ pub struct GenerateRequest {
     pub sentence: Option<String>,
     /// How the images' DICOM objects are stored; it changes no image.
     pub object: WriteOptions,
+    /// The key of the mark that the pixels get, of images of 32 × 32 pixels and more; without one they get none.
+    pub watermark: Option<Key>,
 }
 
 impl Default for GenerateRequest {
-    /// One image of no finding in particular, in 20 steps.
+    /// One image of no finding in particular, in 20 steps, with the mark that everybody finds.
     fn default() -> Self {
         Self {
             prompt: StructuredPrompt::default(),
@@ -106,6 +109,7 @@ impl Default for GenerateRequest {
             options: SamplingOptions::default(),
             sentence: None,
             object: WriteOptions::default(),
+            watermark: Some(Key::public()),
         }
     }
 }

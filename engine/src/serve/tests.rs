@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod concept;
+mod watermark;
 
 use std::path::{Path, PathBuf};
 
@@ -11,9 +12,10 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::adapter::{AdapterCard, AdapterConfig, AdapterError, Networks, Prefix, weights_sha256};
 use crate::device::CancelToken;
-use crate::dicom::{self, AgeGroup, Frame, Provenance, Sex, SyntheticDescription};
+use crate::dicom::{self, AgeGroup, Frame, Provenance, Sex, SyntheticDescription, WatermarkUse};
 use crate::model::{Bundle, Part, TextConfig, write_tiny};
 use crate::prompt::StructuredPrompt;
+use crate::watermark::Key;
 
 fn service() -> (tempfile::TempDir, Service) {
     let folder = tempfile::tempdir().unwrap();
@@ -208,6 +210,10 @@ fn an_image_says_what_it_is() {
         embeddings: Vec::new(),
         options: serde_json::json!({}),
         weights: None,
+        watermark: Some(WatermarkUse {
+            scheme: crate::watermark::SCHEME.into(),
+            key: Key::public().fingerprint(),
+        }),
     };
     assert_eq!(image.provenance, expected);
     assert_eq!(expected.scheduler_config["num_train_timesteps"], 1000);

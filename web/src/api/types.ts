@@ -32,6 +32,7 @@ export type NewPassword = Answer<'NewPasswordView'>;
 export type CheckState = Schemas['CheckState'];
 export type Decision = Schemas['Decision'];
 export type Decided = Answer<'Decided'>;
+export type Verified = Answer<'VerificationView'>;
 export type Upload = Answer<'UploadView'>;
 export type Radiograph = Answer<'RadiographView'>;
 

@@ -4,6 +4,7 @@ import { clinician } from './en/clinician';
 import { common } from './en/common';
 import { engineer } from './en/engineer';
 import { reading } from './en/reading';
+import { verify } from './en/verify';
 
 /** English: the words that every other language must have too. */
-export const en = { ...common, ...clinician, ...reading, ...engineer, ...auditor, ...admin };
+export const en = { ...common, ...clinician, ...reading, ...engineer, ...auditor, ...admin, ...verify };

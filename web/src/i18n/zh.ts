@@ -5,6 +5,7 @@ import { clinician } from './zh/clinician';
 import { common } from './zh/common';
 import { engineer } from './zh/engineer';
 import { reading } from './zh/reading';
+import { verify } from './zh/verify';
 
 /** 简体中文 */
-export const zh: Messages = { ...common, ...clinician, ...reading, ...engineer, ...auditor, ...admin };
+export const zh: Messages = { ...common, ...clinician, ...reading, ...engineer, ...auditor, ...admin, ...verify };

@@ -140,12 +140,12 @@ pub(crate) struct Arguments {
     pub(super) count: u32,
     /// A PNG or DICOM file of ours, which is made again: everything comes from the file. Its adapters,
     /// embeddings and pictures are named as they were (--lora, --embedding, --init, --mask, --control,
-    /// --image-prompt), and known by their hashes.
+    /// --image-prompt, --watermark-key), and known by their hashes.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "prompt", "finding", "age_group", "sex", "view", "style", "negative", "seed", "steps", "guidance",
         "guidance_rescale", "width", "height", "strength", "scheduler", "eta", "clip_skip", "timesteps",
         "sigmas", "guess_mode", "original_size", "crop", "target_size", "negative_original_size",
-        "negative_crop", "negative_target_size", "count",
+        "negative_crop", "negative_target_size", "count", "no_watermark",
     ])]
     pub(super) replay: Option<PathBuf>,
     /// Bits of the DICOM objects' pixels, 12 to 16.
@@ -157,6 +157,20 @@ pub(crate) struct Arguments {
     /// Beside every image the mask that it follows (--control lungmask=FILE), as a DICOM Segmentation.
     #[arg(long, requires = "control")]
     pub(super) segmentation: bool,
+    /// Leave out the mark in the pixels by which an image is known again after its file's words are gone.
+    #[arg(long, conflicts_with = "watermark_key")]
+    pub(super) no_watermark: bool,
+    /// A file of 16 bytes or more, which is the secret that the mark is made with, in place of the key that
+    /// everybody has: who verifies an image needs it too.
+    #[arg(long, value_name = "FILE")]
+    pub(super) watermark_key: Option<PathBuf>,
+    /// The certificate chain (PEM, the signer's first) of the PNGs' content credentials (C2PA); without it they
+    /// get none.
+    #[arg(long, requires = "credential_key", value_name = "FILE")]
+    pub(super) credential_certificate: Option<PathBuf>,
+    /// The private key of that certificate (PEM, PKCS #8).
+    #[arg(long, requires = "credential_certificate", value_name = "FILE")]
+    pub(super) credential_key: Option<PathBuf>,
     /// The folder that the images go to, as DICOM and PNG.
     #[arg(long)]
     pub(super) out: PathBuf,

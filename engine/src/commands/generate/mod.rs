@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow};
 use serde::Serialize;
 use skiagraph_engine::adapter::AdapterError;
 use skiagraph_engine::control::ControlKind;
+use skiagraph_engine::credential::Signer;
 use skiagraph_engine::device::{CancelToken, DeviceChoice};
 use skiagraph_engine::dicom::{WriteOptions, read_provenance, write_segmentation};
 use skiagraph_engine::model::ModelError;
@@ -18,6 +19,7 @@ use skiagraph_engine::serve::{
     Start, replay,
 };
 use skiagraph_engine::terms::{AgeGroup, Sex};
+use skiagraph_engine::watermark::Key;
 
 pub(crate) use self::arguments::Arguments;
 pub(super) use self::parse::adapter;
@@ -61,6 +63,7 @@ pub(crate) fn run(
     let request = GenerateRequest { object, ..request };
     service.validate(&request).map_err(fault)?;
     let mut notes = service.notes_on(&request).map_err(fault)?;
+    let signer = signer(arguments)?;
     let progress = output.progress("steps");
     // One at a time: each is kept as soon as it is finished.
     for index in 0..request.count {
@@ -87,7 +90,11 @@ pub(crate) fn run(
                 segmentation: mask.as_ref().map(|_| path("seg.dcm")),
             };
             write(&written.dicom, &image.dicom)?;
-            write(&written.png, &image.png)?;
+            let png = match &signer {
+                Some(signer) => signer.sign_png(&image.png).context("--credential-key")?,
+                None => image.png,
+            };
+            write(&written.png, &png)?;
             if let (Some(mask), Some(path)) = (&mask, &written.segmentation) {
                 write(path, &write_segmentation(&image.dicom, mask).context("--segmentation")?)?;
             }
@@ -96,6 +103,18 @@ pub(crate) fn run(
     }
     progress.finish();
     Ok(())
+}
+
+/// What signs the PNGs.
+fn signer(arguments: &Arguments) -> anyhow::Result<Option<Signer>> {
+    let files = arguments.credential_certificate.as_ref().zip(arguments.credential_key.as_ref());
+    let Some((certificate, key)) = files else { return Ok(None) };
+    let read = |option: &str, path: &Path| {
+        std::fs::read_to_string(path).with_context(|| format!("{option}: {}", path.display()))
+    };
+    let certificate = read("--credential-certificate", certificate)?;
+    let key = read("--credential-key", key)?;
+    Ok(Some(Signer::new(&certificate, &key).context("--credential-certificate")?))
 }
 
 /// The option that sets a field.
@@ -201,7 +220,16 @@ fn asked(arguments: &Arguments, service: &Service) -> anyhow::Result<GenerateReq
         options: options(arguments),
         sentence: None,
         object: WriteOptions::default(),
+        watermark: if arguments.no_watermark {
+            None
+        } else {
+            Some(watermark_key(arguments)?.unwrap_or_default())
+        },
     })
+}
+
+fn watermark_key(arguments: &Arguments) -> anyhow::Result<Option<Key>> {
+    arguments.watermark_key.as_deref().map(super::verify::watermark_key).transpose()
 }
 
 fn options(arguments: &Arguments) -> SamplingOptions {
@@ -246,6 +274,7 @@ fn again(arguments: &Arguments, file: &Path, service: &Service) -> anyhow::Resul
         image_prompts: image_prompts(arguments)?.into_iter().map(|prompt| prompt.image).collect(),
         image_reader: service.image_reader().map(str::to_owned),
         weights: service.weight_form(),
+        watermark: watermark_key(arguments)?,
     };
     replay(&description, service.card(), service.control_networks(), &given)
         .map_err(|error| by_option(error, arguments))

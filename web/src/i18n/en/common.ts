@@ -10,6 +10,7 @@ export const common = {
     runs: 'Runs',
     audit: 'Audit log',
     users: 'Users',
+    verify: 'Verify',
     theme: (dark: boolean) => (dark ? 'Light theme' : 'Dark reading-room theme'),
     language: 'Language',
     shortcuts: 'Keyboard shortcuts',

@@ -10,6 +10,7 @@ export const common = {
     runs: '训练',
     audit: '审计日志',
     users: '用户',
+    verify: '鉴别',
     theme: (dark: boolean) => (dark ? '浅色主题' : '深色阅片室主题'),
     language: '语言',
     shortcuts: '键盘快捷键',

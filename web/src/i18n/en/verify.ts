@@ -1,0 +1,38 @@
+export const verify = {
+  verify: {
+    title: 'What is this image?',
+    drop: 'Drop one image here',
+    hint: 'DICOM, PNG or JPEG, up to 128 MB. It is looked at, and not kept.',
+    choose: 'Choose a file',
+    looking: 'The file is looked at.',
+    file: 'File',
+    watermark: 'Mark in the pixels',
+    marked: (score: string, from: string) => `found, score ${score}: from ${from} on it is one`,
+    unmarked: (score: string, from: string) => `not found, score ${score}: from ${from} on it would be one`,
+    credential: 'Content credential',
+    credentials: {
+      absent: 'none',
+      not_read: 'this form of file carries none',
+      trusted: 'holds; the signer is trusted:',
+      valid: 'holds; nobody here vouches for the signer:',
+      invalid: 'does not hold:',
+    },
+    registry: 'Made here',
+    notOurs: 'not known',
+    by: { file: 'the same file', pixels: 'the same pixels', sop_instance_uid: 'the same number alone (SOP Instance UID)' },
+    says: 'Says of itself',
+    nothing: 'nothing',
+    verdicts: {
+      synthetic: 'The image is synthetic.',
+      contradicted: 'The file contradicts itself.',
+      declared: 'The file says that it is synthetic.',
+      unknown: 'Nothing says that the image is synthetic.',
+    },
+    verdictTexts: {
+      synthetic: 'It shows no patient. Not for diagnosis.',
+      contradicted: 'It was changed since it was made, or its words belong to another image. Trust neither.',
+      declared: 'Nothing that could not be forged confirms it.',
+      unknown: 'It may be a radiograph, or an image of a program that leaves no marks.',
+    },
+  },
+};

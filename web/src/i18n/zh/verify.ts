@@ -1,0 +1,38 @@
+export const verify = {
+  verify: {
+    title: '这是什么图像？',
+    drop: '将一张图像拖放到此处',
+    hint: 'DICOM、PNG 或 JPEG，最大 128 MB。仅作检查，不予保存。',
+    choose: '选择文件',
+    looking: '正在检查文件。',
+    file: '文件',
+    watermark: '像素水印',
+    marked: (score: string, from: string) => `已检出，得分 ${score}（达到 ${from} 即为水印）`,
+    unmarked: (score: string, from: string) => `未检出，得分 ${score}（达到 ${from} 才为水印）`,
+    credential: '内容凭证',
+    credentials: {
+      absent: '无',
+      not_read: '此类文件不带内容凭证',
+      trusted: '有效，签名者受信任：',
+      valid: '有效，但此处无人为签名者担保：',
+      invalid: '无效：',
+    },
+    registry: '由本平台生成',
+    notOurs: '未登记',
+    by: { file: '文件相同', pixels: '像素相同', sop_instance_uid: '仅编号相同（SOP Instance UID）' },
+    says: '文件自述',
+    nothing: '无',
+    verdicts: {
+      synthetic: '这是合成图像。',
+      contradicted: '文件自相矛盾。',
+      declared: '文件自称为合成图像。',
+      unknown: '没有任何信息表明这是合成图像。',
+    },
+    verdictTexts: {
+      synthetic: '图中并无真实患者，不得用于诊断。',
+      contradicted: '文件在生成后被改动，或其说明属于另一张图像。两者均不可信。',
+      declared: '没有不可伪造的证据予以证实。',
+      unknown: '它可能是真实的 X 光片，也可能出自不留标记的程序。',
+    },
+  },
+};
