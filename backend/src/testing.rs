@@ -140,6 +140,7 @@ async fn create_tables(db: &DatabaseConnection) {
         schema.create_table_from_entity(entities::reviews::Entity),
         schema.create_table_from_entity(entities::instances::Entity),
         schema.create_table_from_entity(entities::transfers::Entity),
+        schema.create_table_from_entity(entities::destinations::Entity),
     ] {
         db.execute(&table).await.unwrap();
     }

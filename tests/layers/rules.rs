@@ -70,7 +70,7 @@ const WITHOUT_A_WORLD: [&[&str]; 9] = [
 ];
 
 /// Floors of the backend: a room knows only the floors below its own.
-const BACKEND_FLOORS: [(&str, u8); 23] = [
+const BACKEND_FLOORS: [(&str, u8); 24] = [
     ("database", 1),
     ("entities", 1),
     ("secrets", 1),
@@ -80,6 +80,7 @@ const BACKEND_FLOORS: [(&str, u8); 23] = [
     ("marking", 3),
     ("models", 3),
     ("audit", 4),
+    ("destinations", 4),
     ("intake", 4),
     ("auth", 5),
     ("exchange", 5),

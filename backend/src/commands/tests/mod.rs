@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod destinations;
 mod exports;
 mod http;
 mod log;
