@@ -225,7 +225,7 @@ test('the administrator names an archive, and the clinician sends the released i
   await page.getByRole('link', { name: 'Show image 1' }).press('Enter');
   await expect(page.getByRole('application')).toHaveAttribute('data-ready', 'true', { timeout: MINUTES });
   await page.keyboard.press('s');
-  await page.getByTestId('send').press('Enter');
+  await page.getByRole('button', { name: 'Send', exact: true }).press('Enter');
   await expect(page.getByRole('alert')).toContainText('Not sent');
   await archive.start();
   await page.getByRole('button', { name: 'Try again' }).press('Enter');

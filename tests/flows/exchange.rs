@@ -86,7 +86,8 @@ impl Orthanc {
             .stderr(log)
             .spawn()
             .unwrap();
-        let orthanc = Self { process, folder, root: format!("{scheme}://127.0.0.1:{http}"), client };
+        let orthanc =
+            Self { process, folder, root: format!("{scheme}://127.0.0.1:{http}"), client };
         let started = Instant::now();
         while orthanc.client.get(orthanc.url("/system")).send().await.is_err() {
             assert!(started.elapsed() < Duration::from_mins(1), "never ready:\n{}", orthanc.log());

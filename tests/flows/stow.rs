@@ -24,7 +24,8 @@ async fn archive(certificates: &Certificates) -> (Orthanc, String) {
         "AuthenticationEnabled": true, "RegisteredUsers": { NAME: PASSWORD },
     });
     let authority = reqwest::Certificate::from_pem(pem("ca.pem").as_bytes()).unwrap();
-    let credential = reqwest::header::HeaderValue::from_static("Basic c2tpYWdyYXBoOmEgcXVpZXQgbGFtcA==");
+    let credential =
+        reqwest::header::HeaderValue::from_static("Basic c2tpYWdyYXBoOmEgcXVpZXQgbGFtcA==");
     let headers = [(reqwest::header::AUTHORIZATION, credential)].into_iter().collect();
     let client = reqwest::Client::builder()
         .tls_certs_only([authority])

@@ -84,18 +84,32 @@ mod tests {
 
     #[test]
     fn what_is_kept_and_what_is_not_is_told_with_its_reason() {
-        let sequence =
-            |tag: &str, item: Value| json!({ tag: { "vr": "SQ", "Value": [item] } });
+        let sequence = |tag: &str, item: Value| json!({ tag: { "vr": "SQ", "Value": [item] } });
         let plain = json!({ "00081155": { "vr": "UI", "Value": ["1.2.3"] } });
         for (answer, expected) in [
             (sequence(REFERENCED, plain.clone()), Said::Kept(Status::SUCCESS)),
-            (sequence(REFERENCED, item(WARNING_REASON, &json!(45056))), Said::Kept(Status::COERCED)),
-            (sequence(REFERENCED, item(WARNING_REASON, &json!("45056"))), Said::Kept(Status::COERCED)),
-            (sequence(FAILED, item(FAILURE_REASON, &json!(0xA700))), Said::Failed(Status::OUT_OF_RESOURCES)),
-            (sequence(OTHER_FAILURES, item(FAILURE_REASON, &json!(272))), Said::Failed(PROCESSING_FAILURE)),
+            (
+                sequence(REFERENCED, item(WARNING_REASON, &json!(45056))),
+                Said::Kept(Status::COERCED),
+            ),
+            (
+                sequence(REFERENCED, item(WARNING_REASON, &json!("45056"))),
+                Said::Kept(Status::COERCED),
+            ),
+            (
+                sequence(FAILED, item(FAILURE_REASON, &json!(0xA700))),
+                Said::Failed(Status::OUT_OF_RESOURCES),
+            ),
+            (
+                sequence(OTHER_FAILURES, item(FAILURE_REASON, &json!(272))),
+                Said::Failed(PROCESSING_FAILURE),
+            ),
             (sequence(FAILED, plain.clone()), Said::Failed(PROCESSING_FAILURE)),
             (sequence(FAILED, item(FAILURE_REASON, &json!(0))), Said::Failed(PROCESSING_FAILURE)),
-            (sequence(FAILED, item(FAILURE_REASON, &json!(70000))), Said::Failed(PROCESSING_FAILURE)),
+            (
+                sequence(FAILED, item(FAILURE_REASON, &json!(70000))),
+                Said::Failed(PROCESSING_FAILURE),
+            ),
             (json!([sequence(REFERENCED, plain)]), Said::Kept(Status::SUCCESS)),
             (json!({}), Said::Nothing),
             (json!([]), Said::Nothing),
@@ -108,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_failure_counts_more_than_what_is_kept_beside_it() {
-        let mut answer = json!({ REFERENCED: { "vr": "SQ", "Value": [item(WARNING_REASON, &json!(0xB007))] } });
+        let mut answer =
+            json!({ REFERENCED: { "vr": "SQ", "Value": [item(WARNING_REASON, &json!(0xB007))] } });
         answer[FAILED] = json!({ "vr": "SQ", "Value": [item(FAILURE_REASON, &json!(0xA900))] });
         assert_eq!(said(&answer), Said::Failed(Status::CLASS_MISMATCH));
     }

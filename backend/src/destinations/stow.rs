@@ -115,7 +115,7 @@ impl WebPeer {
 /// Asks for one study (QIDO-RS, PS3.18 10.6): whether the service is there and lets this platform in.
 /// The answer may be of a patient and is dropped unread.
 pub(super) fn echo(peer: &WebPeer) -> Result<(), ArchiveError> {
-    let request = peer.client()?.get(peer.studies()).query(&[("limit", "1")]);
+    let request = peer.client()?.get(format!("{}?limit=1", peer.studies()));
     let status = peer.request(request, peer.timeout)?.status();
     if status.is_success() { Ok(()) } else { Err(peer.failed(refusal(status))) }
 }
@@ -131,8 +131,7 @@ pub(super) fn send(
     let mut instances = Vec::with_capacity(count);
     for index in 0..count {
         let bytes = read(index).map_err(ExchangeError::Io)?;
-        let identity =
-            exchange::admit(index + 1, &bytes, &peer.name(), peer.accepts_synthetic)?;
+        let identity = exchange::admit(index + 1, &bytes, &peer.name(), peer.accepts_synthetic)?;
         instances.push(identity.instance);
     }
     let client = peer.client()?;
@@ -157,10 +156,8 @@ fn store(
     let boundary = format!("skiagraph-{}", Uuid::new_v4().simple());
     let kind = format!("multipart/related; type=\"application/dicom\"; boundary={boundary}");
     let wait = peer.timeout + Duration::from_secs(object.len() as u64 / SLOWEST);
-    let request = client
-        .post(peer.studies())
-        .header(CONTENT_TYPE, kind)
-        .body(related(&boundary, object));
+    let request =
+        client.post(peer.studies()).header(CONTENT_TYPE, kind).body(related(&boundary, object));
     let answer = peer.request(request, wait)?;
     let status = answer.status();
     let mut body = Vec::new();
@@ -249,7 +246,8 @@ mod tests {
         assert_eq!(of(200, ""), Ok(Status::SUCCESS));
         assert!(of(202, "").is_err() && of(409, "{}").is_err());
         assert!(of(200, "<NativeDicomModel/>").unwrap_err().contains("DICOM JSON"));
-        let failed = r#"{"00081198":{"vr":"SQ","Value":[{"00081197":{"vr":"US","Value":[49152]}}]}}"#;
+        let failed =
+            r#"{"00081198":{"vr":"SQ","Value":[{"00081197":{"vr":"US","Value":[49152]}}]}}"#;
         // Whatever the status: an archive has been seen to say 200 of what it did not keep.
         for status in [200, 202, 409] {
             assert_eq!(of(status, failed), Ok(Status::CANNOT_UNDERSTAND));

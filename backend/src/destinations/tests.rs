@@ -112,8 +112,12 @@ fn send(peer: &WebPeer, objects: &[Vec<u8>]) -> (Vec<Outcome>, Result<(), Archiv
 #[test]
 fn each_object_goes_as_it_is_and_its_answer_is_read() {
     let failed = r#"{"00081198":{"vr":"SQ","Value":[{"00081197":{"vr":"US","Value":[42752]}}]}}"#;
-    let answers =
-        vec![("200 OK", KEPT), ("409 Conflict", failed), ("413 Payload Too Large", ""), ("200 OK", "")];
+    let answers = vec![
+        ("200 OK", KEPT),
+        ("409 Conflict", failed),
+        ("413 Payload Too Large", ""),
+        ("200 OK", ""),
+    ];
     let archive = WebArchive::open(Credential::Bearer("token-1".to_owned()), answers);
     let objects = objects(4);
     let (told, sent) = send(&archive.peer, &objects);

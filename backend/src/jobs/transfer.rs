@@ -69,7 +69,8 @@ pub(super) async fn run(
     if let Err(failure) = outcome {
         return Ok(Err(failure));
     }
-    let warned = reasons(&told, |outcome| outcome.is_kept() && outcome.status != Ok(Status::SUCCESS));
+    let warned =
+        reasons(&told, |outcome| outcome.is_kept() && outcome.status != Ok(Status::SUCCESS));
     if let Some((count, why)) = warned {
         let warning = format!("the archive kept {count} of {total} images with a warning: {why}");
         queries::warn(&context.db, id, &warning).await?;
@@ -83,10 +84,7 @@ pub(super) async fn run(
 }
 
 /// The archive as it is spoken with, or why it cannot be.
-async fn find(
-    context: &JobContext,
-    name: &str,
-) -> Result<Result<Archive, Failure>, JobError> {
+async fn find(context: &JobContext, name: &str) -> Result<Result<Archive, Failure>, JobError> {
     let refused = |cause: &str| Ok(Err(Failure::Refused(format!("destination: {cause}"))));
     let Some(known) = context.destinations.find(&context.db, name).await? else {
         return refused("there is no archive of this name any more");
@@ -195,7 +193,9 @@ mod tests {
     fn a_network_s_failure_is_for_whoever_waits() {
         let peer = || "pacs:443".to_owned();
         let web = ArchiveError::Web { peer: peer(), cause: "it is busy now".to_owned() };
-        assert!(matches!(failure(web), Failure::Refused(cause) if cause == "pacs:443: it is busy now"));
+        assert!(
+            matches!(failure(web), Failure::Refused(cause) if cause == "pacs:443: it is busy now")
+        );
         let synthetic = ExchangeError::Synthetic { number: 1, peer: peer() };
         assert!(matches!(failure(synthetic.into()), Failure::Refused(_)));
         assert!(matches!(failure(ExchangeError::Cancelled.into()), Failure::Cancelled));

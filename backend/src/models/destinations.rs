@@ -1,8 +1,6 @@
 //! Archives that administrators have made. Those of the configuration are no records.
 
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryOrder,
-};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryOrder};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

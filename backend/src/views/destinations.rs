@@ -255,7 +255,11 @@ impl DestinationSettings {
         }
         if dimse {
             checks.holds(ae_title.is_some(), &field("ae_title"), "is needed for DIMSE");
-            checks.holds(!tls || authorities.is_some(), &field("authorities"), "are needed for TLS");
+            checks.holds(
+                !tls || authorities.is_some(),
+                &field("authorities"),
+                "are needed for TLS",
+            );
         }
         for (name, title) in [("ae_title", &ae_title), ("calling_ae_title", &calling)] {
             if let Some(title) = title {
@@ -329,7 +333,8 @@ impl Settings {
         if stays {
             return Ok(true);
         }
-        let cause = "must be given again: the address, the name or who vouches for the archive changes";
+        let cause =
+            "must be given again: the address, the name or who vouches for the archive changes";
         Err(ApiError::invalid("secret", cause))
     }
 

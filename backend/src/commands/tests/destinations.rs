@@ -60,7 +60,10 @@ async fn an_administrator_makes_changes_and_removes_an_archive() {
     let mut settings = web(&Value::Null);
     settings["accepts_synthetic"] = json!(false);
     let changed = house.put(&path, &admin, &settings).await;
-    assert_eq!((changed.status, &changed.body["accepts_synthetic"]), (StatusCode::OK, &json!(false)));
+    assert_eq!(
+        (changed.status, &changed.body["accepts_synthetic"]),
+        (StatusCode::OK, &json!(false))
+    );
     assert_eq!(house.secrets(), secrets);
     settings["address"] = json!("https://elsewhere.example/dicom-web");
     let elsewhere = house.put(&path, &admin, &settings).await;
@@ -90,8 +93,16 @@ async fn what_cannot_be_an_archive_leaves_nothing() {
     for (name, settings, field) in [
         ("research", web(&Value::Null), "settings.secret"),
         ("no name", web(&json!("token")), "name"),
-        ("research", json!({ "kind": "dimse", "address": "pacs:104", "accepts_synthetic": true }), "settings.ae_title"),
-        ("research", json!({ "kind": "post", "address": "a:1", "accepts_synthetic": true }), "settings.kind"),
+        (
+            "research",
+            json!({ "kind": "dimse", "address": "pacs:104", "accepts_synthetic": true }),
+            "settings.ae_title",
+        ),
+        (
+            "research",
+            json!({ "kind": "post", "address": "a:1", "accepts_synthetic": true }),
+            "settings.kind",
+        ),
     ] {
         let new = json!({ "name": name, "settings": settings });
         let answer = house.post(PATH, Some(&admin), &new).await;

@@ -106,7 +106,9 @@ fn a_secret_that_is_kept_goes_nowhere_else() {
         settings(&all).unwrap().keeps_secret_of(&before)
     };
     assert!(keeps(json!({})).unwrap());
-    assert!(keeps(json!({ "address": "https://pacs.example/other", "timeout_seconds": 9 })).unwrap());
+    assert!(
+        keeps(json!({ "address": "https://pacs.example/other", "timeout_seconds": 9 })).unwrap()
+    );
     assert!(!keeps(json!({ "secret": "another" })).unwrap());
     assert!(!keeps(json!({ "authentication": "none", "username": null })).unwrap());
     assert!(keeps(json!({ "address": "https://elsewhere.example/dicom-web" })).is_err());

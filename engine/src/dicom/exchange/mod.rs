@@ -119,7 +119,7 @@ pub enum ExchangeError {
         cause: String,
     },
     /// The peer answered a request with a failure.
-    #[error("{peer} answered with status {status:04X}")]
+    #[error("{peer} answered with status {}", Status(*status))]
     Refused {
         /// The peer's address.
         peer: String,

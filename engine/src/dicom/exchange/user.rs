@@ -127,8 +127,7 @@ pub fn admit(
     peer: &str,
     accepts_synthetic: bool,
 ) -> Result<Identity, ExchangeError> {
-    let identity =
-        identify(bytes).map_err(|source| ExchangeError::Object { number, source })?;
+    let identity = identify(bytes).map_err(|source| ExchangeError::Object { number, source })?;
     if identity.synthetic && !accepts_synthetic {
         return Err(ExchangeError::Synthetic { number, peer: peer.to_owned() });
     }
