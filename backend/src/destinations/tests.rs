@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use skiagraph_engine::device::CancelToken;
@@ -13,77 +11,19 @@ use skiagraph_engine::dicom::{Frame, SyntheticDescription, write_synthetic};
 use url::Url;
 
 use super::*;
+use crate::testing::WebArchive;
 
 const KEPT: &str =
     r#"{"00081199":{"vr":"SQ","Value":[{"00081155":{"vr":"UI","Value":["1.2.3"]}}]}}"#;
 
-/// What came over the wire.
-struct Request {
-    line: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Request {
-    fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
+fn peer(archive: &WebArchive, credential: Credential) -> WebPeer {
+    WebPeer {
+        service: Url::parse(&format!("http://{}/dicom-web", archive.address)).unwrap(),
+        authorities: None,
+        credential,
+        timeout: Duration::from_secs(10),
+        accepts_synthetic: true,
     }
-}
-
-/// An archive that gives these answers in their order, one a connection, and tells what it was asked.
-struct WebArchive {
-    peer: WebPeer,
-    thread: JoinHandle<Vec<Request>>,
-}
-
-impl WebArchive {
-    fn open(credential: Credential, answers: Vec<(&'static str, &'static str)>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let thread = std::thread::spawn(move || {
-            let mut asked = Vec::new();
-            for (status, body) in answers {
-                let (mut socket, _) = listener.accept().unwrap();
-                asked.push(request(&mut BufReader::new(&socket)));
-                let length = body.len();
-                let head = format!(
-                    "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n"
-                );
-                write!(socket, "{head}Location: http://elsewhere.invalid/\r\n\r\n{body}").unwrap();
-            }
-            asked
-        });
-        let peer = WebPeer {
-            service: Url::parse(&format!("http://{address}/dicom-web")).unwrap(),
-            authorities: None,
-            credential,
-            timeout: Duration::from_secs(10),
-            accepts_synthetic: true,
-        };
-        Self { peer, thread }
-    }
-
-    fn asked(self) -> Vec<Request> {
-        self.thread.join().unwrap()
-    }
-}
-
-fn request(socket: &mut impl BufRead) -> Request {
-    let mut lines = socket.by_ref().lines().map(Result::unwrap);
-    let line = lines.next().unwrap();
-    let headers: Vec<(String, String)> = lines
-        .take_while(|line| !line.is_empty())
-        .map(|line| {
-            let (name, value) = line.split_once(": ").unwrap();
-            (name.to_ascii_lowercase(), value.to_owned())
-        })
-        .collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length = length.map_or(0, |(_, value)| value.parse().unwrap());
-    let mut body = vec![0; length];
-    socket.read_exact(&mut body).unwrap();
-    Request { line, headers, body }
 }
 
 fn objects(count: usize) -> Vec<Vec<u8>> {
@@ -118,9 +58,10 @@ fn each_object_goes_as_it_is_and_its_answer_is_read() {
         ("413 Payload Too Large", ""),
         ("200 OK", ""),
     ];
-    let archive = WebArchive::open(Credential::Bearer("token-1".to_owned()), answers);
+    let archive = WebArchive::open(answers);
+    let peer = peer(&archive, Credential::Bearer("token-1".to_owned()));
     let objects = objects(4);
-    let (told, sent) = send(&archive.peer, &objects);
+    let (told, sent) = send(&peer, &objects);
     sent.unwrap();
     let statuses: Vec<_> = told.iter().map(|outcome| outcome.status.clone()).collect();
     let too_large = Err("the object is too large for it (HTTP 413)".to_owned());
@@ -153,16 +94,16 @@ fn what_is_no_matter_of_the_object_ends_all_and_says_what_to_do() {
         ("500 Internal Server Error", "it failed"),
     ] {
         let login = || Credential::Basic { username: "u".to_owned(), password: "p".to_owned() };
-        let archive = WebArchive::open(login(), vec![(status, "")]);
-        let (told, sent) = send(&archive.peer, &objects(2));
+        let archive = WebArchive::open(vec![(status, "")]);
+        let (told, sent) = send(&peer(&archive, login()), &objects(2));
         let said = sent.unwrap_err().to_string();
         assert!(told.is_empty() && said.contains(words), "{said}");
         let asked = archive.asked();
         // RFC 7617: `u:p` in base 64.
         assert_eq!(asked[0].header("authorization"), Some("Basic dTpw"));
 
-        let archive = WebArchive::open(login(), vec![(status, "")]);
-        let said = Archive::Web(archive.peer.clone()).echo().unwrap_err().to_string();
+        let archive = WebArchive::open(vec![(status, "")]);
+        let said = Archive::Web(peer(&archive, login())).echo().unwrap_err().to_string();
         assert!(said.contains(words) && !said.contains("/dicom-web"), "{said}");
         assert_eq!(archive.asked()[0].line, "GET /dicom-web/studies?limit=1 HTTP/1.1");
     }
@@ -171,16 +112,16 @@ fn what_is_no_matter_of_the_object_ends_all_and_says_what_to_do() {
 #[test]
 fn an_archive_that_answers_a_search_is_there() {
     for status in ["200 OK", "204 No Content"] {
-        let archive = WebArchive::open(Credential::None, vec![(status, "")]);
-        Archive::Web(archive.peer.clone()).echo().unwrap();
+        let archive = WebArchive::open(vec![(status, "")]);
+        Archive::Web(peer(&archive, Credential::None)).echo().unwrap();
         assert_eq!(archive.asked()[0].header("authorization"), None);
     }
 }
 
 #[test]
 fn nothing_synthetic_goes_to_an_archive_that_is_not_marked_for_it() {
-    let archive = WebArchive::open(Credential::None, Vec::new());
-    let peer = WebPeer { accepts_synthetic: false, ..archive.peer.clone() };
+    let archive = WebArchive::open(Vec::new());
+    let peer = WebPeer { accepts_synthetic: false, ..peer(&archive, Credential::None) };
     let (told, sent) = send(&peer, &objects(1));
     let synthetic = ExchangeError::Synthetic { number: 1, peer: String::new() };
     let refused = ArchiveError::Dicom(synthetic);
@@ -190,12 +131,9 @@ fn nothing_synthetic_goes_to_an_archive_that_is_not_marked_for_it() {
 
 #[test]
 fn where_nobody_listens_the_error_says_so_and_names_the_peer() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let archive = WebArchive::open(Credential::None, Vec::new());
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let service = Url::parse(&format!("http://{address}/secret-path")).unwrap();
-    let peer = WebPeer { service, ..archive.peer };
+    let peer = WebPeer { service, ..peer(&WebArchive::open(Vec::new()), Credential::None) };
     let said = Archive::Web(peer).echo().unwrap_err().to_string();
     assert!(said.starts_with(&address.to_string()) && !said.contains("secret-path"), "{said}");
 }

@@ -8,6 +8,7 @@ mod http;
 mod log;
 mod schema;
 mod sessions;
+mod transfers;
 mod verdicts;
 
 use actix_web::body::to_bytes;
