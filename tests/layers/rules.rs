@@ -98,7 +98,7 @@ const BACKEND_FLOORS: [(&str, u8); 24] = [
 ];
 
 /// Doors in the backend's walls, each with its reason.
-const DOORS: [(&str, &str, &str); 11] = [
+const DOORS: [(&str, &str, &str); 12] = [
     ("auth", "state", "the guard finds keys and ledger in what the process shares"),
     ("state", "auth", "what the process shares holds keys and ledger, which nobody else opens"),
     ("auth", "views", "a session is answered in the words of the wire"),
@@ -106,6 +106,7 @@ const DOORS: [(&str, &str, &str); 11] = [
     ("error", "auth", "the one map to HTTP knows the errors of every room"),
     ("error", "intake", "the one map to HTTP knows the errors of every room"),
     ("error", "jobs", "the one map to HTTP knows the errors of every room"),
+    ("commands", "testing", "unit tests share an archive that says what they want"),
     ("destinations", "testing", "unit tests share an archive that says what they want"),
     ("exchange", "testing", "unit tests share radiographs and a place to put them"),
     ("intake", "testing", "unit tests share radiographs and a place to put them"),
