@@ -27,8 +27,7 @@ impl MigrationTrait for Migration {
         manager.create_table(destinations).await?;
 
         // What an archive kept with a warning, and why.
-        let warning =
-            Table::alter().table("transfers").add_column(&mut text_null("warning")).to_owned();
+        let warning = Table::alter().table("transfers").add_column(text_null("warning")).to_owned();
         manager.alter_table(warning).await
     }
 

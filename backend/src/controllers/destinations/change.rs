@@ -56,8 +56,8 @@ pub(super) async fn change(
     }
 }
 
-async fn replace(change: Change, before: &Model, model: Model) -> Result<Model, ApiError> {
-    let model = models::destinations::replace(change.db(), model).await?;
+async fn replace(open: Change, before: &Model, model: Model) -> Result<Model, ApiError> {
+    let model = models::destinations::replace(open.db(), model).await?;
     let mut changed = Vec::new();
     for (field, differs) in [
         ("kind", before.kind != model.kind),
@@ -81,6 +81,6 @@ async fn replace(change: Change, before: &Model, model: Model) -> Result<Model, 
         .detail("change", "changed")
         .detail("changed", changed)
         .detail("accepts_synthetic", model.accepts_synthetic);
-    change.commit(entry).await?;
+    open.commit(entry).await?;
     Ok(model)
 }
