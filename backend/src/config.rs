@@ -11,7 +11,9 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use skiagraph_engine::device::DeviceChoice;
 
-pub use exchange::{ClientCertificate, Destination, DestinationTls, ReceiverConfig, ReceiverTls};
+pub use exchange::{
+    ClientCertificate, Destination, DestinationTls, OWN_TITLE, ReceiverConfig, ReceiverTls,
+};
 
 /// Where the file is looked for when `SKIAGRAPH_CONFIG` names none.
 const FILE: &str = "skiagraph.toml";

@@ -14,6 +14,7 @@ pub mod commands;
 pub mod config;
 pub mod controllers;
 pub mod database;
+pub mod destinations;
 pub mod entities;
 pub mod error;
 pub mod exchange;

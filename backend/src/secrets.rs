@@ -39,6 +39,17 @@ pub fn text(
     String::from_utf8(bytes).map_err(|_| refused(&path, "it is no text"))
 }
 
+/// Takes the secret `name` away; one that is not there is away.
+///
+/// # Errors
+/// When the file cannot be removed.
+pub fn remove(data_dir: &Path, name: &str) -> io::Result<()> {
+    match fs::remove_file(data_dir.join("secrets").join(name)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 fn load_or_make(
     data_dir: &Path,
     name: &str,
@@ -96,5 +107,14 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(load_or_create(folder.path(), "token.key").is_err());
+    }
+
+    #[test]
+    fn a_secret_that_is_removed_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        text(folder.path(), "one", || Ok("said once".to_owned())).unwrap();
+        remove(folder.path(), "one").unwrap();
+        remove(folder.path(), "one").unwrap();
+        assert!(!folder.path().join("secrets/one").exists());
     }
 }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod archive;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -19,6 +21,8 @@ use crate::intake::{self, Limits, NewUpload, ReceivedFile, Scratch};
 use crate::jobs::Queue;
 use crate::models::datasets::{self, NewDataset};
 use crate::storage::{Folders, Storage};
+
+pub(crate) use archive::WebArchive;
 
 pub(crate) fn frame(shade: f32) -> Frame {
     let pixels = (0..64 * 64).map(|index| (index % 64) as f32 / 80.0 * shade).collect();
@@ -140,6 +144,7 @@ async fn create_tables(db: &DatabaseConnection) {
         schema.create_table_from_entity(entities::reviews::Entity),
         schema.create_table_from_entity(entities::instances::Entity),
         schema.create_table_from_entity(entities::transfers::Entity),
+        schema.create_table_from_entity(entities::destinations::Entity),
     ] {
         db.execute(&table).await.unwrap();
     }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 
 import { expect, test } from '@playwright/test';
 
+import { Archive } from './archive';
 import { Person } from './person';
 import { draw } from './radiographs';
 import { start, type Server } from './server';
@@ -167,6 +168,77 @@ test('the clinician requests images, reads them, releases one and rejects one', 
   await page.goto('/audit');
   await expect(page.getByRole('heading', { name: 'Not for your role' })).toBeVisible();
   await clinician.leave();
+});
+
+test('the administrator names an archive, and the clinician sends the released image to it', async ({ browser }) => {
+  const archive = await Archive.open(server.folder);
+  test.skip(archive === undefined, 'dcmtk is not installed');
+  if (!archive) return;
+  const admin = await Person.arrive(browser, server.address);
+  await admin.logIn(server.username, PASSWORD);
+  await admin.open('Archives');
+  const office = admin.page;
+  await expect(office.getByRole('heading', { name: 'No archive yet' })).toBeVisible();
+  await admin.field('Name').fill('research');
+  await admin.field('Address').fill(`127.0.0.1:${archive.port}`);
+  await admin.field('AE title of the archive').fill('NOT SIXTEEN LETTERS');
+  await office.getByRole('button', { name: 'Add archive' }).click();
+  await expect(office.getByText('must have 1 to 16 ASCII characters')).toBeVisible();
+  await admin.field('AE title of the archive').fill('RESEARCH');
+  await office.getByRole('button', { name: 'Add archive' }).click();
+  const row = office.getByRole('row', { name: /research/ });
+  await expect(row).toContainText('Gets nothing');
+  await row.getByRole('button', { name: 'Try' }).click();
+  await expect(row).toContainText('Answers');
+
+  const clinician = await Person.arrive(browser, server.address);
+  const { page } = clinician;
+  await clinician.logIn(PEOPLE.clinician.username, PASSWORD);
+  await clinician.open('Worklist');
+  await page.getByRole('button', { name: 'Released', exact: true }).click();
+  await page.getByRole('checkbox', { name: /for sending/ }).check();
+  await page.getByRole('button', { name: 'Send to…' }).click();
+  await expect(page.getByRole('heading', { name: 'No archive takes synthetic images' })).toBeVisible();
+  await clinician.inspect('sending-nowhere');
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('dialog')).toBeHidden();
+
+  await row.getByRole('button', { name: 'Change' }).click();
+  await office.getByRole('checkbox', { name: 'Accepts synthetic objects' }).press('Space');
+  await office.getByRole('button', { name: 'Save' }).click();
+  await expect(row).toContainText('Takes synthetic objects');
+  await admin.inspect('destinations');
+
+  await page.getByRole('button', { name: 'Send to…' }).click();
+  await page.getByTestId('send').click();
+  await expect(page.getByText('Sent: 1 image arrived in research.')).toBeVisible({ timeout: MINUTES });
+  expect(await archive.arrived()).toHaveLength(1);
+  await clinician.inspect('sending');
+  await page.getByRole('link', { name: 'All that was sent' }).click();
+  await expect(page.getByRole('row', { name: /research/ })).toContainText('The archive keeps all of them.');
+  await clinician.inspect('transfers');
+
+  // By keys alone: to the image, to the dialog, and once more after the archive was away.
+  await archive.stop();
+  await page.getByText('1 image', { exact: true }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('link', { name: 'Show image 1' }).press('Enter');
+  await expect(page.getByRole('application')).toHaveAttribute('data-ready', 'true', { timeout: MINUTES });
+  await page.keyboard.press('s');
+  await page.getByRole('button', { name: 'Send', exact: true }).press('Enter');
+  await expect(page.getByRole('alert')).toContainText('Not sent');
+  await archive.start();
+  await page.getByRole('button', { name: 'Try again' }).press('Enter');
+  await expect(page.getByText('Sent: 1 image arrived in research.')).toBeVisible({ timeout: MINUTES });
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('dialog')).toBeHidden();
+  await clinician.leave();
+
+  await row.getByRole('button', { name: 'Remove' }).click();
+  await office.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  await expect(office.getByRole('heading', { name: 'No archive yet' })).toBeVisible();
+  await archive.stop();
+  await admin.leave();
 });
 
 test('the auditor finds all of it, verifies the chain and exports the log', async ({ browser }) => {

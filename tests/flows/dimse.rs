@@ -13,11 +13,11 @@ use crate::harness::objects::objects;
 use crate::harness::server::{free_port, program};
 
 /// An authority and a certificate for this machine, made by OpenSSL for a day.
-struct Certificates(tempfile::TempDir);
+pub(super) struct Certificates(tempfile::TempDir);
 
 impl Certificates {
     /// `None` where OpenSSL is not installed.
-    fn make() -> Option<Self> {
+    pub(super) fn make() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let run = |words: &str| {
             let done = Command::new("openssl")
@@ -37,7 +37,7 @@ impl Certificates {
         Some(Self(folder))
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.0.path().join(name).to_str().unwrap().to_owned()
     }
 }

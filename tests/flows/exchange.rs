@@ -19,15 +19,16 @@ use crate::standards::python;
 const PLUGIN: &str = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so";
 
 /// An archive that runs until it is dropped.
-struct Orthanc {
+pub(super) struct Orthanc {
     process: Child,
     folder: tempfile::TempDir,
-    http: u16,
+    root: String,
+    client: reqwest::Client,
 }
 
 impl Orthanc {
     /// Whether it is installed.
-    fn installed() -> bool {
+    pub(super) fn installed() -> bool {
         let found = Command::new("Orthanc").arg("--version").output().is_ok();
         if !found || !Path::new(PLUGIN).exists() {
             println!(
@@ -40,14 +41,8 @@ impl Orthanc {
 
     /// Starts it, with a platform as its peer in both worlds.
     async fn start(dicom: u16, receiver: u16, platform: &str, token: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("skiagraph-orthanc-").tempdir().unwrap();
-        let http = free_port();
-        let storage = folder.path().join("storage");
-        let configuration = json!({
-            "Name": "Test", "StorageDirectory": storage, "IndexDirectory": storage,
-            "HttpPort": http, "DicomPort": dicom, "DicomAet": "ORTHANC",
-            "RemoteAccessAllowed": false, "AuthenticationEnabled": false,
-            "Plugins": [PLUGIN],
+        let settings = json!({
+            "AuthenticationEnabled": false,
             "DicomModalities": { "platform": ["SKIAGRAPH", "127.0.0.1", receiver] },
             "DicomWeb": {
                 "Enable": true, "Root": "/dicom-web/",
@@ -59,6 +54,28 @@ impl Orthanc {
                 },
             },
         });
+        Self::start_with(dicom, "http", &settings, reqwest::Client::new()).await
+    }
+
+    /// Starts it with more settings; `client` is who may look into it.
+    pub(super) async fn start_with(
+        dicom: u16,
+        scheme: &str,
+        settings: &Value,
+        client: reqwest::Client,
+    ) -> Self {
+        let folder = tempfile::Builder::new().prefix("skiagraph-orthanc-").tempdir().unwrap();
+        let http = free_port();
+        let storage = folder.path().join("storage");
+        let mut configuration = json!({
+            "Name": "Test", "StorageDirectory": storage, "IndexDirectory": storage,
+            "HttpPort": http, "DicomPort": dicom, "DicomAet": "ORTHANC",
+            "RemoteAccessAllowed": false, "Plugins": [PLUGIN],
+            "DicomWeb": { "Enable": true, "Root": "/dicom-web/" },
+        });
+        for (name, value) in settings.as_object().unwrap() {
+            configuration[name] = value.clone();
+        }
         let file = folder.path().join("orthanc.json");
         std::fs::write(&file, configuration.to_string()).unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
@@ -69,31 +86,32 @@ impl Orthanc {
             .stderr(log)
             .spawn()
             .unwrap();
-        let orthanc = Self { process, folder, http };
+        let orthanc =
+            Self { process, folder, root: format!("{scheme}://127.0.0.1:{http}"), client };
         let started = Instant::now();
-        while reqwest::get(orthanc.url("/system")).await.is_err() {
+        while orthanc.client.get(orthanc.url("/system")).send().await.is_err() {
             assert!(started.elapsed() < Duration::from_mins(1), "never ready:\n{}", orthanc.log());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         orthanc
     }
 
-    fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.http)
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.root)
     }
 
-    fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    async fn get(&self, path: &str) -> Vec<u8> {
-        let answer = reqwest::get(self.url(path)).await.unwrap();
+    pub(super) async fn get(&self, path: &str) -> Vec<u8> {
+        let answer = self.client.get(self.url(path)).send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}\n{}", answer.status(), self.log());
         answer.bytes().await.unwrap().to_vec()
     }
 
     async fn post(&self, path: &str, body: Vec<u8>) -> Value {
-        let answer = reqwest::Client::new().post(self.url(path)).body(body).send().await.unwrap();
+        let answer = self.client.post(self.url(path)).body(body).send().await.unwrap();
         let status = answer.status();
         let text = answer.text().await.unwrap();
         assert!(status.is_success(), "{path}: {status} {text}\n{}", self.log());
@@ -101,13 +119,13 @@ impl Orthanc {
     }
 
     /// Orthanc's identifiers of its instances.
-    async fn instances(&self) -> Vec<String> {
+    pub(super) async fn instances(&self) -> Vec<String> {
         serde_json::from_slice(&self.get("/instances").await).unwrap()
     }
 
     async fn remove(&self, instance: &str) {
         let url = self.url(&format!("/instances/{instance}"));
-        reqwest::Client::new().delete(url).send().await.unwrap();
+        self.client.delete(url).send().await.unwrap();
     }
 }
 
@@ -134,7 +152,7 @@ async fn platform(receiver: u16, archive: u16) -> Server {
 }
 
 /// A synthetic image that nobody has judged.
-async fn made(clinician: &Session) -> Value {
+pub(super) async fn made(clinician: &Session) -> Value {
     let order = json!({ "prompt": { "findings": ["normal"] }, "steps": 2, "count": 1, "seed": 3 });
     let generation = clinician.accepted("/generations", &order).await;
     let record = wait_over(clinician, &format!("/generations/{generation}")).await;
@@ -143,13 +161,13 @@ async fn made(clinician: &Session) -> Value {
     page["items"][0].clone()
 }
 
-async fn release(clinician: &Session, image: &str) {
+pub(super) async fn release(clinician: &Session, image: &str) {
     let verdict = json!({ "verdict": "release" });
     let (status, answer) = clinician.post(&format!("/images/{image}/reviews"), &verdict).await;
     assert_eq!(status, 201, "{answer}");
 }
 
-fn same_pixels(one: &[u8], other: &[u8]) {
+pub(super) fn same_pixels(one: &[u8], other: &[u8]) {
     let (one, other) = (dicom::read(one).unwrap(), dicom::read(other).unwrap());
     assert_eq!(one.frame, other.frame);
 }

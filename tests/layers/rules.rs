@@ -70,7 +70,7 @@ const WITHOUT_A_WORLD: [&[&str]; 9] = [
 ];
 
 /// Floors of the backend: a room knows only the floors below its own.
-const BACKEND_FLOORS: [(&str, u8); 23] = [
+const BACKEND_FLOORS: [(&str, u8); 24] = [
     ("database", 1),
     ("entities", 1),
     ("secrets", 1),
@@ -80,6 +80,7 @@ const BACKEND_FLOORS: [(&str, u8); 23] = [
     ("marking", 3),
     ("models", 3),
     ("audit", 4),
+    ("destinations", 4),
     ("intake", 4),
     ("auth", 5),
     ("exchange", 5),
@@ -97,7 +98,7 @@ const BACKEND_FLOORS: [(&str, u8); 23] = [
 ];
 
 /// Doors in the backend's walls, each with its reason.
-const DOORS: [(&str, &str, &str); 10] = [
+const DOORS: [(&str, &str, &str); 12] = [
     ("auth", "state", "the guard finds keys and ledger in what the process shares"),
     ("state", "auth", "what the process shares holds keys and ledger, which nobody else opens"),
     ("auth", "views", "a session is answered in the words of the wire"),
@@ -105,6 +106,8 @@ const DOORS: [(&str, &str, &str); 10] = [
     ("error", "auth", "the one map to HTTP knows the errors of every room"),
     ("error", "intake", "the one map to HTTP knows the errors of every room"),
     ("error", "jobs", "the one map to HTTP knows the errors of every room"),
+    ("commands", "testing", "unit tests share an archive that says what they want"),
+    ("destinations", "testing", "unit tests share an archive that says what they want"),
     ("exchange", "testing", "unit tests share radiographs and a place to put them"),
     ("intake", "testing", "unit tests share radiographs and a place to put them"),
     ("jobs", "testing", "unit tests share radiographs and a place to put them"),

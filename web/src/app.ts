@@ -36,6 +36,10 @@ const PAGES: Partial<Record<PageName, Entry>> = {
     load: () => import('./areas/clinician/reading-page'),
     render: ({ params }) => html`<sk-reading-page .imageId=${params.id}></sk-reading-page>`,
   },
+  transfers: {
+    load: () => import('./areas/clinician/transfers-page'),
+    render: () => html`<sk-transfers-page></sk-transfers-page>`,
+  },
   uploads: {
     load: () => import('./areas/engineer/uploads-page'),
     render: () => html`<sk-uploads-page></sk-uploads-page>`,
@@ -66,6 +70,10 @@ const PAGES: Partial<Record<PageName, Entry>> = {
     render: ({ query }) => html`<sk-audit-page .query=${query}></sk-audit-page>`,
   },
   users: { load: () => import('./areas/admin/users-page'), render: () => html`<sk-users-page></sk-users-page>` },
+  destinations: {
+    load: () => import('./areas/admin/destinations-page'),
+    render: () => html`<sk-destinations-page></sk-destinations-page>`,
+  },
   verify: { load: () => import('./areas/verify/verify-page'), render: () => html`<sk-verify-page></sk-verify-page>` },
 };
 

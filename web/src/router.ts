@@ -9,6 +9,7 @@ export type PageName =
   | 'requests'
   | 'worklist'
   | 'reading'
+  | 'transfers'
   | 'uploads'
   | 'upload'
   | 'datasets'
@@ -18,6 +19,7 @@ export type PageName =
   | 'compare'
   | 'audit'
   | 'users'
+  | 'destinations'
   | 'verify'
   | 'missing';
 
@@ -36,6 +38,7 @@ const PAGES: [pattern: string, page: PageName][] = [
   ['/requests/:id', 'requests'],
   ['/worklist', 'worklist'],
   ['/images/:id', 'reading'],
+  ['/transfers', 'transfers'],
   ['/uploads', 'uploads'],
   ['/uploads/:id', 'upload'],
   ['/datasets', 'datasets'],
@@ -45,12 +48,13 @@ const PAGES: [pattern: string, page: PageName][] = [
   ['/runs/:id', 'run'],
   ['/audit', 'audit'],
   ['/users', 'users'],
+  ['/destinations', 'destinations'],
   ['/verify', 'verify'],
 ];
 
 /** The working areas, who sees each, and the pages under it. */
 export interface Area {
-  key: 'requests' | 'worklist' | 'data' | 'runs' | 'audit' | 'users' | 'verify';
+  key: 'requests' | 'worklist' | 'transfers' | 'data' | 'runs' | 'audit' | 'users' | 'destinations' | 'verify';
   path: string;
   roles: Role[];
   pages: PageName[];
@@ -59,10 +63,12 @@ export interface Area {
 export const AREAS: readonly Area[] = [
   { key: 'requests', path: '/requests', roles: ['clinician', 'ml_engineer'], pages: ['requests'] },
   { key: 'worklist', path: '/worklist', roles: ['clinician', 'ml_engineer'], pages: ['worklist', 'reading'] },
+  { key: 'transfers', path: '/transfers', roles: ['clinician', 'ml_engineer'], pages: ['transfers'] },
   { key: 'data', path: '/datasets', roles: ['ml_engineer'], pages: ['uploads', 'upload', 'datasets', 'dataset'] },
   { key: 'runs', path: '/runs', roles: ['ml_engineer'], pages: ['runs', 'run', 'compare'] },
   { key: 'audit', path: '/audit', roles: ['auditor'], pages: ['audit'] },
   { key: 'users', path: '/users', roles: ['admin'], pages: ['users'] },
+  { key: 'destinations', path: '/destinations', roles: ['admin'], pages: ['destinations'] },
   { key: 'verify', path: '/verify', roles: ['clinician', 'ml_engineer', 'auditor', 'admin'], pages: ['verify'] },
 ];
 

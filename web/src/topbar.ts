@@ -9,10 +9,12 @@ import { logOut, user } from './session/session';
 const ICONS: Record<Area['key'], IconName> = {
   requests: 'scan',
   worklist: 'list',
+  transfers: 'send',
   data: 'database',
   runs: 'activity',
   audit: 'shield',
   users: 'users',
+  destinations: 'archive',
   verify: 'search',
 };
 

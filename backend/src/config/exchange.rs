@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use skiagraph_engine::dicom::exchange::{Peer, PeerTls, ProviderTls, USUAL_PDU};
+use skiagraph_engine::dicom::exchange::{Peer, PeerTls, Pem, ProviderTls, USUAL_PDU};
 
 /// AE title of this platform where nobody says otherwise.
-const OWN_TITLE: &str = "SKIAGRAPH";
+pub const OWN_TITLE: &str = "SKIAGRAPH";
 
-/// An archive that images may be sent to: `[destinations.<name>]`.
+/// An archive that images may be sent to by C-STORE: `[destinations.<name>]`. Administrators make others in the
+/// pages, which are records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Destination {
@@ -131,7 +132,7 @@ impl Destination {
 impl DestinationTls {
     fn peer(&self) -> PeerTls {
         PeerTls {
-            authorities: self.authorities.clone(),
+            authorities: Pem::File(self.authorities.clone()),
             identity: self
                 .client
                 .as_ref()

@@ -1,7 +1,6 @@
 //! What the handlers of the domain work with, beside the records: those are reached through a guard
 //! alone.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rand::Rng;
@@ -9,7 +8,7 @@ use skiagraph_engine::serve::Service;
 use skiagraph_engine::verify::Means;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Destination;
+use crate::destinations::Destinations;
 use crate::error::ApiError;
 use crate::intake::{Janitor, Limits};
 use crate::jobs::{JobContext, Progress, Queue};
@@ -34,8 +33,8 @@ pub struct Domain {
     pub shutdown: CancellationToken,
     /// What an upload may hold.
     pub limits: Limits,
-    /// Archives that images may be sent to, by name.
-    pub destinations: Arc<BTreeMap<String, Destination>>,
+    /// Archives that images may be sent to.
+    pub destinations: Destinations,
     /// The secret that pseudonyms of patients are made with.
     pub pseudonym_key: Arc<[u8]>,
     /// What files are held against when it is asked what they are.
@@ -54,7 +53,7 @@ impl Domain {
             janitor: Janitor::new(context.db.clone(), context.storage.clone()),
             shutdown: context.shutdown.clone(),
             limits,
-            destinations: Arc::clone(&context.destinations),
+            destinations: context.destinations.clone(),
             pseudonym_key,
             means: Arc::new(context.marking.means()),
         }

@@ -131,6 +131,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(count, 62);
+        assert_eq!(count, 66);
     }
 }

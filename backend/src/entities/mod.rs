@@ -5,6 +5,7 @@ pub mod audit_events;
 pub mod audit_head;
 pub mod dataset_uploads;
 pub mod datasets;
+pub mod destinations;
 pub mod generations;
 pub mod image_identifiers;
 pub mod images;

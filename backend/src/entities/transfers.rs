@@ -11,6 +11,7 @@ pub struct Model {
     pub progress_step: i64,
     pub progress_total: i64,
     pub error: Option<String>,
+    pub warning: Option<String>,
     pub created_by: String,
     pub created_at: DateTimeUtc,
 }

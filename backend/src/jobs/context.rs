@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use sea_orm::DatabaseConnection;
 use skiagraph_compliance::audit::Signer;
@@ -13,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Permit, Progress, Queue};
 use crate::audit;
 use crate::config::Destination;
+use crate::destinations::Destinations;
 use crate::marking::Marking;
 use crate::storage::{Folders, Storage};
 
@@ -39,8 +39,8 @@ pub struct JobContext {
     pub device: Device,
     /// The loaded model; without one, generations wait.
     pub service: Option<Service>,
-    /// Archives that images may be sent to, by name.
-    pub destinations: Arc<BTreeMap<String, Destination>>,
+    /// Archives that images may be sent to.
+    pub destinations: Destinations,
     /// How images are marked.
     pub marking: Marking,
     /// The process is about to end: work stops at its next step and goes on after the restart.
@@ -71,6 +71,7 @@ impl JobContext {
             }
             Err(_) => return Err(JobError::Panicked),
         };
+        let destinations = Destinations::new(destinations, folders.root());
         Ok(Self {
             db,
             storage,
@@ -82,7 +83,7 @@ impl JobContext {
             model,
             device,
             service,
-            destinations: Arc::new(destinations),
+            destinations,
             marking,
             shutdown,
         })

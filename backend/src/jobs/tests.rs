@@ -23,7 +23,7 @@ fn context(place: &Place) -> JobContext {
         model: std::path::PathBuf::new(),
         device: skiagraph_engine::device::Device::Cpu,
         service: None,
-        destinations: std::sync::Arc::default(),
+        destinations: crate::destinations::Destinations::default(),
         marking: crate::marking::Marking::default(),
         shutdown: tokio_util::sync::CancellationToken::new(),
     }

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod check_state;
 pub mod datasets;
+pub mod destinations;
 pub mod generations;
 pub mod images;
 pub mod instances;

@@ -18,7 +18,7 @@ pub struct NewTransfer<'a> {
     pub id: &'a str,
     /// The images, in the order in which they are sent.
     pub image_ids: &'a [String],
-    /// Name of the destination in the configuration.
+    /// Name of the destination.
     pub destination: &'a str,
     /// The user.
     pub created_by: &'a str,
@@ -34,6 +34,7 @@ pub async fn insert(db: &impl ConnectionTrait, new: NewTransfer<'_>) -> Result<M
         progress_step: Set(0),
         progress_total: Set(signed(new.image_ids.len() as u64)),
         error: Set(None),
+        warning: Set(None),
         created_by: Set(new.created_by.to_owned()),
         created_at: Set(Utc::now()),
     }
@@ -49,6 +50,27 @@ pub async fn get(db: &impl ConnectionTrait, id: &str) -> Result<Option<Model>, D
 /// The images of a record.
 pub fn images(model: &Model) -> Result<Vec<String>, DbErr> {
     serde_json::from_value(model.image_ids.clone()).map_err(|error| DbErr::Json(error.to_string()))
+}
+
+/// Notes what the archive kept with a warning.
+pub async fn warn(db: &impl ConnectionTrait, id: &str, warning: &str) -> Result<(), DbErr> {
+    let warned = ActiveModel {
+        id: Set(id.to_owned()),
+        warning: Set(Some(warning.to_owned())),
+        ..Default::default()
+    };
+    warned.update(db).await?;
+    Ok(())
+}
+
+/// How many transfers to this destination wait or are under way.
+pub async fn unfinished_to(db: &impl ConnectionTrait, destination: &str) -> Result<u64, DbErr> {
+    let unfinished = [State::Queued, State::Running].map(State::word);
+    Entity::find()
+        .filter(Column::Destination.eq(destination))
+        .filter(Column::State.is_in(unfinished))
+        .count(db)
+        .await
 }
 
 /// A page of a user's transfers, the newest first, and how many there are.

@@ -26,6 +26,18 @@ pub const MOST_LEARNING_RATE: f64 = 1.0;
 pub const STEPS: RangeInclusive<u32> = 1..=1000;
 /// Images of a generation.
 pub const COUNT: RangeInclusive<u32> = 1..=16;
+/// Characters of an archive's name, which stands in addresses.
+pub const DESTINATION: RangeInclusive<usize> = 1..=64;
+/// Characters of an archive's address.
+pub const ADDRESS: RangeInclusive<usize> = 1..=500;
+/// Characters of the certificates of whoever may vouch for an archive.
+pub const AUTHORITIES: RangeInclusive<usize> = 1..=65_536;
+/// Characters of a name to log in with at an archive.
+pub const USERNAME: RangeInclusive<usize> = 1..=256;
+/// Characters of a token or password of an archive.
+pub const SECRET: RangeInclusive<usize> = 1..=8192;
+/// Seconds to wait for an archive, each time.
+pub const TIMEOUT: RangeInclusive<i32> = 1..=600;
 /// Images of a transfer.
 pub const TRANSFERRED: RangeInclusive<usize> = 1..=100;
 /// Strength of guidance; 1 is none.

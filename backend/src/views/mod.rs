@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod audit;
 pub mod checks;
 pub mod datasets;
+pub mod destinations;
 pub mod dicom_web;
 pub mod generations;
 pub mod images;

@@ -1,4 +1,4 @@
-//! Transfers of images and the archives that they go to, on the wire.
+//! Transfers of images to archives, on the wire.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,30 +8,6 @@ use super::checks::Checks;
 use super::limits;
 use crate::error::FieldError;
 use crate::models::state::{Progress, State};
-
-/// An archive that images may be sent to.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct DestinationView {
-    /// Its name in the configuration.
-    pub name: String,
-    /// Host and port.
-    pub address: String,
-    /// Its AE title.
-    pub ae_title: String,
-    /// Whether it takes synthetic images; without that nothing is sent there.
-    pub accepts_synthetic: bool,
-    /// Whether associations are secured by TLS.
-    pub tls: bool,
-}
-
-/// What came of asking an archive whether it is there.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct EchoView {
-    /// Whether it answered with success.
-    pub answered: bool,
-    /// Why not.
-    pub cause: Option<String>,
-}
 
 /// Images to send.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -76,6 +52,8 @@ pub struct TransferView {
     pub progress: Progress,
     /// Why it failed.
     pub error: Option<String>,
+    /// What the archive kept with a warning, and why.
+    pub warning: Option<String>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
 }

@@ -33,6 +33,7 @@ const APPLICATION_START: Code = code("110120", "Application Start");
 const APPLICATION_STOP: Code = code("110121", "Application Stop");
 const LOGIN: Code = code("110122", "Login");
 const LOGOUT: Code = code("110123", "Logout");
+const NETWORK_CONFIGURATION: Code = code("110128", "Network Configuration");
 const RESTRICTED_FUNCTION: Code = code("110132", "Use of Restricted Function");
 const ROLES_CHANGED: Code = code("110136", "Security Roles Changed");
 const ATTRIBUTES_CHANGED: Code = code("110137", "User Security Attributes Changed");
@@ -87,13 +88,15 @@ pub enum Action {
     RestrictedFunction,
     /// A sign of an attack, for example a refresh token that was used twice.
     SecurityAlert,
+    /// Whom images may be sent to was changed.
+    NetworkConfigured,
     /// The platform signed the log up to here: see [`super::Signer`].
     Checkpoint,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::ApplicationStart,
         Self::ApplicationStop,
         Self::Login,
@@ -117,6 +120,7 @@ impl Action {
         Self::RolesChanged,
         Self::RestrictedFunction,
         Self::SecurityAlert,
+        Self::NetworkConfigured,
         Self::Checkpoint,
     ];
 
@@ -146,6 +150,7 @@ impl Action {
             Self::RolesChanged => "roles_changed",
             Self::RestrictedFunction => "restricted_function",
             Self::SecurityAlert => "security_alert",
+            Self::NetworkConfigured => "network_configured",
             Self::Checkpoint => "checkpoint",
         }
     }
@@ -173,7 +178,8 @@ impl Action {
             | Self::UserChanged
             | Self::RolesChanged
             | Self::RestrictedFunction
-            | Self::SecurityAlert => SECURITY_ALERT,
+            | Self::SecurityAlert
+            | Self::NetworkConfigured => SECURITY_ALERT,
         }
     }
 
@@ -186,6 +192,7 @@ impl Action {
             Self::Logout => Some(LOGOUT),
             Self::UserCreated | Self::UserChanged => Some(ATTRIBUTES_CHANGED),
             Self::RolesChanged => Some(ROLES_CHANGED),
+            Self::NetworkConfigured => Some(NETWORK_CONFIGURATION),
             Self::RestrictedFunction | Self::UserRead => Some(RESTRICTED_FUNCTION),
             Self::AuditLogUsed
             | Self::Query
@@ -220,7 +227,10 @@ impl Action {
             | Self::UserRead
             | Self::AuditLogUsed
             | Self::Checkpoint => 'R',
-            Self::OrderChanged | Self::UserChanged | Self::RolesChanged => 'U',
+            Self::OrderChanged
+            | Self::UserChanged
+            | Self::RolesChanged
+            | Self::NetworkConfigured => 'U',
             Self::ApplicationStart
             | Self::ApplicationStop
             | Self::Login

@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use skiagraph_engine::device::CancelToken;
 use skiagraph_engine::dicom::dicom_files;
-use skiagraph_engine::dicom::exchange::{self, Peer, PeerTls, USUAL_PDU};
+use skiagraph_engine::dicom::exchange::{self, Peer, PeerTls, Pem, USUAL_PDU};
 
 use super::Output;
 
@@ -43,8 +43,11 @@ pub(crate) struct PeerArguments {
 impl PeerArguments {
     fn peer(self, accepts_synthetic: bool) -> Peer {
         let (server_name, identity) = (self.tls_name, self.tls_certificate.zip(self.tls_key));
-        let tls =
-            self.tls_authorities.map(|authorities| PeerTls { authorities, identity, server_name });
+        let tls = self.tls_authorities.map(|authorities| PeerTls {
+            authorities: Pem::File(authorities),
+            identity,
+            server_name,
+        });
         Peer {
             address: self.address,
             called: self.called,

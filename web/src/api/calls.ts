@@ -77,6 +77,22 @@ export const images = {
     json<T.Review>('POST', `/images/${id}/reviews`, { body }),
 };
 
+export const destinations = {
+  list: (number = 1, size = 500) =>
+    json<T.Page<T.Destination>>('GET', '/destinations', { query: page(number, size) }),
+  create: (body: T.NewDestination) => json<T.Destination>('POST', '/destinations', { body }),
+  change: (name: string, body: T.DestinationSettings) =>
+    json<T.Destination>('PUT', `/destinations/${encodeURIComponent(name)}`, { body }),
+  remove: (name: string) => json<void>('DELETE', `/destinations/${encodeURIComponent(name)}`),
+  echo: (name: string) => json<T.Echo>('POST', `/destinations/${encodeURIComponent(name)}/echo`, { body: {} }),
+};
+
+export const transfers = {
+  list: (number: number, size: number) => json<T.Page<T.Transfer>>('GET', '/transfers', { query: page(number, size) }),
+  get: (id: string) => json<T.Transfer>('GET', `/transfers/${id}`),
+  create: (body: T.NewTransfer) => json<T.Transfer>('POST', '/transfers', { body }),
+};
+
 export const audit = {
   events: (query: Query) => json<T.Page<T.AuditEvent>>('GET', '/audit/events', { query }),
   export: (format: T.ExportForm, query: Query) => file('/audit/export', { format, ...query }),

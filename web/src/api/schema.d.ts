@@ -78,6 +78,11 @@ export interface components {
             /** @description The client's network address. */
             source_address?: string | null;
         };
+        /**
+         * @description How the platform says to a DICOMweb archive who it is.
+         * @enum {string}
+         */
+        Authentication: "none" | "bearer" | "basic";
         /** @description A broken row. */
         BreakView: {
             /** @description What happened to it. */
@@ -238,18 +243,81 @@ export interface components {
          * @enum {string}
          */
         Decision: "accept" | "exclude";
+        /**
+         * @description By what an archive is spoken with.
+         * @enum {string}
+         */
+        DestinationKind: "dimse" | "dicomweb";
+        /** @description How an archive is reached, and whether it may be. */
+        DestinationSettings: {
+            /** @description Whether synthetic images may be sent there: an archive of patients is none of these. */
+            accepts_synthetic: boolean;
+            /**
+             * @description Of DIMSE, host and port: `pacs.example:11112`. Of DICOMweb, the address of the service:
+             *     `https://pacs.example/dicom-web`.
+             */
+            address: string;
+            /** @description Its AE title; DIMSE alone, and needed there. */
+            ae_title?: string | null;
+            authentication?: components["schemas"]["Authentication"] | null;
+            /**
+             * @description Certificates (PEM) of whoever may vouch for the archive. DIMSE by TLS needs them; for DICOMweb,
+             *     those of this machine count where they are absent.
+             */
+            authorities?: string | null;
+            /** @description This platform's, as the archive knows it; DIMSE alone, `SKIAGRAPH` where it is absent. */
+            calling_ae_title?: string | null;
+            /** @description By what it is spoken with. */
+            kind: components["schemas"]["DestinationKind"];
+            /**
+             * Format: password
+             * @description The token or password. It is kept in a file of the platform's and is in no answer. Left out in a
+             *     change, the one from before stays.
+             */
+            secret?: string | null;
+            /** @description The name in the archive's certificate, where it is not the address's host; DIMSE by TLS alone. */
+            server_name?: string | null;
+            /**
+             * Format: int64
+             * @description Seconds to wait for the archive, each time: 1 to 600, 30 where it is absent.
+             */
+            timeout_seconds?: number | null;
+            /** @description Whether the association is secured by TLS; DIMSE alone. DICOMweb always is. */
+            tls?: boolean | null;
+            /** @description The name to log in with; `basic` alone. */
+            username?: string | null;
+        };
         /** @description An archive that images may be sent to. */
         DestinationView: {
             /** @description Whether it takes synthetic images; without that nothing is sent there. */
             accepts_synthetic: boolean;
-            /** @description Host and port. */
+            /** @description Host and port; of DICOMweb, the address of the service. */
             address: string;
-            /** @description Its AE title. */
-            ae_title: string;
-            /** @description Its name in the configuration. */
+            /** @description Its AE title, of DIMSE. */
+            ae_title?: string | null;
+            /** @description How the platform says who it is, of DICOMweb. */
+            authentication: components["schemas"]["Authentication"];
+            /** @description Certificates (PEM) of whoever may vouch for it, where it is a record; for administrators. */
+            authorities?: string | null;
+            /** @description This platform's, as the archive knows it, of DIMSE. */
+            calling_ae_title?: string | null;
+            /** @description Whether it stands in the configuration, and is changed there alone. */
+            configured: boolean;
+            /** @description By what it is spoken with. */
+            kind: components["schemas"]["DestinationKind"];
+            /** @description Its name. */
             name: string;
-            /** @description Whether associations are secured by TLS. */
+            /** @description The name in its certificate, where it is not the address's host. */
+            server_name?: string | null;
+            /**
+             * Format: int64
+             * @description Seconds to wait for it, each time.
+             */
+            timeout_seconds: number;
+            /** @description Whether the way there is secured by TLS. */
             tls: boolean;
+            /** @description The name to log in with; for administrators. */
+            username?: string | null;
         };
         /** @description One thing that speaks against a radiograph. */
         Doubt: {
@@ -470,6 +538,13 @@ export interface components {
             /** @description `accept` or `exclude`. */
             decision: components["schemas"]["Decision"];
         };
+        /** @description An archive to be made. */
+        NewDestination: {
+            /** @description Its name, which stays: 1 to 64 of letters, digits, `.`, `-`, `_`, a letter or digit first. */
+            name: string;
+            /** @description How it is reached. */
+            settings: components["schemas"]["DestinationSettings"];
+        };
         /** @description A generation to make. */
         NewGeneration: {
             /** @description A promoted adapter; the model alone where it is absent. */
@@ -676,14 +751,33 @@ export interface components {
             items: {
                 /** @description Whether it takes synthetic images; without that nothing is sent there. */
                 accepts_synthetic: boolean;
-                /** @description Host and port. */
+                /** @description Host and port; of DICOMweb, the address of the service. */
                 address: string;
-                /** @description Its AE title. */
-                ae_title: string;
-                /** @description Its name in the configuration. */
+                /** @description Its AE title, of DIMSE. */
+                ae_title?: string | null;
+                /** @description How the platform says who it is, of DICOMweb. */
+                authentication: components["schemas"]["Authentication"];
+                /** @description Certificates (PEM) of whoever may vouch for it, where it is a record; for administrators. */
+                authorities?: string | null;
+                /** @description This platform's, as the archive knows it, of DIMSE. */
+                calling_ae_title?: string | null;
+                /** @description Whether it stands in the configuration, and is changed there alone. */
+                configured: boolean;
+                /** @description By what it is spoken with. */
+                kind: components["schemas"]["DestinationKind"];
+                /** @description Its name. */
                 name: string;
-                /** @description Whether associations are secured by TLS. */
+                /** @description The name in its certificate, where it is not the address's host. */
+                server_name?: string | null;
+                /**
+                 * Format: int64
+                 * @description Seconds to wait for it, each time.
+                 */
+                timeout_seconds: number;
+                /** @description Whether the way there is secured by TLS. */
                 tls: boolean;
+                /** @description The name to log in with; for administrators. */
+                username?: string | null;
             }[];
             /**
              * Format: int64
@@ -1063,6 +1157,8 @@ export interface components {
                 progress: components["schemas"]["Progress"];
                 /** @description Where it stands. */
                 state: components["schemas"]["State"];
+                /** @description What the archive kept with a warning, and why. */
+                warning?: string | null;
             }[];
             /**
              * Format: int64
@@ -1799,6 +1895,8 @@ export interface components {
             progress: components["schemas"]["Progress"];
             /** @description Where it stands. */
             state: components["schemas"]["State"];
+            /** @description What the archive kept with a warning, and why. */
+            warning?: string | null;
         };
         /** @description The form of an upload; the files may be DICOM files, a folder's files, or ZIPs of them. */
         UploadForm: {

@@ -37,7 +37,7 @@ export type Upload = Answer<'UploadView'>;
 export type Radiograph = Answer<'RadiographView'>;
 
 /** Work that a job does: a row that survives the server. */
-export type Job = Pick<Dataset, 'id' | 'created_at' | 'created_by' | 'state' | 'progress' | 'error'>;
+export type Job = Pick<Dataset, 'id' | 'created_at' | 'state' | 'progress' | 'error'>;
 
 export type SplitCount = Schemas['SplitCount'];
 export type DatasetCard = Schemas['DatasetCard'];
@@ -68,6 +68,15 @@ export type SyntheticImage = Answer<'ImageView'>;
 export type Provenance = Schemas['Provenance'];
 export type Review = Answer<'ReviewView'>;
 export type NewReview = Schemas['NewReview'];
+
+export type Destination = Answer<'DestinationView'>;
+export type DestinationKind = Schemas['DestinationKind'];
+export type Authentication = Schemas['Authentication'];
+export type DestinationSettings = Schemas['DestinationSettings'];
+export type NewDestination = Schemas['NewDestination'];
+export type Echo = Answer<'EchoView'>;
+export type NewTransfer = Schemas['NewTransfer'];
+export type Transfer = Answer<'TransferView'>;
 
 export type AuditEvent = Answer<'AuditEventView'>;
 export type Verification = Answer<'VerdictView'>;

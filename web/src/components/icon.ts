@@ -8,6 +8,7 @@ import { registerIconLibrary } from '@awesome.me/webawesome/dist/webawesome.js';
 import { html, type TemplateResult } from 'lit';
 import { unsafeSVG } from 'lit/directives/unsafe-svg.js';
 import activity from 'lucide-static/icons/activity.svg?raw';
+import archive from 'lucide-static/icons/archive.svg?raw';
 import arrowLeft from 'lucide-static/icons/arrow-left.svg?raw';
 import ban from 'lucide-static/icons/ban.svg?raw';
 import check from 'lucide-static/icons/check.svg?raw';
@@ -34,6 +35,7 @@ import rocket from 'lucide-static/icons/badge-check.svg?raw';
 import rotate from 'lucide-static/icons/rotate-ccw.svg?raw';
 import scan from 'lucide-static/icons/scan-line.svg?raw';
 import search from 'lucide-static/icons/search.svg?raw';
+import send from 'lucide-static/icons/send.svg?raw';
 import shield from 'lucide-static/icons/shield-check.svg?raw';
 import sun from 'lucide-static/icons/sun.svg?raw';
 import upload from 'lucide-static/icons/upload.svg?raw';
@@ -53,9 +55,9 @@ import plusFile from 'lucide-static/icons/plus.svg?url';
 import xFile from 'lucide-static/icons/x.svg?url';
 
 const drawn = {
-  activity, arrowLeft, ban, check, chevronLeft, chevronRight, circleAlert, circleX, contrast, copy, database,
+  activity, archive, arrowLeft, ban, check, chevronLeft, chevronRight, circleAlert, circleX, contrast, copy, database,
   download, inbox, keyboard, languages, link, list, logOut, maximize, moon, play, plus, refresh, rocket, rotate,
-  scan, search, shield, sun, upload, user, users, zoomIn, zoomOut,
+  scan, search, send, shield, sun, upload, user, users, zoomIn, zoomOut,
 };
 
 export type IconName = keyof typeof drawn;

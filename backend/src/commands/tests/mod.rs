@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod destinations;
 mod exports;
 mod http;
 mod log;
+mod schema;
 mod sessions;
+mod transfers;
 mod verdicts;
 
 use actix_web::body::to_bytes;

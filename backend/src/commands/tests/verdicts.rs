@@ -9,7 +9,7 @@ use crate::entities::generations;
 use crate::models::images::{self, NewImage};
 
 /// An image that this user asked for; returns its identifier and its SOP Instance UID.
-async fn image(house: &House, user: &str) -> (String, String) {
+pub(super) async fn image(house: &House, user: &str) -> (String, String) {
     let frame = Frame { width: 4, height: 4, pixels: vec![0.5; 16] };
     let object = write_synthetic(&frame, &SyntheticDescription::default()).unwrap();
     let uid = inspect(&object).unwrap().sop_instance_uid;

@@ -2,19 +2,19 @@
 
 use actix_web::{post, web};
 use skiagraph_compliance::audit::Action;
-use skiagraph_engine::dicom::exchange;
 
 use crate::audit::Entry;
 use crate::auth::MakerOrAdmin;
 use crate::controllers::Refusals;
 use crate::controllers::domain::Domain;
 use crate::error::ApiError;
-use crate::views::transfers::EchoView;
+use crate::views::destinations::EchoView;
 
-/// Asks an archive whether it is there and lets this platform in: C-ECHO.
+/// Asks an archive whether it is there and lets this platform in: by C-ECHO, or by a search for one study
+/// whose answer is not read.
 #[utoipa::path(
     tag = "transfers",
-    params(("id" = String, Path, description = "Name of the archive in the configuration")),
+    params(("id" = String, Path, description = "Name of the archive")),
     responses((status = 200, description = "What came of it", body = EchoView), Refusals),
 )]
 #[post("/destinations/{id}/echo")]
@@ -23,10 +23,17 @@ pub(super) async fn echo(
     domain: web::Data<Domain>,
     id: web::Path<String>,
 ) -> Result<web::Json<EchoView>, ApiError> {
-    let destination = domain.destinations.get(&*id);
-    let peer = destination.ok_or(ApiError::NotFound("destination"))?.peer();
-    access.read(Entry::of(Action::Query, "destination", &id)).await?;
-    let answered = web::block(move || exchange::echo(&peer)).await?;
-    let cause = answered.err().map(|error| error.to_string());
+    let records = access.read(Entry::of(Action::Query, "destination", &id)).await?;
+    let known = domain.destinations.find(records.db(), &id).await?;
+    let known = known.ok_or(ApiError::NotFound("destination"))?;
+    let destinations = domain.destinations.clone();
+    let cause = web::block(move || match destinations.archive(&known) {
+        Ok(archive) => archive.echo().err().map(|error| error.to_string()),
+        Err(error) => {
+            tracing::error!(%error, "an archive cannot be opened");
+            Some("its token or password cannot be read; set it anew".to_owned())
+        }
+    });
+    let cause = cause.await?;
     Ok(web::Json(EchoView { answered: cause.is_none(), cause }))
 }

@@ -15,8 +15,8 @@ use crate::models::work::Kind;
 use crate::views::images::ReviewState;
 use crate::views::transfers::{NewTransfer, TransferView};
 
-/// Sends released images of yours to an archive, by C-STORE. Only an archive that the configuration
-/// marks for synthetic images gets any.
+/// Sends released images of yours to an archive, by C-STORE or STOW-RS. Only an archive that is marked
+/// for synthetic images gets any.
 #[utoipa::path(
     tag = "transfers",
     request_body = NewTransfer,
@@ -33,14 +33,14 @@ pub(super) async fn create(
     body: Body<NewTransfer>,
 ) -> Result<HttpResponse, ApiError> {
     let transfer = body.read().await?.checked()?;
-    let destination = domain.destinations.get(&transfer.destination);
+    let change = access.change().await?;
+    let destination = domain.destinations.find(change.db(), &transfer.destination).await?;
     let destination = destination
         .ok_or_else(|| ApiError::invalid("destination", "there is no archive of this name"))?;
-    if !destination.accepts_synthetic {
+    if !destination.accepts_synthetic() {
         let cause = "the archive is not marked for synthetic images";
         return Err(ApiError::invalid("destination", cause));
     }
-    let change = access.change().await?;
     for (index, image_id) in transfer.image_ids.iter().enumerate() {
         check_image(change.db(), &access.user().id, index, image_id).await?;
     }

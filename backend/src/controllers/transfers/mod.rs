@@ -1,6 +1,7 @@
 //! Transfers: released images go to an archive.
 
 mod create;
+mod events;
 mod get;
 mod list;
 
@@ -8,7 +9,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 /// The endpoints.
 pub fn routes(config: &mut ServiceConfig) {
-    config.service(create::create).service(list::list).service(get::get);
+    config
+        .service(create::create)
+        .service(list::list)
+        .service(get::get)
+        .service(events::events);
 }
 
 /// A transfer's record on the wire.
@@ -22,6 +27,7 @@ fn view(
         state: super::state(&model.state)?,
         progress: super::progress(model.progress_step, model.progress_total),
         error: model.error,
+        warning: model.warning,
         created_at: model.created_at,
     })
 }

@@ -51,7 +51,10 @@ impl Pattern {
             | Action::OrderRead
             | Action::ReviewRead
             | Action::UserRead => Some(Self::Read),
-            Action::OrderChanged | Action::UserChanged | Action::RolesChanged => Some(Self::Update),
+            Action::OrderChanged
+            | Action::UserChanged
+            | Action::RolesChanged
+            | Action::NetworkConfigured => Some(Self::Update),
             Action::Query => Some(Self::Query),
             Action::ApplicationStart
             | Action::ApplicationStop

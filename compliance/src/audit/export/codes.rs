@@ -54,7 +54,7 @@ pub(super) fn object_codes(event: &Event) -> ObjectCodes {
     let (kind, role, identifier) = match event.object_type.as_str() {
         _ if action == Some(Action::Query) => (SYSTEM_OBJECT, QUERY, SEARCH_CRITERIA),
         "user" => (PERSON, SECURITY_USER, USER_IDENTIFIER),
-        "audit_log" | "endpoint" | "platform" | "session" => {
+        "audit_log" | "destination" | "endpoint" | "platform" | "session" => {
             (SYSTEM_OBJECT, SECURITY_RESOURCE, URI)
         }
         "dataset" | "run" | "generation" | "transfer" => (SYSTEM_OBJECT, JOB, URI),
@@ -70,7 +70,10 @@ fn life_cycle(action: Action) -> Option<Coded> {
         | Action::ReviewCreated
         | Action::UserCreated => Some(ORIGINATION),
         Action::Import => Some(IMPORT),
-        Action::OrderChanged | Action::UserChanged | Action::RolesChanged => Some(AMENDMENT),
+        Action::OrderChanged
+        | Action::UserChanged
+        | Action::RolesChanged
+        | Action::NetworkConfigured => Some(AMENDMENT),
         Action::Checkpoint => Some(VERIFICATION),
         Action::Query
         | Action::InstancesAccessed

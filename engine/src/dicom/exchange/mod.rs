@@ -3,7 +3,8 @@
 //! [`echo`] and [`send`] are the service class user of Verification and Storage, [`Provider`] is their
 //! provider. Both block: whoever serves other work beside runs them on threads of their own. Nothing
 //! here decides what may leave or come in, but for one rule that no caller can pass by: a synthetic
-//! object goes to nobody who is not said to take synthetic objects.
+//! object goes to nobody who is not said to take synthetic objects. [`admit`] is that rule; whoever
+//! sends by other means (STOW-RS) asks it too.
 
 mod association;
 mod command;
@@ -14,8 +15,9 @@ mod tls;
 mod user;
 
 pub use provider::{Caller, Incoming, Provider, ProviderOptions, Receive};
-pub use tls::{PeerTls, ProviderTls};
-pub use user::{Outcome, Peer, echo, send};
+pub use part10::Identity;
+pub use tls::{Pem, PeerTls, ProviderTls, check_authorities};
+pub use user::{Outcome, Peer, admit, echo, send};
 
 use super::DicomError;
 use super::pixels::innermost;
@@ -52,6 +54,41 @@ impl Status {
     pub const fn is_kept(self) -> bool {
         self.0 == 0 || self.0 >> 12 == 0xB
     }
+
+    /// What it means, in the words of the standard: statuses of C-STORE (PS3.7 annex C, PS3.4 B.2.3),
+    /// and the reasons of a failure or a warning of STOW-RS (PS3.18 annex I.2), which are among them.
+    pub const fn meaning(self) -> &'static str {
+        match self.0 {
+            0x0000 => "success",
+            0x0110 => "processing failure",
+            0x0111 => "duplicate SOP instance",
+            0x0112 => "no such SOP instance",
+            0x0117 => "invalid SOP instance",
+            0x0118 => "no such SOP class",
+            0x0119 => "class and instance conflict",
+            0x0122 => "SOP class not supported",
+            0x0124 => "not authorized",
+            0x0210 => "duplicate invocation",
+            0x0211 => "unrecognized operation",
+            0x0212 => "mistyped argument",
+            0x0213 => "resource limitation",
+            0xA700..=0xA7FF => "out of resources",
+            0xA900..=0xA9FF | 0xB007 => "data set does not match its SOP class",
+            0xB000 => "coercion of data elements",
+            0xB006 => "elements discarded",
+            0xB001..=0xB005 | 0xB008..=0xBFFF => "warning",
+            0xC122 => "transfer syntax not supported",
+            0xC000..=0xC121 | 0xC123..=0xCFFF => "cannot be understood",
+            _ => "a reason of the archive's own",
+        }
+    }
+}
+
+impl std::fmt::Display for Status {
+    /// As standards and logs write it, with its meaning: `A700 (out of resources)`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04X} ({})", self.0, self.meaning())
+    }
 }
 
 /// An association or a message on it failed. No value of an attribute stands in it.
@@ -82,7 +119,7 @@ pub enum ExchangeError {
         cause: String,
     },
     /// The peer answered a request with a failure.
-    #[error("{peer} answered with status {status:04X}")]
+    #[error("{peer} answered with status {}", Status(*status))]
     Refused {
         /// The peer's address.
         peer: String,

@@ -14,16 +14,19 @@ use super::super::pixels::innermost;
 use super::super::scan::scan;
 use super::super::source::open;
 
-/// What an object is, as an association names it.
+/// What an object is, as whoever sends it has to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) class: String,
-    pub(super) instance: String,
-    pub(super) transfer_syntax: String,
+pub struct Identity {
+    /// SOP Class UID (0008,0016).
+    pub class: String,
+    /// SOP Instance UID (0008,0018).
+    pub instance: String,
+    /// Transfer Syntax UID (0002,0010).
+    pub transfer_syntax: String,
     /// Where its data set begins.
     pub(super) data_set: u64,
     /// Synthetic Data (0008,001C) is YES.
-    pub(super) synthetic: bool,
+    pub synthetic: bool,
 }
 
 /// Reads what an object is.

@@ -101,13 +101,7 @@ pub fn send(
 ) -> Result<(), ExchangeError> {
     let mut objects = Vec::with_capacity(count);
     for index in 0..count {
-        let number = index + 1;
-        let identity =
-            identify(&read(index)?).map_err(|source| ExchangeError::Object { number, source })?;
-        if identity.synthetic && !peer.accepts_synthetic {
-            return Err(ExchangeError::Synthetic { number, peer: peer.address.clone() });
-        }
-        objects.push(identity);
+        objects.push(admit(index + 1, &read(index)?, &peer.address, peer.accepts_synthetic)?);
     }
     let contexts = contexts(&objects)?;
     if contexts.is_empty() {
@@ -119,6 +113,25 @@ pub fn send(
             send_on(peer, *association, &objects, read, told, cancel)
         }
     }
+}
+
+/// Reads what object `number` (from 1) is, and holds it against what `peer` is said to take: the one
+/// rule for everything that is sent, by whatever means.
+///
+/// # Errors
+/// [`ExchangeError::Object`] where it cannot be read, [`ExchangeError::Synthetic`] where it must not go
+/// there.
+pub fn admit(
+    number: usize,
+    bytes: &[u8],
+    peer: &str,
+    accepts_synthetic: bool,
+) -> Result<Identity, ExchangeError> {
+    let identity = identify(bytes).map_err(|source| ExchangeError::Object { number, source })?;
+    if identity.synthetic && !accepts_synthetic {
+        return Err(ExchangeError::Synthetic { number, peer: peer.to_owned() });
+    }
+    Ok(identity)
 }
 
 /// A presentation context for each pair of class and transfer syntax.

@@ -10,8 +10,8 @@ use super::fixtures::Object;
 use super::writing::{description, gradient};
 use crate::device::CancelToken;
 use crate::dicom::exchange::{
-    Caller, ExchangeError, Incoming, Outcome, Peer, Provider, ProviderOptions, Receive, Status,
-    USUAL_PDU, echo, send,
+    Caller, ExchangeError, Incoming, Outcome, Peer, Pem, Provider, ProviderOptions, Receive,
+    Status, USUAL_PDU, admit, check_authorities, echo, send,
 };
 use crate::dicom::{read, write_synthetic};
 
@@ -208,4 +208,40 @@ fn who_is_silent_or_talks_nonsense_is_hung_up_on() {
         assert!(answer.is_empty() || answer[0] == 7, "{answer:?}");
     }
     echo(&archive.peer()).unwrap();
+}
+
+#[test]
+fn the_rule_for_what_is_sent_holds_by_whatever_means() {
+    let synthetic = write_synthetic(&gradient(40, 30), &description()).unwrap();
+    let admitted = admit(1, &synthetic, "web", true).unwrap();
+    assert!(admitted.synthetic && !admitted.instance.is_empty());
+    let refused = admit(3, &synthetic, "web", false);
+    assert!(matches!(refused, Err(ExchangeError::Synthetic { number: 3, peer }) if peer == "web"));
+    assert!(matches!(admit(2, b"none", "web", true), Err(ExchangeError::Object { number: 2, .. })));
+}
+
+/// PS3.18 annex I.2 and PS3.4 table B.2-1.
+#[test]
+fn a_status_says_what_it_means() {
+    for (code, words) in [
+        (0xA701, "A701 (out of resources)"),
+        (0xA900, "A900 (data set does not match its SOP class)"),
+        (0xC000, "C000 (cannot be understood)"),
+        (0xC122, "C122 (transfer syntax not supported)"),
+        (0x0122, "0122 (SOP class not supported)"),
+        (0x0110, "0110 (processing failure)"),
+        (0xB000, "B000 (coercion of data elements)"),
+        (0x1234, "1234 (a reason of the archive's own)"),
+    ] {
+        assert_eq!(Status(code).to_string(), words);
+    }
+}
+
+#[test]
+fn what_is_no_certificate_vouches_for_nobody() {
+    for text in ["", "no PEM", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let refused = check_authorities("authorities", &Pem::Text(text.to_owned()));
+        let field = "authorities";
+        assert!(matches!(refused, Err(ExchangeError::Option { field: f, .. }) if f == field));
+    }
 }

@@ -16,6 +16,7 @@ import { promptFacts } from './prompt-facts';
 import { listAround, rememberList } from './reading-list';
 import './review-panel';
 import type { ReviewPanel } from './review-panel';
+import './send-dialog';
 import './viewport';
 import type { Viewport } from './viewport';
 
@@ -30,6 +31,7 @@ export class ReadingPage extends View {
   @state() private generation: Generation | undefined;
   @state() private list: string[] = [];
   @state() private said = '';
+  @state() private sending = false;
   @state() private problem: ApiProblem | undefined;
 
   override connectedCallback(): void {
@@ -68,10 +70,17 @@ export class ReadingPage extends View {
     const viewport = this.querySelector<Viewport>('sk-viewport');
     const panel = this.querySelector<ReviewPanel>('sk-review-panel');
     const step = { j: 1, k: -1 }[event.key.toLowerCase()];
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
     if (step && !event.ctrlKey && !event.metaKey) this.#step(step);
+    else if (event.key.toLowerCase() === 's' && plain && this.#released) this.sending = true;
     else if (!viewport?.act(event) && !panel?.act(event)) return;
     event.preventDefault();
   };
+
+  /** Only such an image may leave for an archive. */
+  get #released(): boolean {
+    return this.image?.id === this.imageId && this.image.review_state === 'released';
+  }
 
   #neighbour(by: number): string | undefined {
     const at = this.list.indexOf(this.imageId);
@@ -114,6 +123,11 @@ export class ReadingPage extends View {
         </span>
         <span class="said" role="status">${this.said}</span>
         <span class="row push">
+          ${this.#released
+            ? html`<button class="plain" title=${`${t().sending.button} (S)`} @click=${() => (this.sending = true)}>
+                ${icon('send')}${t().sending.button}
+              </button>`
+            : nothing}
           <button class="plain" @click=${() => this.#download('dicom')}>${icon('download')}${words.downloadDicom}</button>
           <button class="plain" @click=${() => this.#download('png')}>${icon('download')}${words.downloadPng}</button>
           ${has('clinician') && this.image && this.image.review_state !== 'pending'
@@ -122,6 +136,11 @@ export class ReadingPage extends View {
         </span>
       </div>
       ${problemBox(this.problem)}
+      <sk-send
+        .imageIds=${[this.imageId]}
+        .open=${this.sending}
+        @closed=${() => (this.sending = false)}
+      ></sk-send>
       <div class="reading-columns">
         <sk-viewport .imageId=${this.imageId}></sk-viewport>
         <aside class="stack">

@@ -12,6 +12,7 @@ import { t, time } from '../../i18n';
 import { setQuery } from '../../router';
 import { promptLine } from './prompt-facts';
 import { rememberList } from './reading-list';
+import './send-dialog';
 
 const SIZE = 24;
 const STATES: (ReviewState | 'all')[] = ['pending', 'released', 'rejected', 'all'];
@@ -21,6 +22,8 @@ const STATES: (ReviewState | 'all')[] = ['pending', 'released', 'rejected', 'all
 export class WorklistPage extends View {
   @property({ attribute: false }) query = new URLSearchParams();
   @state() private page: Page<SyntheticImage> | undefined;
+  @state() private chosen = new Set<string>();
+  @state() private sending = false;
   @state() private requests = new Map<string, Generation>();
   @state() private problem: ApiProblem | undefined;
 
@@ -39,6 +42,7 @@ export class WorklistPage extends View {
 
   async #load(): Promise<void> {
     this.problem = undefined;
+    this.chosen = new Set();
     const review_state = this.#state === 'all' ? undefined : this.#state;
     const page = await this.attempt(
       images.list({ review_state, page: this.#number, page_size: SIZE }),
@@ -73,6 +77,11 @@ export class WorklistPage extends View {
         </div>
         <span class="push row">
           ${this.page ? pager(this.#number, SIZE, this.page.total, (page) => setQuery({ page })) : nothing}
+          ${this.chosen.size > 0
+            ? html`<wa-button size="s" appearance="outlined" @click=${() => (this.sending = true)}
+                >${icon('send')} ${this.chosen.size === 1 ? t().sending.button : t().sending.buttonOf(this.chosen.size)}</wa-button
+              >`
+            : nothing}
           ${first
             ? html`<wa-button size="s" variant="brand" href=${`/images/${first.id}`}>${words.openNext}</wa-button>`
             : nothing}
@@ -80,7 +89,27 @@ export class WorklistPage extends View {
       </div>
       ${problemBox(this.problem, [], () => void this.#load())}
       ${this.page ? this.#list(this.page) : this.problem ? nothing : loading()}
+      <sk-send .imageIds=${[...this.chosen]} .open=${this.sending} @closed=${() => (this.sending = false)}></sk-send>
     </div>`;
+  }
+
+  #choose(ids: string[], chosen: boolean): void {
+    const next = new Set(this.chosen);
+    for (const id of ids) {
+      if (chosen) next.add(id);
+      else next.delete(id);
+    }
+    this.chosen = next;
+  }
+
+  #tick(label: string, ids: string[]): TemplateResult {
+    return html`<input
+      type="checkbox"
+      aria-label=${label}
+      title=${label}
+      .checked=${ids.every((id) => this.chosen.has(id))}
+      @change=${(event: Event) => this.#choose(ids, (event.target as HTMLInputElement).checked)}
+    />`;
   }
 
   #list(page: Page<SyntheticImage>): TemplateResult {
@@ -90,10 +119,12 @@ export class WorklistPage extends View {
         ${empty('inbox', words.noneTitle, words.noneText, html`<wa-button size="s" href="/requests">${icon('scan')} ${words.toRequests}</wa-button>`)}
       </section>`;
     }
+    const released = page.items.filter((image) => image.review_state === 'released').map((image) => image.id);
     return html`<section class="panel table-wrap">
       <table class="list worklist">
         <thead>
           <tr>
+            ${released.length > 0 ? html`<th class="tick">${this.#tick(t().sending.tickAll, released)}</th>` : nothing}
             <th>${words.image}</th>
             <th>${words.asked}</th>
             <th>${words.state}</th>
@@ -103,18 +134,23 @@ export class WorklistPage extends View {
           </tr>
         </thead>
         <tbody>
-          ${page.items.map((image) => this.#row(image))}
+          ${page.items.map((image) => this.#row(image, released.length > 0))}
         </tbody>
       </table>
     </section>`;
   }
 
-  #row(image: SyntheticImage): TemplateResult {
+  #row(image: SyntheticImage, choosing: boolean): TemplateResult {
     const generation = this.requests.get(image.generation_id);
     const made = image.created_at ?? generation?.created_at;
     const adapters = image.provenance.adapters.map(({ name }) => name);
     const label = generation ? promptLine(generation.request) : t().actions.open;
-    return html`<tr>
+    const tick =
+      image.review_state === 'released'
+        ? this.#tick(t().sending.tick(`${label}, ${t().request.image(image.index + 1)}`), [image.id])
+        : html`<span class="visually-hidden">${t().sending.onlyReleased}</span>`;
+    return html`<tr class=${this.chosen.has(image.id) ? 'current' : ''}>
+      ${choosing ? html`<td class="tick">${tick}</td>` : nothing}
       <td class="thumb">
         <sk-picture .key=${image.id} .source=${(signal: AbortSignal) => images.png(image.id, signal)}></sk-picture>
       </td>

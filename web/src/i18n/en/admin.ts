@@ -10,7 +10,7 @@ export const admin = {
       clinician: 'Requests and judges images',
       ml_engineer: 'Uploads, data sets, fine-tunes',
       auditor: 'Reads the audit log',
-      admin: 'Makes users and gives roles',
+      admin: 'Makes users, gives roles, looks after archives',
     },
     noRole: 'Choose at least one role.',
     submit: 'Create user',

@@ -74,6 +74,7 @@ export const auditor = {
       roles_changed: 'Roles changed',
       restricted_function: 'Not allowed by role',
       security_alert: 'Security alert',
+      network_configured: 'Archive changed',
       checkpoint: 'Log signed',
     },
     outcomes: { success: 'Success', failure: 'Failure', refused: 'Refused' },

@@ -101,6 +101,7 @@ export const reading = {
       { keys: '1 … 5', does: 'Realism' },
       { keys: 'E', does: 'Release' },
       { keys: 'X', does: 'Reject (asks for the reason)' },
+      { keys: 'S', does: 'Send to an archive, once released' },
       { keys: '?', does: 'This help' },
     ] as readonly KeyHelp[],
     mouseKeys: [

@@ -10,7 +10,7 @@ export const admin = {
       clinician: '申请并审阅影像',
       ml_engineer: '上传、数据集、微调',
       auditor: '阅读审计日志',
-      admin: '创建用户并授予角色',
+      admin: '创建用户、授予角色、管理归档系统',
     },
     noRole: '请至少选择一个角色。',
     submit: '创建用户',

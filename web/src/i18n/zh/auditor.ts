@@ -74,6 +74,7 @@ export const auditor = {
       roles_changed: '更改角色',
       restricted_function: '角色不允许',
       security_alert: '安全警报',
+      network_configured: '更改归档系统',
       checkpoint: '日志已签名',
     },
     outcomes: { success: '成功', failure: '失败', refused: '拒绝' },

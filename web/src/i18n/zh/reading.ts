@@ -95,6 +95,7 @@ export const reading = {
       { keys: '1 … 5', does: '真实度' },
       { keys: 'E', does: '放行' },
       { keys: 'X', does: '拒绝（需填理由）' },
+      { keys: 'S', does: '发送至归档系统（放行后）' },
       { keys: '?', does: '本帮助' },
     ],
     mouseKeys: [
