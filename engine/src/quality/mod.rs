@@ -15,6 +15,7 @@ mod tests;
 pub use doubt::{Doubt, DoubtKind};
 pub use fingerprint::{Fingerprint, NEAR};
 pub use frontal::{Frontal, Likeness, Posture};
+pub use header::is_chest;
 
 use crate::dicom::{Frame, Header};
 

@@ -88,6 +88,12 @@ fn what_is_no_chest_is_doubted() {
         assert_eq!(kinds(&found), [DoubtKind::BodyPart], "{found:?}");
     }
 }
+    for part in ["chest", "THORAX", "PORT CHEST", "CHESTABDOMEN", "Lungs"] {
+        assert!(is_chest(part), "{part}");
+    }
+    for part in ["", "TSPINE", "THORACIC SPINE", "ABDOMEN"] {
+        assert!(!is_chest(part), "{part}");
+    }
 
 /// Quarter turns clockwise, and black and white exchanged.
 fn stored_wrongly(frame: &Frame, quarters: u8, inverted: bool) -> Frame {
