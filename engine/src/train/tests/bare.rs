@@ -89,8 +89,10 @@ pub(super) fn remake(dataset: &Path, change: impl FnMut(Value) -> Option<Value>)
     let manifest = dataset.join("manifest.jsonl");
     let text = std::fs::read_to_string(&manifest).unwrap();
     let samples = text.lines().map(|line| serde_json::from_str(line).unwrap());
-    let lines: String = samples.filter_map(change).map(|sample| format!("{sample}\n")).collect();
-    std::fs::write(&manifest, lines).unwrap();
+    let lines: Vec<String> =
+        samples.filter_map(change).map(|sample: Value| sample.to_string()).collect();
+    let end = if lines.is_empty() { "" } else { "\n" };
+    std::fs::write(&manifest, lines.join("\n") + end).unwrap();
 }
 
 /// Changes every sample of a manifest.
