@@ -21,6 +21,7 @@ mod m0007_audit;
 mod m0008_checks;
 mod m0009_exchange;
 mod m0010_registry;
+mod m0011_fingerprint_parts;
 
 /// Every step in its order.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_checks::Migration),
             Box::new(m0009_exchange::Migration),
             Box::new(m0010_registry::Migration),
+            Box::new(m0011_fingerprint_parts::Migration),
         ]
     }
 }

@@ -13,7 +13,7 @@ mod header;
 mod tests;
 
 pub use doubt::{Doubt, DoubtKind};
-pub use fingerprint::{Fingerprint, NEAR};
+pub use fingerprint::{Fingerprint, NEAR, PARTS};
 pub use frontal::{Frontal, Likeness, Posture};
 pub use header::is_chest;
 

@@ -5,6 +5,7 @@
 mod exports;
 mod http;
 mod log;
+mod near;
 mod sessions;
 mod verdicts;
 
