@@ -97,7 +97,7 @@ const BACKEND_FLOORS: [(&str, u8); 23] = [
 ];
 
 /// Doors in the backend's walls, each with its reason.
-const DOORS: [(&str, &str, &str); 10] = [
+const DOORS: [(&str, &str, &str); 11] = [
     ("auth", "state", "the guard finds keys and ledger in what the process shares"),
     ("state", "auth", "what the process shares holds keys and ledger, which nobody else opens"),
     ("auth", "views", "a session is answered in the words of the wire"),
@@ -106,6 +106,7 @@ const DOORS: [(&str, &str, &str); 10] = [
     ("error", "intake", "the one map to HTTP knows the errors of every room"),
     ("error", "jobs", "the one map to HTTP knows the errors of every room"),
     ("exchange", "testing", "unit tests share radiographs and a place to put them"),
+    ("intake", "audit", "an import's event is written in the transaction of its rows"),
     ("intake", "testing", "unit tests share radiographs and a place to put them"),
     ("jobs", "testing", "unit tests share radiographs and a place to put them"),
 ];

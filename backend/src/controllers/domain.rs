@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Destination;
 use crate::error::ApiError;
-use crate::intake::{Janitor, Limits};
+use crate::intake::{self, Examiner, Janitor, Limits};
 use crate::jobs::{JobContext, Progress, Queue};
 use crate::storage::{Folders, Storage};
 
@@ -34,6 +34,8 @@ pub struct Domain {
     pub shutdown: CancellationToken,
     /// What an upload may hold.
     pub limits: Limits,
+    /// What looks at radiographs that come in.
+    pub examiner: Arc<Examiner>,
     /// Archives that images may be sent to, by name.
     pub destinations: Arc<BTreeMap<String, Destination>>,
     /// The secret that pseudonyms of patients are made with.
@@ -44,8 +46,15 @@ pub struct Domain {
 
 impl Domain {
     /// The domain over what the jobs work with.
-    pub fn new(context: &JobContext, limits: Limits, pseudonym_key: Arc<[u8]>) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// Where the key is too short to protect anything.
+    pub fn new(
+        context: &JobContext,
+        limits: Limits,
+        pseudonym_key: Arc<[u8]>,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
             storage: context.storage.clone(),
             folders: context.folders.clone(),
             queue: context.queue.clone(),
@@ -54,10 +63,11 @@ impl Domain {
             janitor: Janitor::new(context.db.clone(), context.storage.clone()),
             shutdown: context.shutdown.clone(),
             limits,
+            examiner: Arc::new(intake::examiner(&pseudonym_key)?),
             destinations: Arc::clone(&context.destinations),
             pseudonym_key,
             means: Arc::new(context.marking.means()),
-        }
+        })
     }
 
     /// The model, or the problem that there is none.
