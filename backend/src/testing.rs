@@ -9,15 +9,17 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Schema};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, DatabaseConnection, Schema, Set};
 use serde_json::json;
+use skiagraph_compliance::audit::{GENESIS, Signer};
 use skiagraph_engine::device::{CancelToken, Device};
 use skiagraph_engine::dicom::{Columns, Frame, WrapOptions, render_png, wrap};
 use skiagraph_engine::train::{self, TrainConfig};
 use tempfile::TempDir;
 
+use crate::audit::{Actor, Change};
 use crate::entities;
-use crate::intake::{self, Limits, NewUpload, ReceivedFile, Scratch};
+use crate::intake::{self, Import, Janitor, Limits, NewUpload, ReceivedFile, Scratch};
 use crate::jobs::Queue;
 use crate::models::datasets::{self, NewDataset};
 use crate::storage::{Folders, Storage};
@@ -107,10 +109,11 @@ impl Place {
         let examiner = intake::examiner(&[7; 32]).unwrap();
         let checked = intake::check(&files, &scratch, &Limits::default(), &examiner).unwrap();
         let id = uuid::Uuid::now_v7().to_string();
-        let new = NewUpload { id: &id, name: "set", created_by: "u", pseudonym_key: b"key" };
-        let objects = intake::intend(&scratch, &checked, &id).unwrap();
-        intake::store(&self.storage, &checked, &objects).await.unwrap();
-        intake::insert(&self.db, &checked, &objects, &new).await.unwrap();
+        let upload = NewUpload { id: &id, name: "set", created_by: "u", pseudonym_key: b"key" };
+        let import = Import { upload, piece: None, by: None, checked: &checked };
+        let janitor = Janitor::new(self.db.clone(), self.storage.clone());
+        let change = Change::begin(&self.db, Signer::new(&[7; 32]), Actor::system("test"));
+        import.keep(&janitor, &scratch, change).await.unwrap();
         id
     }
 
@@ -145,9 +148,16 @@ async fn create_tables(db: &DatabaseConnection) {
         schema.create_table_from_entity(entities::instances::Entity),
         schema.create_table_from_entity(entities::transfers::Entity),
         schema.create_table_from_entity(entities::destinations::Entity),
+        schema.create_table_from_entity(entities::users::Entity),
+        schema.create_table_from_entity(entities::user_roles::Entity),
+        schema.create_table_from_entity(entities::audit_events::Entity),
+        schema.create_table_from_entity(entities::audit_head::Entity),
     ] {
         db.execute(&table).await.unwrap();
     }
+    let hash = Set(GENESIS.to_owned());
+    let head = entities::audit_head::ActiveModel { id: Set(1), sequence: Set(0), hash };
+    head.insert(db).await.unwrap();
 }
 
 /// Trains the smallest model that there can be on a data set, for a few steps; it makes images of

@@ -21,6 +21,7 @@ mod m0007_audit;
 mod m0008_checks;
 mod m0009_exchange;
 mod m0010_registry;
+mod m0011_fingerprint_parts;
 mod m0012_dicomweb_destinations;
 
 /// Every step in its order.
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_checks::Migration),
             Box::new(m0009_exchange::Migration),
             Box::new(m0010_registry::Migration),
+            Box::new(m0011_fingerprint_parts::Migration),
             Box::new(m0012_dicomweb_destinations::Migration),
         ]
     }

@@ -98,7 +98,7 @@ const BACKEND_FLOORS: [(&str, u8); 24] = [
 ];
 
 /// Doors in the backend's walls, each with its reason.
-const DOORS: [(&str, &str, &str); 12] = [
+const DOORS: [(&str, &str, &str); 13] = [
     ("auth", "state", "the guard finds keys and ledger in what the process shares"),
     ("state", "auth", "what the process shares holds keys and ledger, which nobody else opens"),
     ("auth", "views", "a session is answered in the words of the wire"),
@@ -109,6 +109,7 @@ const DOORS: [(&str, &str, &str); 12] = [
     ("commands", "testing", "unit tests share an archive that says what they want"),
     ("destinations", "testing", "unit tests share an archive that says what they want"),
     ("exchange", "testing", "unit tests share radiographs and a place to put them"),
+    ("intake", "audit", "an import's event is written in the transaction of its rows"),
     ("intake", "testing", "unit tests share radiographs and a place to put them"),
     ("jobs", "testing", "unit tests share radiographs and a place to put them"),
 ];

@@ -45,7 +45,10 @@ pub async fn checkpoint(
     Ok(write_checkpoint(transaction, head, signer, selection).await?.sequence)
 }
 
-async fn locked_head(transaction: &DatabaseTransaction) -> Result<audit_head::Model, DbErr> {
+/// The head, which is this transaction's until it ends.
+pub(super) async fn locked_head(
+    transaction: &DatabaseTransaction,
+) -> Result<audit_head::Model, DbErr> {
     audit_head::Entity::find_by_id(HEAD)
         .lock_exclusive()
         .one(transaction)

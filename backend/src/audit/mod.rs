@@ -4,6 +4,7 @@
 
 mod actor;
 mod append;
+mod change;
 mod entry;
 mod export;
 mod signer;
@@ -12,6 +13,7 @@ mod verify;
 pub use actor::Actor;
 pub(crate) use actor::role_words;
 pub use append::{append, checkpoint};
+pub use change::Change;
 pub use entry::Entry;
 pub use export::{Rows, export, select};
 pub use signer::{public_key_file, signer};

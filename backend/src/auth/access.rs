@@ -10,8 +10,8 @@ use futures::future::LocalBoxFuture;
 use skiagraph_compliance::audit::Action;
 use skiagraph_compliance::role::Role;
 
-use super::{Change, Permit, Records};
-use crate::audit::{Actor, Entry, role_words};
+use super::{Permit, Records};
+use crate::audit::{Actor, Change, Entry, role_words};
 use crate::error::ApiError;
 use crate::models;
 use crate::state::AppState;

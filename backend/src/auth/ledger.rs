@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use futures::Stream;
-use sea_orm::{DatabaseConnection, DatabaseTransaction};
+use sea_orm::DatabaseConnection;
 use skiagraph_compliance::audit::{
     Action, Exporter, Form, PublicKey, Selection, Signer, Source, Verdict,
 };
 
-use crate::audit::{self, Actor, Entry, Rows};
+use crate::audit::{self, Actor, Change, Entry, Rows};
 use crate::database;
 use crate::error::ApiError;
 use crate::models::audit::Filter;
@@ -23,15 +23,6 @@ pub struct Ledger {
 #[derive(Debug)]
 pub struct Records(DatabaseConnection);
 
-/// A transaction that ends with the event of what it does. Dropped before its commit, nothing
-/// happened and nothing is logged.
-#[derive(Debug)]
-pub struct Change {
-    transaction: DatabaseTransaction,
-    actor: Actor,
-    signer: Signer,
-}
-
 impl Ledger {
     /// Shuts the database behind the log, which this key signs.
     pub fn new(db: DatabaseConnection, signer: Signer) -> Self {
@@ -45,10 +36,7 @@ impl Ledger {
 
     /// Writes an event that belongs to no change.
     pub async fn record(&self, actor: &Actor, entry: Entry) -> Result<(), ApiError> {
-        let transaction = database::begin(&self.db).await?;
-        audit::append(&transaction, &self.signer, actor, entry).await?;
-        transaction.commit().await?;
-        Ok(())
+        self.change(actor.clone()).await?.commit(entry).await
     }
 
     /// Writes the event, then opens the database for reading.
@@ -59,8 +47,7 @@ impl Ledger {
 
     /// Begins a change.
     pub async fn change(&self, actor: Actor) -> Result<Change, ApiError> {
-        let transaction = database::begin(&self.db).await?;
-        Ok(Change { transaction, actor, signer: self.signer.clone() })
+        Change::begin(&self.db, self.signer.clone(), actor).await
     }
 
     /// Whether the database answers.
@@ -136,29 +123,5 @@ impl Records {
     /// The connection; for reading alone.
     pub fn db(&self) -> &DatabaseConnection {
         &self.0
-    }
-}
-
-impl Change {
-    /// The transaction.
-    pub fn db(&self) -> &DatabaseTransaction {
-        &self.transaction
-    }
-
-    /// The same change, now that it is known who makes it.
-    pub(super) fn by(self, actor: Actor) -> Self {
-        Self { actor, ..self }
-    }
-
-    /// Writes one of several events of this change.
-    pub async fn note(&self, entry: Entry) -> Result<(), ApiError> {
-        audit::append(&self.transaction, &self.signer, &self.actor, entry).await?;
-        Ok(())
-    }
-
-    /// Writes the event and makes the change last.
-    pub async fn commit(self, entry: Entry) -> Result<(), ApiError> {
-        self.note(entry).await?;
-        Ok(self.transaction.commit().await?)
     }
 }

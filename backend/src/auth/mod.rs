@@ -18,7 +18,7 @@ mod throttle;
 mod token;
 
 pub use access::{Access, CurrentUser, source_address};
-pub use ledger::{Change, Ledger, Records};
+pub use ledger::{Ledger, Records};
 pub use password::{PasswordError, hash_password, one_time_password, verify_password};
 pub use permit::{
     Admin, AnyUser, Auditor, Clinician, ClinicianOrAuditor, ClinicianOrMlEngineer, MakerOrAdmin,

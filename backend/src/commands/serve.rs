@@ -119,7 +119,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
 pub(super) fn domain(config: &Config, context: &JobContext) -> anyhow::Result<Domain> {
     let limits = Limits { request_bytes: config.upload_bytes, ..Limits::default() };
     let key = secrets::load_or_create(&config.data_dir, "pseudonym.key")?;
-    Ok(Domain::new(context, limits, Arc::new(key)))
+    Ok(Domain::new(context, limits, Arc::new(key))?)
 }
 
 /// The receiver, where the configuration has one.
@@ -131,11 +131,11 @@ fn receiver(
     let Some(config) = &platform.config.receiver else { return Ok(None) };
     let desk = Desk {
         db: context.db.clone(),
-        storage: context.storage.clone(),
         folders: context.folders.clone(),
         signer: context.signer.clone(),
         janitor: domain.janitor.clone(),
         limits: domain.limits.clone(),
+        examiner: Arc::clone(&domain.examiner),
         pseudonym_key: Arc::clone(&domain.pseudonym_key),
         user: config.user.clone(),
     };

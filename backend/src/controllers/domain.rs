@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::destinations::Destinations;
 use crate::error::ApiError;
-use crate::intake::{Janitor, Limits};
+use crate::intake::{self, Examiner, Janitor, Limits};
 use crate::jobs::{JobContext, Progress, Queue};
 use crate::storage::{Folders, Storage};
 
@@ -35,6 +35,8 @@ pub struct Domain {
     pub limits: Limits,
     /// Archives that images may be sent to.
     pub destinations: Destinations,
+    /// What looks at radiographs that come in.
+    pub examiner: Arc<Examiner>,
     /// The secret that pseudonyms of patients are made with.
     pub pseudonym_key: Arc<[u8]>,
     /// What files are held against when it is asked what they are.
@@ -43,8 +45,15 @@ pub struct Domain {
 
 impl Domain {
     /// The domain over what the jobs work with.
-    pub fn new(context: &JobContext, limits: Limits, pseudonym_key: Arc<[u8]>) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// Where the key is too short to protect anything.
+    pub fn new(
+        context: &JobContext,
+        limits: Limits,
+        pseudonym_key: Arc<[u8]>,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
             storage: context.storage.clone(),
             folders: context.folders.clone(),
             queue: context.queue.clone(),
@@ -54,9 +63,10 @@ impl Domain {
             shutdown: context.shutdown.clone(),
             limits,
             destinations: context.destinations.clone(),
+            examiner: Arc::new(intake::examiner(&pseudonym_key)?),
             pseudonym_key,
             means: Arc::new(context.marking.means()),
-        }
+        })
     }
 
     /// The model, or the problem that there is none.

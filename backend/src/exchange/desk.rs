@@ -9,22 +9,22 @@ use skiagraph_compliance::audit::{Action, Signer};
 use skiagraph_compliance::role::Role;
 use uuid::Uuid;
 
-use crate::audit::{self, Actor, Entry};
-use crate::database;
+use crate::audit::{Actor, Change, Entry};
 use crate::error::ApiError;
 use crate::intake::{
-    self, Checked, IntakeError, Janitor, Limits, NewUpload, ReceivedFile, Scratch,
+    self, Checked, Examiner, Import, IntakeError, Janitor, Limits, NewUpload, ReceivedFile, Scratch,
 };
 use crate::models;
-use crate::storage::{Folders, Storage};
+use crate::storage::Folders;
+
+/// The service as the log calls it.
+const SERVICE: &str = "c_store";
 
 /// What objects are taken in with; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Desk {
     /// The records.
     pub db: DatabaseConnection,
-    /// The objects.
-    pub storage: Storage,
     /// The data directory.
     pub folders: Folders,
     /// Signs the audit log.
@@ -33,6 +33,8 @@ pub struct Desk {
     pub janitor: Janitor,
     /// What an object may hold.
     pub limits: Limits,
+    /// What looks at an object.
+    pub examiner: Arc<Examiner>,
     /// The secret that pseudonyms of patients are made with.
     pub pseudonym_key: Arc<[u8]>,
     /// Name of the user whose uploads these are.
@@ -98,19 +100,19 @@ impl Desk {
             }
         };
         let (id, number) = sender.upload.clone().unwrap_or_else(|| (Uuid::now_v7().to_string(), 0));
-        // Each object has a report of its own: the upload grows while it comes.
-        let objects = intake::intend(&scratch, &checked, &format!("{id}-{number:05}"))?;
         let name = format!("Received on {}", Utc::now().format("%Y-%m-%d %H:%M UTC"));
-        let upload = NewUpload {
-            id: &id,
-            name: &name,
-            created_by: &user.row.id,
-            pseudonym_key: &self.pseudonym_key,
+        let import = Import {
+            upload: NewUpload {
+                id: &id,
+                name: &name,
+                created_by: &user.row.id,
+                pseudonym_key: &self.pseudonym_key,
+            },
+            piece: Some(number),
+            by: Some(SERVICE),
+            checked: &checked,
         };
-        let kept = self.keep(sender, &checked, &objects, &upload).await;
-        if kept.is_err() {
-            self.janitor.discard(&objects).await?;
-        }
+        let kept = import.keep(&self.janitor, &scratch, self.change(sender)).await;
         tokio::task::spawn_blocking(move || drop(scratch))
             .await
             .map_err(|error| ApiError::Internal(error.to_string()))?;
@@ -125,7 +127,7 @@ impl Desk {
         file: PathBuf,
         bytes: u64,
     ) -> Result<Result<(Vec<Checked>, Scratch), IntakeError>, ApiError> {
-        let examiner = intake::examiner(&self.pseudonym_key)?;
+        let examiner = Arc::clone(&self.examiner);
         let (folder, limits) = (self.folders.scratch(), self.limits.clone());
         let checked = tokio::task::spawn_blocking(move || {
             let scratch = Scratch::new(&folder)?;
@@ -139,36 +141,12 @@ impl Desk {
         checked.await.map_err(|error| ApiError::Internal(error.to_string()))
     }
 
-    async fn keep(
-        &self,
-        sender: &Sender,
-        checked: &[Checked],
-        objects: &[String],
-        upload: &NewUpload<'_>,
-    ) -> Result<(), ApiError> {
-        intake::store(&self.storage, checked, objects).await?;
-        let transaction = database::begin(&self.db).await?;
-        if sender.upload.is_none() {
-            intake::insert(&transaction, checked, objects, upload).await?;
-        } else {
-            intake::extend(&transaction, checked, objects, upload).await?;
-        }
-        let blanked = checked.iter().filter(|file| !file.report.regions.is_empty()).count();
-        let entry = Entry::of(Action::Import, "upload", upload.id)
-            .detail("by", "c_store")
-            .detail("radiographs", checked.len())
-            .detail("deidentified", checked.len())
-            .detail("pixels_blanked", blanked);
-        audit::append(&transaction, &self.signer, &sender.actor, entry).await?;
-        transaction.commit().await?;
-        Ok(())
+    async fn change(&self, sender: &Sender) -> Result<Change, ApiError> {
+        Change::begin(&self.db, self.signer.clone(), sender.actor.clone()).await
     }
 
     async fn refused(&self, sender: &Sender) -> Result<(), ApiError> {
-        let entry = Entry::new(Action::Import, "upload").detail("by", "c_store").failed();
-        let transaction = database::begin(&self.db).await?;
-        audit::append(&transaction, &self.signer, &sender.actor, entry.detail("faults", 1)).await?;
-        transaction.commit().await?;
-        Ok(())
+        let entry = Entry::new(Action::Import, "upload").detail("by", SERVICE).failed();
+        self.change(sender).await?.commit(entry.detail("faults", 1)).await
     }
 }

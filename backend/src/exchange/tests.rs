@@ -5,17 +5,17 @@
 use std::sync::Arc;
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, PaginatorTrait, Schema, Set};
+use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
-use skiagraph_compliance::audit::{GENESIS, Signer};
+use skiagraph_compliance::audit::Signer;
 use skiagraph_compliance::role::Role;
 use skiagraph_engine::dicom;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::audit::Actor;
-use crate::entities::{audit_events, audit_head, user_roles, users};
-use crate::intake::{Janitor, Limits};
+use crate::entities::audit_events;
+use crate::intake::{self, Janitor, Limits};
 use crate::models::instances::{self, Column, Criterion, Reader, Test};
 use crate::models::users::NewUser;
 use crate::models::{self, uploads};
@@ -23,29 +23,16 @@ use crate::testing::{Place, radiographs};
 
 /// A desk whose objects belong to `keeper`, who may have a role or none.
 async fn desk(place: &Place, roles: &[Role]) -> Desk {
-    let schema = Schema::new(place.db.get_database_backend());
-    for table in [
-        schema.create_table_from_entity(users::Entity),
-        schema.create_table_from_entity(user_roles::Entity),
-        schema.create_table_from_entity(audit_events::Entity),
-        schema.create_table_from_entity(audit_head::Entity),
-    ] {
-        place.db.execute(&table).await.unwrap();
-    }
-    audit_head::ActiveModel { id: Set(1), sequence: Set(0), hash: Set(GENESIS.to_owned()) }
-        .insert(&place.db)
-        .await
-        .unwrap();
     let new =
         NewUser { username: "keeper", display_name: "Keeper", password_hash: String::new(), roles };
     models::users::insert(&place.db, new).await.unwrap();
     Desk {
         db: place.db.clone(),
-        storage: place.storage.clone(),
         folders: place.folders.clone(),
         signer: Signer::new(&[7; 32]),
         janitor: Janitor::new(place.db.clone(), place.storage.clone()),
         limits: Limits::default(),
+        examiner: Arc::new(intake::examiner(&[7; 32]).unwrap()),
         pseudonym_key: Arc::new([7; 32]),
         user: "keeper".to_owned(),
     }
@@ -92,6 +79,12 @@ async fn objects_of_one_sender_are_one_upload() {
     assert!(events.iter().all(|(action, outcome, detail)| {
         action == "import" && outcome == "success" && detail["by"] == "c_store"
     }));
+    // The log says of each object whether somebody has to look, as the records do.
+    let told: u64 = events.iter().map(|(_, _, detail)| detail["doubted"].as_u64().unwrap()).sum();
+    let pending = models::radiographs::Filter { upload_id: None, check_state: Some("pending") };
+    let (_, pending) = models::radiographs::list(&place.db, &pending, 0, 10).await.unwrap();
+    assert!(told > 0, "pictures that are no chest are doubted");
+    assert_eq!(told, pending);
     assert_eq!(std::fs::read_dir(desk.folders.scratch()).unwrap().count(), 0);
 }
 

@@ -6,7 +6,7 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use skiagraph_engine::dicom::{self, Deidentified, Deidentifier, Header, ObjectReport, Radiograph};
+use skiagraph_engine::dicom::{self, Deidentifier, Header, ObjectReport, Radiograph, Shown};
 use skiagraph_engine::quality::{self, Doubt, DoubtKind, Fingerprint, Frontal};
 
 use super::archive::Walk;
@@ -18,10 +18,16 @@ const MOST_FAULTS: usize = 20;
 /// `DICM` stands behind a preamble of 128 bytes (PS3.10 7.1).
 const DICM_AT: usize = 128;
 
-/// What looks at a radiograph that comes in.
+/// What looks at radiographs that come in; made once, for it is large.
 pub struct Examiner {
     pub(super) deidentifier: Deidentifier,
     pub(super) frontal: Frontal,
+}
+
+impl std::fmt::Debug for Examiner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Examiner").finish_non_exhaustive()
+    }
 }
 
 /// A radiograph that passed, de-identified.
@@ -174,11 +180,11 @@ impl<'a> Verdict<'a> {
 
     fn look_at(&mut self, label: String, path: PathBuf) -> Result<Walk, IntakeError> {
         let bytes = fs::read(&path)?;
-        let header = match dicom::inspect(&bytes) {
+        let came = match dicom::inspect(&bytes) {
             Ok(header) => header,
             Err(error) => return Ok(self.add(Fault::new(label, error.to_string()))),
         };
-        if header.synthetic {
+        if came.synthetic {
             return Ok(self.add(Fault::new(
                 label,
                 "Synthetic Data (0008,001C) is YES: synthetic images do not enter training sets",
@@ -188,45 +194,59 @@ impl<'a> Verdict<'a> {
         if self.contents.contains_key(&sha256) {
             return Ok(Walk::On);
         }
-        if let Some(other) = self.instances.get(&header.sop_instance_uid) {
+        if let Some(other) = self.instances.get(&came.sop_instance_uid) {
             let cause = format!("the same SOP Instance UID as {other}, and other content");
             return Ok(self.add(Fault::new(label, cause)));
         }
-        self.instances.insert(header.sop_instance_uid.clone(), label.clone());
+        self.instances.insert(came.sop_instance_uid.clone(), label.clone());
         self.contents.insert(sha256, label.clone());
-        let (bytes, report) = match self.examiner.deidentifier.deidentify(Cursor::new(&bytes)) {
-            Ok(Deidentified::Clean { bytes, report, .. }) => (bytes, report),
-            Ok(Deidentified::Quarantined { reason, .. }) => {
-                return Ok(self.add(Fault::new(label, reason)));
-            }
-            Err(error) => return Ok(self.add(Fault::new(label, error.to_string()))),
-        };
-        let Radiograph { header, frame } = match dicom::read(&bytes) {
-            Ok(radiograph) => radiograph,
+        let shown = self.examiner.deidentifier.deidentify_and_read(Cursor::new(&bytes));
+        let (bytes, radiograph, report) = match shown {
+            Ok(Shown::Clean { bytes, radiograph, report }) => (bytes, radiograph, report),
+            Ok(Shown::Quarantined { reason }) => return Ok(self.add(Fault::new(label, reason))),
             Err(error) => return Ok(self.add(Fault::new(label, error.to_string()))),
         };
         fs::write(&path, &bytes)?;
-        let index = dicom::describe(&bytes).ok().map(|described| Index::of(&described));
-        let sha256 = hex::encode(Sha256::digest(&bytes));
-        let mut doubts = quality::doubts(&header, &frame, &self.examiner.frontal);
-        let fingerprint = Fingerprint::of(&frame);
-        if self.checked.iter().any(|other| other.fingerprint.is_near(&fingerprint)) {
+        let fingerprint = Fingerprint::of(&radiograph.frame);
+        self.checked.push(Checked {
+            path,
+            bytes: bytes.len() as u64,
+            sha256: hex::encode(Sha256::digest(&bytes)),
+            doubts: self.doubts(&came, &radiograph, &report, &fingerprint),
+            header: radiograph.header,
+            report,
+            fingerprint,
+            index: dicom::describe(&bytes).ok().map(|described| Index::of(&described)),
+        });
+        Ok(Walk::On)
+    }
+
+    /// What speaks against a radiograph, worst first; `came` is its header before anything was taken out.
+    fn doubts(
+        &self,
+        came: &Header,
+        Radiograph { header, frame }: &Radiograph,
+        report: &ObjectReport,
+        fingerprint: &Fingerprint,
+    ) -> Vec<Doubt> {
+        let mut doubts = quality::doubts(header, frame, &self.examiner.frontal);
+        // Every clean object says NO. Where letters were said to be and none were found, somebody has to
+        // look.
+        if came.burned_in_annotation == Some(true) && report.regions.is_empty() {
+            doubts.push(Doubt {
+                kind: DoubtKind::BurnedIn,
+                cause:
+                    "Burned In Annotation (0028,0301) was YES, and no letters were found to blank"
+                        .to_owned(),
+            });
+        }
+        if self.checked.iter().any(|other| other.fingerprint.is_near(fingerprint)) {
             doubts.push(Doubt {
                 kind: DoubtKind::Duplicate,
                 cause: "nearly the same picture as another of this upload".to_owned(),
             });
         }
-        self.checked.push(Checked {
-            path,
-            bytes: bytes.len() as u64,
-            sha256,
-            header,
-            report,
-            doubts,
-            fingerprint,
-            index,
-        });
-        Ok(Walk::On)
+        doubts
     }
 
     fn into_result(self) -> Result<Vec<Checked>, IntakeError> {

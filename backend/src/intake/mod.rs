@@ -1,7 +1,7 @@
 //! Upload intake: from an untrusted stream to checked DICOM files in a scratch folder.
 //!
 //! ```text
-//! multipart ─receive→ scratch/<id>/parts ─check→ one verdict over all ─store→ objects, report, rows
+//! multipart ─receive→ scratch/<id>/parts ─check→ one verdict over all ─Import→ objects, report, rows, event
 //!                                        └ ZIP ─archive→ scratch/<id>/entries ┘
 //! ```
 //!
@@ -19,6 +19,7 @@ mod archive;
 mod check;
 mod fault;
 mod identity;
+mod import;
 mod limits;
 mod receive;
 mod scratch;
@@ -30,7 +31,8 @@ mod tests;
 pub use check::{Checked, Examiner, check, check_object};
 pub use fault::{Fault, IntakeError};
 pub use identity::examiner;
+pub use import::{Import, Imported};
 pub use limits::Limits;
 pub use receive::{Received, ReceivedFile, receive, receive_related};
 pub use scratch::{Abandoned, Scratch};
-pub use store::{Janitor, NewUpload, StoreError, extend, insert, intend, store};
+pub use store::{Janitor, NewUpload, StoreError};

@@ -1,7 +1,7 @@
 //! From checked files to objects and rows, so that a process killed anywhere leaves all or nothing.
 //!
 //! The keys are noted in the scratch folder, the objects are stored, and then one transaction
-//! writes every row. An upload is there when its rows are; objects without rows are found by the
+//! writes every row: [`Import`](super::Import) keeps to that order. An upload is there when its rows are; objects without rows are found by the
 //! note and removed, at once when storing fails and at the next start when the process was killed.
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::Path;
 use bytes::Bytes;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Set};
 use sha2::{Digest, Sha256};
-use skiagraph_engine::quality::{Doubt, DoubtKind, Fingerprint};
+use skiagraph_engine::quality::{Doubt, DoubtKind};
 use uuid::Uuid;
 
 use super::{Checked, Scratch, identity};
@@ -55,7 +55,11 @@ impl From<StoreError> for ApiError {
 
 /// Notes in the scratch folder which objects will be stored. Returns their keys, in the order of the
 /// files, and at last that of the report on what was taken out of them.
-pub fn intend(scratch: &Scratch, checked: &[Checked], id: &str) -> std::io::Result<Vec<String>> {
+pub(super) fn intend(
+    scratch: &Scratch,
+    checked: &[Checked],
+    id: &str,
+) -> std::io::Result<Vec<String>> {
     let files = checked.iter().map(|file| object_key(&file.sha256));
     let keys: Vec<String> = files.chain([report_key(id)]).collect();
     scratch.intend(&keys)?;
@@ -63,7 +67,7 @@ pub fn intend(scratch: &Scratch, checked: &[Checked], id: &str) -> std::io::Resu
 }
 
 /// Stores the files and the report on them under their keys.
-pub async fn store(
+pub(super) async fn store(
     storage: &Storage,
     checked: &[Checked],
     keys: &[String],
@@ -79,65 +83,48 @@ pub async fn store(
     Ok(())
 }
 
-/// Writes every row of an upload; all of them are there once the transaction is committed.
-pub async fn insert(
+/// Writes every row of an upload, or of one more piece of an upload that is there already; all of them are
+/// there once the transaction is committed. Gives the upload, and how many of `checked` wait for a decision.
+pub(super) async fn insert(
     db: &impl ConnectionTrait,
     checked: &[Checked],
     keys: &[String],
     new: &NewUpload<'_>,
-) -> Result<uploads::Model, DbErr> {
+    extends: bool,
+) -> Result<(uploads::Model, u64), DbErr> {
     let count = checked.len() as u64;
-    let upload = models::uploads::insert(db, new.id, new.name, new.created_by, count).await?;
-    insert_radiographs(db, checked, keys, new).await?;
-    Ok(upload)
-}
-
-/// Adds radiographs to an upload that is there: an archive sends one object after the other.
-pub async fn extend(
-    db: &impl ConnectionTrait,
-    checked: &[Checked],
-    keys: &[String],
-    upload: &NewUpload<'_>,
-) -> Result<(), DbErr> {
-    models::uploads::add(db, upload.id, checked.len() as u64).await?;
-    insert_radiographs(db, checked, keys, upload).await
-}
-
-async fn insert_radiographs(
-    db: &impl ConnectionTrait,
-    checked: &[Checked],
-    keys: &[String],
-    new: &NewUpload<'_>,
-) -> Result<(), DbErr> {
-    let known: Vec<(String, Fingerprint)> = models::radiographs::fingerprints(db)
-        .await?
-        .into_iter()
-        .filter_map(|(sha256, hex)| Some((sha256, Fingerprint::from_hex(&hex)?)))
-        .collect();
+    let upload = if extends {
+        models::uploads::add(db, new.id, count).await?
+    } else {
+        models::uploads::insert(db, new.id, new.name, new.created_by, count).await?
+    };
     let (mut rows, mut indices) = (Vec::with_capacity(checked.len()), Vec::new());
+    let mut doubted = 0;
     for (file, key) in checked.iter().zip(keys) {
         let id = Uuid::now_v7().to_string();
+        let doubts = doubts(db, file).await?;
+        doubted += u64::from(!doubts.is_empty());
         indices.extend(file.index.clone().map(|index| index.of_radiograph(&id, key)));
-        rows.push(row(id, file, key, new, doubts(file, &known)));
+        rows.push(row(id, file, key, new, doubts));
     }
     models::radiographs::insert(db, rows).await?;
-    models::instances::insert(db, indices).await
+    models::instances::insert(db, indices).await?;
+    Ok((upload, doubted))
 }
 
 /// What speaks against a file, and that it is nearly the same picture as one that came in before, where that is so. The
 /// very same file again is no news.
-fn doubts(file: &Checked, known: &[(String, Fingerprint)]) -> Vec<Doubt> {
+async fn doubts(db: &impl ConnectionTrait, file: &Checked) -> Result<Vec<Doubt>, DbErr> {
     let mut doubts = file.doubts.clone();
-    let is_copy = |(sha256, other): &(String, Fingerprint)| {
-        *sha256 != file.sha256 && other.is_near(&file.fingerprint)
-    };
-    if doubts.iter().all(|doubt| doubt.kind != DoubtKind::Duplicate) && known.iter().any(is_copy) {
+    if doubts.iter().all(|doubt| doubt.kind != DoubtKind::Duplicate)
+        && models::radiographs::has_near(db, &file.sha256, file.fingerprint).await?
+    {
         doubts.push(Doubt {
             kind: DoubtKind::Duplicate,
             cause: "nearly the same picture as one that came in before".to_owned(),
         });
     }
-    doubts
+    Ok(doubts)
 }
 
 fn object_key(sha256: &str) -> String {
@@ -207,6 +194,11 @@ impl Janitor {
     /// A janitor of these records and objects.
     pub fn new(db: DatabaseConnection, storage: Storage) -> Self {
         Self { db, storage }
+    }
+
+    /// The objects.
+    pub(super) fn storage(&self) -> &Storage {
+        &self.storage
     }
 
     /// Removes those of the objects that no record needs.

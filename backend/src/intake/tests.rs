@@ -10,11 +10,13 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use bytes::Bytes;
 use futures::stream;
 use skiagraph_engine::dicom::{SyntheticDescription, write_synthetic};
+use skiagraph_engine::quality::DoubtKind;
 use tempfile::TempDir;
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 use super::*;
+use crate::error::ApiError;
 use crate::testing::{Place, frame, radiographs};
 
 fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
@@ -109,6 +111,32 @@ async fn files_and_archives_are_taken_together() {
         assert!(!checked.report.changes.is_empty());
         assert_eq!(checked.header.modality, "DX");
     }
+}
+
+/// The object with another Burned In Annotation (0028,0301), of four letters, than NO.
+fn said_to_be_burned_in(object: &[u8]) -> Vec<u8> {
+    let said = b"\x28\x00\x01\x03CS\x02\x00NO";
+    let at = object.windows(said.len()).position(|window| window == said).unwrap();
+    let mut changed = object[..at].to_vec();
+    changed.extend(b"\x28\x00\x01\x03CS\x04\x00YES ");
+    changed.extend(&object[at + said.len()..]);
+    changed
+}
+
+#[actix_web::test]
+async fn letters_that_were_said_to_be_there_and_not_found_are_doubted() {
+    let object = radiographs(1).remove(0);
+    let changed = said_to_be_burned_in(&object);
+    let mut asked = Vec::new();
+    for object in [&object, &changed] {
+        let taken = take(&[("files", object)], &Limits::default()).await.unwrap();
+        let checked = &taken.checked[0];
+        assert!(checked.report.regions.is_empty());
+        let kept = skiagraph_engine::dicom::inspect(&fs::read(&checked.path).unwrap()).unwrap();
+        assert_eq!(kept.burned_in_annotation, Some(false));
+        asked.push(checked.doubts.iter().any(|doubt| doubt.kind == DoubtKind::BurnedIn));
+    }
+    assert_eq!(asked, [false, true]);
 }
 
 #[actix_web::test]
@@ -271,6 +299,30 @@ fn what_a_killed_process_left_is_found_and_what_lives_is_not() {
     assert!(path.exists());
     drop(living);
     assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_is_not_kept() {
+    let place = Place::new().await;
+    let scratch = Scratch::new(&place.folders.scratch()).unwrap();
+    let bytes = radiographs(1).remove(0);
+    let path = scratch.path().join("part");
+    fs::write(&path, &bytes).unwrap();
+    let file = ReceivedFile { label: String::new(), path, bytes: bytes.len() as u64 };
+    let checked = [check_object(file, &Limits::default(), &examiner(&[7; 32]).unwrap()).unwrap()];
+    let upload = NewUpload { id: "x", name: "set", created_by: "u", pseudonym_key: b"key" };
+    let import = Import { upload, piece: None, by: None, checked: &checked };
+    let janitor = Janitor::new(place.db.clone(), place.storage.clone());
+    let key = format!("radiographs/{}/{}.dcm", &checked[0].sha256[..2], checked[0].sha256);
+    // The objects lie there by the time that the records are asked for, and no longer.
+    let change = async {
+        assert!(place.storage.get(&key).await.is_ok());
+        Err(ApiError::Unavailable("no records"))
+    };
+    assert!(import.keep(&janitor, &scratch, change).await.is_err());
+    for key in [key.as_str(), "deidentification/x.json"] {
+        assert!(place.storage.get(key).await.is_err(), "{key}");
+    }
 }
 
 #[tokio::test]

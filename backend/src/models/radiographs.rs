@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use chrono::Utc;
+use sea_orm::sea_query::{self, Expr};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, Set,
+    QueryFilter, QueryOrder, QuerySelect, Select, Set,
 };
+use skiagraph_engine::quality::Fingerprint;
 
 use crate::entities::radiographs::{ActiveModel, Column, Entity, Model};
 use crate::models::check_state::CheckState;
@@ -72,14 +74,36 @@ pub async fn uses_object(db: &impl ConnectionTrait, key: &str) -> Result<bool, D
     Ok(Entity::find().filter(Column::ObjectKey.eq(key)).count(db).await? > 0)
 }
 
-/// Hash and fingerprint of every radiograph.
-pub async fn fingerprints(db: &impl ConnectionTrait) -> Result<Vec<(String, String)>, DbErr> {
+/// Whether another file than the one with this hash is nearly the same picture. Those alone are read that
+/// have a part of the fingerprint in common with it.
+pub async fn has_near(
+    db: &impl ConnectionTrait,
+    sha256: &str,
+    fingerprint: Fingerprint,
+) -> Result<bool, DbErr> {
+    let found: Vec<String> = candidates(sha256, fingerprint).into_tuple().all(db).await?;
+    let mut found = found.iter().filter_map(|hex| Fingerprint::from_hex(hex));
+    Ok(found.any(|other| other.is_near(&fingerprint)))
+}
+
+/// Fingerprints of other files that have a part in common with this one, each once: copies of one picture
+/// may be many.
+pub(crate) fn candidates(sha256: &str, fingerprint: Fingerprint) -> Select<Entity> {
+    let mut any = Condition::any();
+    for (part, digits) in fingerprint.parts().into_iter().enumerate() {
+        // In the words of the indices, which a database would not know again in others.
+        let own: Vec<String> = Fingerprint::digits_of(part)
+            .map(|digit| format!("substr(fingerprint, {}, 1)", digit + 1))
+            .collect();
+        let own = Expr::cust(format!("({})", own.join(" || ")));
+        any = any.add(sea_query::ExprTrait::eq(own, digits));
+    }
     Entity::find()
         .select_only()
-        .columns([Column::Sha256, Column::Fingerprint])
-        .into_tuple()
-        .all(db)
-        .await
+        .column(Column::Fingerprint)
+        .distinct()
+        .filter(Column::Sha256.ne(sha256))
+        .filter(any)
 }
 
 /// How many radiographs of each of these uploads wait for a decision; those without any are not named.

@@ -30,7 +30,7 @@ pub async fn insert(
 }
 
 /// Counts radiographs that came later; they follow in the same transaction.
-pub async fn add(db: &impl ConnectionTrait, id: &str, radiographs: u64) -> Result<(), DbErr> {
+pub async fn add(db: &impl ConnectionTrait, id: &str, radiographs: u64) -> Result<Model, DbErr> {
     Entity::update_many()
         .col_expr(
             Column::RadiographCount,
@@ -39,7 +39,7 @@ pub async fn add(db: &impl ConnectionTrait, id: &str, radiographs: u64) -> Resul
         .filter(Column::Id.eq(id))
         .exec(db)
         .await?;
-    Ok(())
+    get(db, id).await?.ok_or_else(|| DbErr::RecordNotFound("an upload that grows".to_owned()))
 }
 
 /// The upload with this identifier.

@@ -47,7 +47,7 @@ pub enum DoubtKind {
     Rotated,
     /// Too dark, too bright, or without contrast.
     Exposure,
-    /// Letters in the picture that could be of a person.
+    /// Letters may stand in the picture, and of a person.
     BurnedIn,
     /// Nearly the same picture as another.
     Duplicate,

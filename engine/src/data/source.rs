@@ -11,6 +11,7 @@ use super::masks::MaskSource;
 use super::{BuildOptions, DataError};
 use crate::dicom::{self, Frame, Header, ReadOptions};
 use crate::prompt::StructuredPrompt;
+use crate::quality::is_chest;
 use crate::terms::{AgeGroup, finding};
 
 /// Longest side of a stored frame: beyond what any model here is trained at.
@@ -134,11 +135,7 @@ fn describe(header: &Header, options: &BuildOptions) -> Result<Described, String
     if header.patient_id.is_empty() {
         return Err("PatientID (0010,0020): absent, so no split by patient is possible".to_owned());
     }
-    let chest = |part: &String| {
-        let part = part.to_uppercase();
-        ["CHEST", "THORAX", "LUNG"].iter().any(|known| part.contains(known))
-    };
-    if !header.body_part.as_ref().is_none_or(chest) {
+    if !header.body_part.as_deref().is_none_or(is_chest) {
         return Err("BodyPartExamined (0018,0015): not a chest, and captions speak of chest \
                     radiographs"
             .to_owned());

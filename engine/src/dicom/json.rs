@@ -18,6 +18,7 @@ use dicom_object::mem::InMemElement;
 use serde_json::{Map, Number, Value, json};
 
 use super::attributes::{integer, text};
+use super::identity::identity;
 use super::scan::Located;
 use super::source::open;
 use super::{DicomError, frames};
@@ -53,14 +54,7 @@ pub struct Described {
 /// [`DicomError`] where the object cannot be read, or one of its four UIDs is absent or none.
 pub fn describe(bytes: &[u8]) -> Result<Described, DicomError> {
     let mut opened = open(Cursor::new(bytes))?;
-    let uid = |tag, keyword, name| {
-        let value = text(&opened.object, tag).filter(|value| super::uid::is_valid(value));
-        value.ok_or_else(|| DicomError::attribute(keyword, name, "absent, or no UID"))
-    };
-    let sop_class_uid = uid(tags::SOP_CLASS_UID, "SOPClassUID", "0008,0016")?;
-    let sop_instance_uid = uid(tags::SOP_INSTANCE_UID, "SOPInstanceUID", "0008,0018")?;
-    let study_instance_uid = uid(tags::STUDY_INSTANCE_UID, "StudyInstanceUID", "0020,000D")?;
-    let series_instance_uid = uid(tags::SERIES_INSTANCE_UID, "SeriesInstanceUID", "0020,000E")?;
+    let identity = identity(&opened.object)?;
     let frames = integer(&opened.object, tags::NUMBER_OF_FRAMES).unwrap_or(1);
     let synthetic = text(&opened.object, tags::SYNTHETIC_DATA).as_deref() == Some("YES");
     let pixels = opened.pixels.as_ref().map(|located| match located {
@@ -81,10 +75,10 @@ pub fn describe(bytes: &[u8]) -> Result<Described, DicomError> {
         attributes.insert(key, value);
     }
     Ok(Described {
-        sop_class_uid,
-        sop_instance_uid,
-        study_instance_uid,
-        series_instance_uid,
+        sop_class_uid: identity.sop_class_uid,
+        sop_instance_uid: identity.sop_instance_uid,
+        study_instance_uid: identity.study_instance_uid,
+        series_instance_uid: identity.series_instance_uid,
         transfer_syntax_uid: opened.transfer_syntax.clone(),
         frames: u32::try_from(frames).unwrap_or(1).max(1),
         synthetic,

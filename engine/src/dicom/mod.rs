@@ -17,6 +17,7 @@ pub mod exchange;
 mod find;
 mod frames;
 mod header;
+mod identity;
 mod json;
 mod lookup;
 mod pixels;
@@ -41,12 +42,13 @@ mod tests;
 pub use crate::terms::{AgeGroup, Sex};
 pub use deidentify::{
     Change, Deidentified, Deidentifier, DeidentifyFault, DeidentifyOptions, ObjectReport, Region,
-    Summary, deidentify_folder,
+    Shown, Summary, deidentify_folder,
 };
 pub use equipment::{Equipment, synthesizing_equipment};
 pub use error::DicomError;
 pub use find::dicom_files;
 pub use frames::{StoredFrame, native_frame, stored_frame, uncompressed};
+pub use identity::{Identity, identify};
 pub use json::{Described, attribute_tag, bulk_value, describe};
 pub use png::{TRAINED_ALGORITHMIC_MEDIA, png_with_provenance, render_png};
 pub use provenance::{

@@ -16,24 +16,13 @@ pub enum DoubtKind {
     Rotated,
     /// Too dark, too bright, or without contrast.
     Exposure,
-    /// Letters in the picture that could be of a person.
+    /// Letters may stand in the picture, and of a person.
     BurnedIn,
     /// Nearly the same picture as another.
     Duplicate,
 }
 
 impl DoubtKind {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::BodyPart,
-        Self::Lateral,
-        Self::Inverted,
-        Self::Rotated,
-        Self::Exposure,
-        Self::BurnedIn,
-        Self::Duplicate,
-    ];
-
     /// The word that stands for it in files and in the interface.
     pub fn word(self) -> &'static str {
         match self {

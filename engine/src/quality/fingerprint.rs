@@ -9,6 +9,15 @@ const SIDE: usize = 16;
 /// their size as JPEG of quality 60, the farthest from its source by 9.
 pub const NEAR: u32 = 11;
 
+/// Hexadecimal digits of a fingerprint.
+const DIGITS: usize = 64;
+/// How far digits of one part lie from one another: three rows and a quarter of one, for digits nearby are alike in
+/// many pictures, and would make parts that many pictures have in common.
+const STEP: usize = 13;
+/// Parts of a fingerprint: one more than bits by which near ones differ, so that these have one part at least in common
+/// (by the pigeonhole principle), and an index over parts finds them.
+pub const PARTS: usize = NEAR as usize + 1;
+
 /// Whether each place of a reduced picture is darker than its neighbour to the right (Krawetz' difference hash, at
 /// 16 × 16: at the usual 8 × 8 radiographs of different patients are the same).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,9 +52,22 @@ impl Fingerprint {
         hex::encode(self.0.map(u64::to_be_bytes).concat())
     }
 
+    /// Which of the digits of [`Self::to_hex`], from 0, make up a part, from 0: five or six. Indices of databases are
+    /// made by it.
+    pub fn digits_of(part: usize) -> impl Iterator<Item = usize> {
+        let start = |part: usize| part * DIGITS / PARTS;
+        (start(part)..start(part + 1)).map(|place| place * STEP % DIGITS)
+    }
+
+    /// The parts, each as its digits.
+    pub fn parts(self) -> [String; PARTS] {
+        let digits: Vec<char> = self.to_hex().chars().collect();
+        std::array::from_fn(|part| Self::digits_of(part).map(|digit| digits[digit]).collect())
+    }
+
     /// From what [`Self::to_hex`] wrote; `None` for anything else.
     pub fn from_hex(text: &str) -> Option<Self> {
-        if text.len() != 64 || !text.is_ascii() {
+        if text.len() != DIGITS || !text.is_ascii() {
             return None;
         }
         let mut bits = [0u64; SIDE * SIDE / 64];

@@ -13,8 +13,9 @@ mod header;
 mod tests;
 
 pub use doubt::{Doubt, DoubtKind};
-pub use fingerprint::{Fingerprint, NEAR};
+pub use fingerprint::{Fingerprint, NEAR, PARTS};
 pub use frontal::{Frontal, Likeness, Posture};
+pub use header::is_chest;
 
 use crate::dicom::{Frame, Header};
 

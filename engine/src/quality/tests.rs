@@ -31,6 +31,37 @@ fn a_picture_is_known_again_and_others_are_told_apart() {
     }
 }
 
+/// A fingerprint with one bit changed in the first digit of every part but those of `left`.
+fn changed(print: Fingerprint, left: &[usize]) -> Fingerprint {
+    let mut digits: Vec<u8> = print.to_hex().into_bytes();
+    for part in (0..PARTS).filter(|part| !left.contains(part)) {
+        let digit = Fingerprint::digits_of(part).next().unwrap();
+        let value = char::from(digits[digit]).to_digit(16).unwrap() ^ 4;
+        digits[digit] = char::from_digit(value, 16).unwrap() as u8;
+    }
+    Fingerprint::from_hex(std::str::from_utf8(&digits).unwrap()).unwrap()
+}
+
+#[test]
+fn near_fingerprints_have_a_part_in_common() {
+    let mut digits: Vec<usize> = (0..PARTS).flat_map(Fingerprint::digits_of).collect();
+    digits.sort_unstable();
+    assert_eq!(digits, (0..64).collect::<Vec<_>>(), "every digit is of one part");
+    for seed in 0..20 {
+        let print = Fingerprint::of(&spots(seed));
+        assert!(print.parts().iter().all(|part| part.len() == 5 || part.len() == 6));
+        // As far as near ones may be, with the differences spread so that they spoil all parts but one.
+        for left in 0..PARTS {
+            let copy = changed(print, &[left]);
+            assert_eq!(print.distance(&copy), NEAR);
+            let same: Vec<usize> =
+                (0..PARTS).filter(|part| print.parts()[*part] == copy.parts()[*part]).collect();
+            assert_eq!(same, [left]);
+        }
+        assert!(!print.is_near(&changed(print, &[])));
+    }
+}
+
 fn kinds(doubts: &[Doubt]) -> Vec<DoubtKind> {
     doubts.iter().map(|doubt| doubt.kind).collect()
 }
@@ -57,6 +88,12 @@ fn a_header_speaks_for_itself() {
     let expected =
         [DoubtKind::BodyPart, DoubtKind::Lateral, DoubtKind::BurnedIn, DoubtKind::Exposure];
     assert_eq!(kinds(&found), expected);
+    for part in ["chest", "THORAX", "PORT CHEST", "CHESTABDOMEN", "Lungs"] {
+        assert!(is_chest(part), "{part}");
+    }
+    for part in ["", "TSPINE", "THORACIC SPINE", "ABDOMEN"] {
+        assert!(!is_chest(part), "{part}");
+    }
     // What devices write is never said again: it may be of the patient.
     assert!(found.iter().all(|doubt| !doubt.cause.contains("HAND")), "{found:?}");
 }

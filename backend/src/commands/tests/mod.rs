@@ -6,6 +6,7 @@ mod destinations;
 mod exports;
 mod http;
 mod log;
+mod near;
 mod schema;
 mod sessions;
 mod transfers;

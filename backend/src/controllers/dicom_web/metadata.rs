@@ -6,12 +6,12 @@ use skiagraph_compliance::audit::Action;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
-    InstancePath, SeriesPath, StudyPath, accept, dicom_json, event, instance, members, place,
-    reader,
+    DataSets, InstancePath, SeriesPath, StudyPath, accept, dicom_json, event, instance, members,
+    place, reader,
 };
 use crate::auth::ClinicianOrMlEngineer;
 use crate::controllers::Refusals;
-use crate::error::{ApiError, Problem};
+use crate::error::ApiError;
 use crate::models::instances::Model;
 use crate::views::dicom_web as view;
 
@@ -20,15 +20,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 }
 
 /// The attributes of every instance of a study; of what is large, its address.
-#[utoipa::path(
-    tag = "dicom-web",
-    params(("study" = String, Path, description = "Study Instance UID")),
-    responses(
-        (status = 200, description = "Data sets", body = Vec<Value>, content_type = "application/dicom+json"),
-        (status = 406, description = "The client reads no DICOM JSON", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", params(StudyPath), responses(DataSets, Refusals))]
 #[get("/studies/{study}/metadata")]
 async fn of_study(
     access: ClinicianOrMlEngineer,
@@ -43,18 +35,7 @@ async fn of_study(
 }
 
 /// The attributes of every instance of a series; of what is large, its address.
-#[utoipa::path(
-    tag = "dicom-web",
-    params(
-        ("study" = String, Path, description = "Study Instance UID"),
-        ("series" = String, Path, description = "Series Instance UID"),
-    ),
-    responses(
-        (status = 200, description = "Data sets", body = Vec<Value>, content_type = "application/dicom+json"),
-        (status = 406, description = "The client reads no DICOM JSON", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", params(SeriesPath), responses(DataSets, Refusals))]
 #[get("/studies/{study}/series/{series}/metadata")]
 async fn of_series(
     access: ClinicianOrMlEngineer,
@@ -69,19 +50,7 @@ async fn of_series(
 }
 
 /// The attributes of an instance; of what is large, its address.
-#[utoipa::path(
-    tag = "dicom-web",
-    params(
-        ("study" = String, Path, description = "Study Instance UID"),
-        ("series" = String, Path, description = "Series Instance UID"),
-        ("instance" = String, Path, description = "SOP Instance UID"),
-    ),
-    responses(
-        (status = 200, description = "The data set", body = Vec<Value>, content_type = "application/dicom+json"),
-        (status = 406, description = "The client reads no DICOM JSON", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", params(InstancePath), responses(DataSets, Refusals))]
 #[get("/studies/{study}/series/{series}/instances/{instance}/metadata")]
 async fn of_instance(
     access: ClinicianOrMlEngineer,

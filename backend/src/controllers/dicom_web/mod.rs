@@ -7,6 +7,7 @@ mod metadata;
 mod parts;
 mod pixels;
 mod rendered;
+mod responses;
 mod retrieve;
 mod search;
 mod store;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use skiagraph_compliance::audit::Action;
 use skiagraph_compliance::role::Role;
 use skiagraph_engine::dicom;
+use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::audit::Entry;
@@ -25,6 +27,8 @@ use crate::error::ApiError;
 use crate::models::instances::{self, Model, Reader};
 use crate::state::AppState;
 use crate::views::dicom_web::Place;
+
+pub use responses::{DataSets, Objects, Parts, Picture, Pictures, Results, Stored};
 
 /// The endpoints, under `/dicom-web`.
 pub fn routes(config: &mut ServiceConfig) {
@@ -37,23 +41,32 @@ pub fn routes(config: &mut ServiceConfig) {
 }
 
 /// A study in an address.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
 struct StudyPath {
+    /// Study Instance UID
     study: String,
 }
 
 /// A series in an address.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
 struct SeriesPath {
+    /// Study Instance UID
     study: String,
+    /// Series Instance UID
     series: String,
 }
 
-/// An instance in an address.
-#[derive(Debug, Deserialize)]
+/// An instance in an address; what follows it there is read by itself.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
 struct InstancePath {
+    /// Study Instance UID
     study: String,
+    /// Series Instance UID
     series: String,
+    /// SOP Instance UID
     instance: String,
 }
 

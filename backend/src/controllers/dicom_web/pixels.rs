@@ -6,6 +6,7 @@ use futures::FutureExt;
 use serde::Deserialize;
 use skiagraph_compliance::audit::Action;
 use skiagraph_engine::dicom;
+use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::parts::{self, Making, Part};
@@ -25,19 +26,19 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(some_frames).service(bulk_value);
 }
 
-#[derive(Debug, Deserialize)]
+/// What follows the instance in the address of frames.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
 struct FramesPath {
-    study: String,
-    series: String,
-    instance: String,
+    /// Numbers of the frames
     frames: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// What follows the instance in the address of a value.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
 struct BulkPath {
-    study: String,
-    series: String,
-    instance: String,
+    /// The attribute's tag, eight hexadecimal digits
     tag: String,
 }
 
@@ -46,12 +47,7 @@ struct BulkPath {
 /// any transfer syntax.
 #[utoipa::path(
     tag = "dicom-web",
-    params(
-        ("study" = String, Path, description = "Study Instance UID"),
-        ("series" = String, Path, description = "Series Instance UID"),
-        ("instance" = String, Path, description = "SOP Instance UID"),
-        ("frames" = String, Path, description = "Numbers of the frames"),
-    ),
+    params(InstancePath, FramesPath),
     responses(
         (status = 200, description = "The frames", body = Vec<u8>, content_type = "multipart/related"),
         (status = 400, description = "No numbers", body = Problem),
@@ -64,12 +60,11 @@ async fn some_frames(
     access: ClinicianOrMlEngineer,
     domain: web::Data<Domain>,
     request: HttpRequest,
-    path: web::Path<FramesPath>,
+    path: web::Path<InstancePath>,
+    frames: web::Path<FramesPath>,
 ) -> Result<HttpResponse, ApiError> {
-    let FramesPath { study, series, instance: uid, frames } = path.into_inner();
-    let path = InstancePath { study, series, instance: uid };
     let model = instance(&access, &path, Action::InstancesAccessed).await?;
-    let frames = numbers(&frames)?;
+    let frames = numbers(&frames.frames)?;
     let bytes = domain.storage.get(&model.object_key).await?;
     let first = frames[0];
     let stored = web::block({
@@ -137,12 +132,7 @@ fn numbers(text: &str) -> Result<Vec<u32>, ApiError> {
 /// A value that the metadata gives an address of; of pixels all frames, not compressed.
 #[utoipa::path(
     tag = "dicom-web",
-    params(
-        ("study" = String, Path, description = "Study Instance UID"),
-        ("series" = String, Path, description = "Series Instance UID"),
-        ("instance" = String, Path, description = "SOP Instance UID"),
-        ("tag" = String, Path, description = "The attribute's tag, eight hexadecimal digits"),
-    ),
+    params(InstancePath, BulkPath),
     responses(
         (status = 200, description = "The value", content(
             (Vec<u8> = "multipart/related"),
@@ -157,15 +147,14 @@ async fn bulk_value(
     access: ClinicianOrMlEngineer,
     domain: web::Data<Domain>,
     request: HttpRequest,
-    path: web::Path<BulkPath>,
+    path: web::Path<InstancePath>,
+    value: web::Path<BulkPath>,
 ) -> Result<HttpResponse, ApiError> {
-    let BulkPath { study, series, instance: uid, tag } = path.into_inner();
-    let path = InstancePath { study, series, instance: uid };
     let model = instance(&access, &path, Action::InstancesAccessed).await?;
     let mut ranges = accept::ranges(&request).into_iter();
     let range = ranges.find(|range| range.holds(OCTETS)).ok_or_else(|| accept::none(OCTETS))?;
     let bytes = domain.storage.get(&model.object_key).await?;
-    let key = tag.to_uppercase();
+    let key = value.tag.to_uppercase();
     let value = web::block({
         let key = key.clone();
         move || dicom::bulk_value(&bytes, &key)

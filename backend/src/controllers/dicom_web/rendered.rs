@@ -8,12 +8,13 @@ use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
-    InstancePath, SeriesPath, StudyPath, accept, event, instance, members, reader, unreadable,
+    InstancePath, Pictures, SeriesPath, StudyPath, accept, event, instance, members, reader,
+    unreadable,
 };
 use crate::auth::ClinicianOrMlEngineer;
 use crate::controllers::domain::Domain;
 use crate::controllers::{Query, Refusals};
-use crate::error::{ApiError, Problem};
+use crate::error::ApiError;
 use crate::models::instances::Model;
 
 /// Quality of a JPEG where the client names none.
@@ -45,33 +46,16 @@ struct View {
     quality: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// What follows the instance in the address of a frame.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
 struct FramePath {
-    study: String,
-    series: String,
-    instance: String,
+    /// Number of the frame
     frame: String,
 }
 
 /// The first frame of an instance as a display shows it, as JPEG or PNG.
-#[utoipa::path(
-    tag = "dicom-web",
-    params(
-        ("study" = String, Path, description = "Study Instance UID"),
-        ("series" = String, Path, description = "Series Instance UID"),
-        ("instance" = String, Path, description = "SOP Instance UID"),
-        View,
-    ),
-    responses(
-        (status = 200, description = "The picture", content(
-            (Vec<u8> = "image/jpeg"),
-            (Vec<u8> = "image/png"),
-        )),
-        (status = 400, description = "A parameter cannot be used", body = Problem),
-        (status = 406, description = "Not in this form", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", params(InstancePath, View), responses(Pictures, Refusals))]
 #[get("/studies/{study}/series/{series}/instances/{instance}/rendered")]
 async fn rendered(
     access: ClinicianOrMlEngineer,
@@ -88,54 +72,27 @@ async fn rendered(
 /// A frame of an instance as a display shows it, as JPEG or PNG.
 #[utoipa::path(
     tag = "dicom-web",
-    params(
-        ("study" = String, Path, description = "Study Instance UID"),
-        ("series" = String, Path, description = "Series Instance UID"),
-        ("instance" = String, Path, description = "SOP Instance UID"),
-        ("frame" = String, Path, description = "Number of the frame"),
-        View,
-    ),
-    responses(
-        (status = 200, description = "The picture", content(
-            (Vec<u8> = "image/jpeg"),
-            (Vec<u8> = "image/png"),
-        )),
-        (status = 400, description = "A parameter cannot be used", body = Problem),
-        (status = 406, description = "Not in this form", body = Problem),
-        Refusals,
-    ),
+    params(InstancePath, FramePath, View),
+    responses(Pictures, Refusals)
 )]
 #[get("/studies/{study}/series/{series}/instances/{instance}/frames/{frame}/rendered")]
 async fn rendered_frame(
     access: ClinicianOrMlEngineer,
     domain: web::Data<Domain>,
     request: HttpRequest,
-    path: web::Path<FramePath>,
+    path: web::Path<InstancePath>,
+    frame: web::Path<FramePath>,
     view: Query<View>,
 ) -> Result<HttpResponse, ApiError> {
-    let FramePath { study, series, instance: uid, frame } = path.into_inner();
-    let frame = frame.parse().ok().filter(|frame| *frame > 0);
+    let frame = frame.frame.parse().ok().filter(|frame| *frame > 0);
     let frame = frame.ok_or_else(|| ApiError::malformed("frame", "must be a number from 1"))?;
     let how = how(&request, &view.read()?, frame, None)?;
-    let path = InstancePath { study, series, instance: uid };
     let model = instance(&access, &path, Action::InstancesAccessed).await?;
     answer(&domain, model, how).await
 }
 
 /// A small picture of a study: of its first instance.
-#[utoipa::path(
-    tag = "dicom-web",
-    params(("study" = String, Path, description = "Study Instance UID"), View),
-    responses(
-        (status = 200, description = "The picture", content(
-            (Vec<u8> = "image/jpeg"),
-            (Vec<u8> = "image/png"),
-        )),
-        (status = 400, description = "A parameter cannot be used", body = Problem),
-        (status = 406, description = "Not in this form", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", params(StudyPath, View), responses(Pictures, Refusals))]
 #[get("/studies/{study}/thumbnail")]
 async fn thumbnail_of_study(
     access: ClinicianOrMlEngineer,
@@ -151,23 +108,7 @@ async fn thumbnail_of_study(
 }
 
 /// A small picture of a series: of its first instance.
-#[utoipa::path(
-    tag = "dicom-web",
-    params(
-        ("study" = String, Path, description = "Study Instance UID"),
-        ("series" = String, Path, description = "Series Instance UID"),
-        View,
-    ),
-    responses(
-        (status = 200, description = "The picture", content(
-            (Vec<u8> = "image/jpeg"),
-            (Vec<u8> = "image/png"),
-        )),
-        (status = 400, description = "A parameter cannot be used", body = Problem),
-        (status = 406, description = "Not in this form", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", params(SeriesPath, View), responses(Pictures, Refusals))]
 #[get("/studies/{study}/series/{series}/thumbnail")]
 async fn thumbnail_of_series(
     access: ClinicianOrMlEngineer,
@@ -183,24 +124,7 @@ async fn thumbnail_of_series(
 }
 
 /// A small picture of an instance.
-#[utoipa::path(
-    tag = "dicom-web",
-    params(
-        ("study" = String, Path, description = "Study Instance UID"),
-        ("series" = String, Path, description = "Series Instance UID"),
-        ("instance" = String, Path, description = "SOP Instance UID"),
-        View,
-    ),
-    responses(
-        (status = 200, description = "The picture", content(
-            (Vec<u8> = "image/jpeg"),
-            (Vec<u8> = "image/png"),
-        )),
-        (status = 400, description = "A parameter cannot be used", body = Problem),
-        (status = 406, description = "Not in this form", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", params(InstancePath, View), responses(Pictures, Refusals))]
 #[get("/studies/{study}/series/{series}/instances/{instance}/thumbnail")]
 async fn thumbnail_of_instance(
     access: ClinicianOrMlEngineer,

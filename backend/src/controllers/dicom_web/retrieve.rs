@@ -9,13 +9,13 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::parts::{self, Making, Part};
 use super::{
-    InstancePath, SeriesPath, StudyPath, accept, event, instance, members, place, reader,
+    InstancePath, Objects, SeriesPath, StudyPath, accept, event, instance, members, place, reader,
     unreadable,
 };
 use crate::auth::ClinicianOrMlEngineer;
 use crate::controllers::Refusals;
 use crate::controllers::domain::Domain;
-use crate::error::{ApiError, Problem};
+use crate::error::ApiError;
 use crate::models::instances::Model;
 use crate::storage::Storage;
 
@@ -29,15 +29,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 /// Every object of a study, in Explicit VR Little Endian where the client names no other transfer
 /// syntax; `transfer-syntax=*` gives each as it is stored.
-#[utoipa::path(
-    tag = "dicom-web",
-    params(("study" = String, Path, description = "Study Instance UID")),
-    responses(
-        (status = 200, description = "The objects", body = Vec<u8>, content_type = "multipart/related"),
-        (status = 406, description = "Not in this form", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", params(StudyPath), responses(Objects, Refusals))]
 #[get("/studies/{study}")]
 async fn whole_study(
     access: ClinicianOrMlEngineer,
@@ -51,18 +43,7 @@ async fn whole_study(
 }
 
 /// Every object of a series, as those of a study.
-#[utoipa::path(
-    tag = "dicom-web",
-    params(
-        ("study" = String, Path, description = "Study Instance UID"),
-        ("series" = String, Path, description = "Series Instance UID"),
-    ),
-    responses(
-        (status = 200, description = "The objects", body = Vec<u8>, content_type = "multipart/related"),
-        (status = 406, description = "Not in this form", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", params(SeriesPath), responses(Objects, Refusals))]
 #[get("/studies/{study}/series/{series}")]
 async fn whole_series(
     access: ClinicianOrMlEngineer,
@@ -76,22 +57,7 @@ async fn whole_series(
 }
 
 /// An object, as those of a study; where the client asks for `application/dicom` alone, without parts.
-#[utoipa::path(
-    tag = "dicom-web",
-    params(
-        ("study" = String, Path, description = "Study Instance UID"),
-        ("series" = String, Path, description = "Series Instance UID"),
-        ("instance" = String, Path, description = "SOP Instance UID"),
-    ),
-    responses(
-        (status = 200, description = "The object", content(
-            (Vec<u8> = "multipart/related"),
-            (Vec<u8> = "application/dicom"),
-        )),
-        (status = 406, description = "Not in this form", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", params(InstancePath), responses(Objects, Refusals))]
 #[get("/studies/{study}/series/{series}/instances/{instance}")]
 async fn whole_instance(
     access: ClinicianOrMlEngineer,

@@ -6,11 +6,11 @@ use serde_json::Value;
 use skiagraph_compliance::audit::Action;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{SeriesPath, StudyPath, accept, dicom_json, place, reader};
+use super::{Results, SeriesPath, StudyPath, accept, dicom_json, place, reader};
 use crate::audit::Entry;
 use crate::auth::ClinicianOrMlEngineer;
 use crate::controllers::{Query, Refusals};
-use crate::error::{ApiError, Problem};
+use crate::error::ApiError;
 use crate::models::instances::{self, Column};
 use crate::views::dicom_web::{self as view, Level, MOST_RESULTS, Search};
 
@@ -28,15 +28,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 /// Studies in sight. Query parameters are attributes by keyword or tag with what they must be (`*` and
 /// `?` in texts, lists of UIDs, spans of days and times), `includefield`, `limit`, `offset`.
-#[utoipa::path(
-    tag = "dicom-web",
-    responses(
-        (status = 200, description = "Results", body = Vec<Value>, content_type = "application/dicom+json"),
-        (status = 400, description = "A parameter is none", body = Problem),
-        (status = 406, description = "The client reads no DICOM JSON", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", responses(Results, Refusals))]
 #[get("/studies")]
 async fn find_studies(
     access: ClinicianOrMlEngineer,
@@ -47,16 +39,7 @@ async fn find_studies(
 }
 
 /// Series of a study, searched as studies are.
-#[utoipa::path(
-    tag = "dicom-web",
-    params(("study" = String, Path, description = "Study Instance UID")),
-    responses(
-        (status = 200, description = "Results", body = Vec<Value>, content_type = "application/dicom+json"),
-        (status = 400, description = "A parameter is none", body = Problem),
-        (status = 406, description = "The client reads no DICOM JSON", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", params(StudyPath), responses(Results, Refusals))]
 #[get("/studies/{study}/series")]
 async fn find_series_of_study(
     access: ClinicianOrMlEngineer,
@@ -68,19 +51,7 @@ async fn find_series_of_study(
 }
 
 /// Instances of a series, searched as studies are.
-#[utoipa::path(
-    tag = "dicom-web",
-    params(
-        ("study" = String, Path, description = "Study Instance UID"),
-        ("series" = String, Path, description = "Series Instance UID"),
-    ),
-    responses(
-        (status = 200, description = "Results", body = Vec<Value>, content_type = "application/dicom+json"),
-        (status = 400, description = "A parameter is none", body = Problem),
-        (status = 406, description = "The client reads no DICOM JSON", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", params(SeriesPath), responses(Results, Refusals))]
 #[get("/studies/{study}/series/{series}/instances")]
 async fn find_instances_of_series(
     access: ClinicianOrMlEngineer,
@@ -93,16 +64,7 @@ async fn find_instances_of_series(
 }
 
 /// Instances of a study, searched as studies are.
-#[utoipa::path(
-    tag = "dicom-web",
-    params(("study" = String, Path, description = "Study Instance UID")),
-    responses(
-        (status = 200, description = "Results", body = Vec<Value>, content_type = "application/dicom+json"),
-        (status = 400, description = "A parameter is none", body = Problem),
-        (status = 406, description = "The client reads no DICOM JSON", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", params(StudyPath), responses(Results, Refusals))]
 #[get("/studies/{study}/instances")]
 async fn find_instances_of_study(
     access: ClinicianOrMlEngineer,
@@ -114,15 +76,7 @@ async fn find_instances_of_study(
 }
 
 /// Series in sight, searched as studies are.
-#[utoipa::path(
-    tag = "dicom-web",
-    responses(
-        (status = 200, description = "Results", body = Vec<Value>, content_type = "application/dicom+json"),
-        (status = 400, description = "A parameter is none", body = Problem),
-        (status = 406, description = "The client reads no DICOM JSON", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", responses(Results, Refusals))]
 #[get("/series")]
 async fn find_series(
     access: ClinicianOrMlEngineer,
@@ -133,15 +87,7 @@ async fn find_series(
 }
 
 /// Instances in sight, searched as studies are.
-#[utoipa::path(
-    tag = "dicom-web",
-    responses(
-        (status = 200, description = "Results", body = Vec<Value>, content_type = "application/dicom+json"),
-        (status = 400, description = "A parameter is none", body = Problem),
-        (status = 406, description = "The client reads no DICOM JSON", body = Problem),
-        Refusals,
-    ),
-)]
+#[utoipa::path(tag = "dicom-web", responses(Results, Refusals))]
 #[get("/instances")]
 async fn find_instances(
     access: ClinicianOrMlEngineer,

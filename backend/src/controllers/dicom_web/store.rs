@@ -1,6 +1,9 @@
 //! `POST /studies`: STOW-RS (PS3.18 10.5). Objects go through the intake that uploads go through; each is
 //! kept or not by itself.
 
+use std::fs::File;
+use std::sync::Arc;
+
 use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -12,15 +15,19 @@ use skiagraph_engine::dicom;
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
-use super::{StudyPath, accept, dicom_json, place};
+use super::{Stored, StudyPath, accept, dicom_json, place};
 use crate::audit::Entry;
 use crate::auth::MlEngineer;
 use crate::controllers::Refusals;
 use crate::controllers::domain::Domain;
-use crate::error::{ApiError, FieldError, Problem};
-use crate::intake::{self, Checked, Examiner, IntakeError, NewUpload, ReceivedFile, Scratch};
+use crate::error::{ApiError, FieldError};
+use crate::intake::{
+    self, Checked, Examiner, Import, IntakeError, NewUpload, ReceivedFile, Scratch,
+};
 use crate::views::dicom_web::{Place, stored};
 
+/// The service as the log calls it.
+const SERVICE: &str = "stow_rs";
 /// Failure Reason (0008,1197) of what cannot be read or must not come in: Cannot Understand.
 const CANNOT_UNDERSTAND: u16 = 0xC000;
 /// … of what is larger than allowed: Out of Resources.
@@ -40,15 +47,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 #[utoipa::path(
     tag = "dicom-web",
     request_body(content = Vec<u8>, content_type = "multipart/related"),
-    responses(
-        (status = 200, description = "All are kept", body = Value, content_type = "application/dicom+json"),
-        (status = 202, description = "Some are kept", body = Value, content_type = "application/dicom+json"),
-        (status = 409, description = "None is kept", body = Value, content_type = "application/dicom+json"),
-        (status = 400, description = "No parts", body = Problem),
-        (status = 413, description = "More than the limits allow", body = Problem),
-        (status = 415, description = "No DICOM objects", body = Problem),
-        Refusals,
-    ),
+    responses(Stored, Refusals),
 )]
 #[post("/studies")]
 async fn store(
@@ -63,17 +62,9 @@ async fn store(
 /// Keeps radiographs of this study, named by the UID that they come with; others are refused.
 #[utoipa::path(
     tag = "dicom-web",
-    params(("study" = String, Path, description = "Study Instance UID")),
+    params(StudyPath),
     request_body(content = Vec<u8>, content_type = "multipart/related"),
-    responses(
-        (status = 200, description = "All are kept", body = Value, content_type = "application/dicom+json"),
-        (status = 202, description = "Some are kept", body = Value, content_type = "application/dicom+json"),
-        (status = 409, description = "None is kept", body = Value, content_type = "application/dicom+json"),
-        (status = 400, description = "No parts", body = Problem),
-        (status = 413, description = "More than the limits allow", body = Problem),
-        (status = 415, description = "No DICOM objects", body = Problem),
-        Refusals,
-    ),
+    responses(Stored, Refusals),
 )]
 #[post("/studies/{study}")]
 async fn store_in_study(
@@ -104,8 +95,7 @@ async fn keep(
     let mut body = Multipart::new(&headers(request)?, payload);
     let scratch = Scratch::new(&domain.folders.scratch())?;
     let files = intake::receive_related(&mut body, &scratch, &domain.limits).await?;
-    let (limits, key) = (domain.limits.clone(), domain.pseudonym_key.clone());
-    let examiner = intake::examiner(&key)?;
+    let (limits, examiner) = (domain.limits.clone(), Arc::clone(&domain.examiner));
     let looked = web::block(move || {
         let mut checked = Vec::new();
         let looked: Vec<Looked> = files
@@ -118,16 +108,23 @@ async fn keep(
     let id = Uuid::now_v7().to_string();
     let failed = looked.iter().filter(|one| one.outcome.is_err()).count();
     if failed > 0 {
-        let entry = Entry::of(Action::Import, "upload", &id).failed().detail("by", "stow_rs");
+        let entry = Entry::of(Action::Import, "upload", &id).failed().detail("by", SERVICE);
         access.read(entry.detail("faults", failed)).await?;
     }
     if !checked.is_empty() {
-        let objects = intake::intend(&scratch, &checked, &id)?;
-        let kept = insert(access, domain, &checked, &objects, &id).await;
-        if kept.is_err() {
-            domain.janitor.discard(&objects).await?;
-        }
-        kept?;
+        let name = format!("Stored on {}", Utc::now().format("%Y-%m-%d %H:%M UTC"));
+        let import = Import {
+            upload: NewUpload {
+                id: &id,
+                name: &name,
+                created_by: &access.user().id,
+                pseudonym_key: &domain.pseudonym_key,
+            },
+            piece: None,
+            by: Some(SERVICE),
+            checked: &checked,
+        };
+        import.keep(&domain.janitor, &scratch, access.change()).await?;
     }
     web::block(move || drop(scratch)).await?;
     let status = match (failed, checked.len()) {
@@ -156,13 +153,13 @@ fn look(
     if file.bytes > limits.file_bytes {
         return Ok(Looked { outcome: Err(OUT_OF_RESOURCES), ..unknown() });
     }
-    let Ok(described) = dicom::describe(&std::fs::read(&file.path)?) else { return Ok(unknown()) };
+    let Ok(known) = dicom::identify(File::open(&file.path)?) else { return Ok(unknown()) };
     let mut looked = Looked {
-        class: described.sop_class_uid,
-        instance: described.sop_instance_uid,
+        class: known.sop_class_uid,
+        instance: known.sop_instance_uid,
         outcome: Err(MISMATCH),
     };
-    if study.is_some_and(|study| study != described.study_instance_uid) {
+    if study.is_some_and(|study| study != known.study_instance_uid) {
         return Ok(looked);
     }
     looked.outcome = match intake::check_object(file, limits, examiner) {
@@ -184,33 +181,6 @@ fn look(
         Err(IntakeError::Refused(_) | IntakeError::Malformed(_)) => Err(CANNOT_UNDERSTAND),
     };
     Ok(looked)
-}
-
-/// Objects first, then rows and audit event in one transaction, as an upload does it.
-async fn insert(
-    access: &MlEngineer,
-    domain: &Domain,
-    checked: &[Checked],
-    objects: &[String],
-    id: &str,
-) -> Result<(), ApiError> {
-    let name = format!("Stored on {}", Utc::now().format("%Y-%m-%d %H:%M UTC"));
-    let new = NewUpload {
-        id,
-        name: &name,
-        created_by: &access.user().id,
-        pseudonym_key: &domain.pseudonym_key,
-    };
-    intake::store(&domain.storage, checked, objects).await?;
-    let change = access.change().await?;
-    intake::insert(change.db(), checked, objects, &new).await?;
-    let blanked = checked.iter().filter(|file| !file.report.regions.is_empty()).count();
-    let entry = Entry::of(Action::Import, "upload", id)
-        .detail("by", "stow_rs")
-        .detail("radiographs", checked.len())
-        .detail("deidentified", checked.len())
-        .detail("pixels_blanked", blanked);
-    change.commit(entry).await
 }
 
 /// The Store Instances Response Module (PS3.18 annex I).

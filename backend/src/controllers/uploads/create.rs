@@ -1,5 +1,7 @@
 //! `POST /uploads`
 
+use std::sync::Arc;
+
 use actix_multipart::Multipart;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{HttpRequest, HttpResponse, post, web};
@@ -12,8 +14,7 @@ use crate::auth::MlEngineer;
 use crate::controllers::Refusals;
 use crate::controllers::domain::Domain;
 use crate::error::{ApiError, FieldError, Problem};
-use crate::intake::{self, Checked, Limits, NewUpload, Scratch};
-use crate::models;
+use crate::intake::{self, Checked, Import, Imported, Limits, NewUpload, Scratch};
 use crate::views::checks::Checks;
 use crate::views::limits;
 use crate::views::uploads::{UploadForm, UploadView};
@@ -48,20 +49,22 @@ pub(super) async fn create(
         access.read(entry.detail("faults", faults.len())).await?;
     }
     let Taken { name, checked, scratch } = taken?;
-    let new = NewUpload {
-        id: &id,
-        name: &name,
-        created_by: &access.user().id,
-        pseudonym_key: &domain.pseudonym_key,
+    let import = Import {
+        upload: NewUpload {
+            id: &id,
+            name: &name,
+            created_by: &access.user().id,
+            pseudonym_key: &domain.pseudonym_key,
+        },
+        piece: None,
+        by: None,
+        checked: &checked,
     };
-    let objects = intake::intend(&scratch, &checked, &id)?;
-    let stored = store(&access, &domain, &checked, &objects, &new).await;
-    if stored.is_err() {
-        domain.janitor.discard(&objects).await?;
-    }
+    let kept = import.keep(&domain.janitor, &scratch, access.change()).await;
     // Gigabytes may have to be removed.
     web::block(move || drop(scratch)).await?;
-    Ok(HttpResponse::Created().json(stored?))
+    let Imported { upload, doubted } = kept?;
+    Ok(HttpResponse::Created().json(super::view(upload, doubted)))
 }
 
 /// An upload whose files are all in order, on disk.
@@ -81,37 +84,13 @@ async fn take(
     let scratch = Scratch::new(&domain.folders.scratch())?;
     let received = intake::receive(&mut body, &scratch, &domain.limits).await?;
     let name = name(received.name)?;
-    let limits = domain.limits.clone();
-    let examiner = intake::examiner(&domain.pseudonym_key)?;
+    let (limits, examiner) = (domain.limits.clone(), Arc::clone(&domain.examiner));
     let (checked, scratch) = web::block(move || {
         let checked = intake::check(&received.files, &scratch, &limits, &examiner);
         (checked, scratch)
     })
     .await?;
     Ok(Taken { name, checked: checked?, scratch })
-}
-
-/// Objects first, then rows and audit event in one transaction.
-async fn store(
-    access: &MlEngineer,
-    domain: &Domain,
-    checked: &[Checked],
-    objects: &[String],
-    new: &NewUpload<'_>,
-) -> Result<UploadView, ApiError> {
-    intake::store(&domain.storage, checked, objects).await?;
-    let change = access.change().await?;
-    let upload = intake::insert(change.db(), checked, objects, new).await?;
-    let blanked = checked.iter().filter(|file| !file.report.regions.is_empty()).count();
-    let ids = std::slice::from_ref(&upload.id);
-    let doubted = models::radiographs::pending(change.db(), ids).await?.values().copied().sum();
-    let entry = Entry::of(Action::Import, "upload", new.id)
-        .detail("radiographs", checked.len())
-        .detail("deidentified", checked.len())
-        .detail("pixels_blanked", blanked)
-        .detail("doubted", doubted);
-    change.commit(entry).await?;
-    Ok(super::view(upload, doubted))
 }
 
 /// Refuses by the declared length, before a byte of the body is read.

@@ -4,8 +4,8 @@ use actix_web::{patch, web};
 use chrono::Utc;
 use skiagraph_compliance::audit::Action;
 
-use crate::audit::{Entry, role_words};
-use crate::auth::{Admin, Change};
+use crate::audit::{Change, Entry, role_words};
+use crate::auth::Admin;
 use crate::controllers::Refusals;
 use crate::controllers::body::Body;
 use crate::error::{ApiError, Problem};

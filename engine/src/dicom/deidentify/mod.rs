@@ -13,6 +13,7 @@ mod lines;
 mod pixels;
 mod report;
 mod residue;
+mod shown;
 mod stream;
 mod summary;
 mod tophat;
@@ -30,11 +31,13 @@ use skiagraph_compliance::deidentification::{Image, Policy, ProfileOption, Pseud
 
 use super::attributes::text;
 use super::dx::encode_as;
+use super::pixels::Stored;
 use super::source::{Opened, open};
 use super::{DicomError, Header, header};
 
 pub use folder::{DeidentifyFault, DeidentifyOptions, deidentify_folder};
 pub use report::{Change, ObjectReport, Region};
+pub use shown::Shown;
 pub use summary::Summary;
 
 /// An object that was looked at.
@@ -57,6 +60,10 @@ pub enum Deidentified {
         report: ObjectReport,
     },
 }
+
+/// Is shown the clean data set before it is encoded, its transfer syntax, and the values of its frame
+/// where it has one alone and they were decoded.
+type Look<'a> = dyn FnMut(&InMemDicomObject, &str, Option<Stored>) -> Result<(), DicomError> + 'a;
 
 /// De-identification under one policy and one key.
 #[derive(Clone)]
@@ -117,6 +124,15 @@ impl Deidentifier {
     /// [`DicomError`] where the object is not a radiograph that can be read: nothing is known of it then,
     /// and it may not leave either.
     pub fn deidentify<R: Read + Seek>(&self, source: R) -> Result<Deidentified, DicomError> {
+        self.apply(source, &mut |_, _, _| Ok(()))
+    }
+
+    /// [`Self::deidentify`], with somebody who looks.
+    fn apply<R: Read + Seek>(
+        &self,
+        source: R,
+        look: &mut Look<'_>,
+    ) -> Result<Deidentified, DicomError> {
         let mut opened = open(source)?;
         let header = header::header(&opened.object, &opened.transfer_syntax)?;
         let mut report = ObjectReport::new(&header);
@@ -132,7 +148,7 @@ impl Deidentifier {
             _ => Image::Sc,
         };
         let find_text = self.policy.has(ProfileOption::CleanPixelData);
-        let pixels = match pixels::clean(&mut opened, &header, find_text)? {
+        let mut pixels = match pixels::clean(&mut opened, &header, find_text)? {
             Ok(pixels) => pixels,
             Err(reason) => return Ok(Deidentified::Quarantined { reason, report }),
         };
@@ -144,10 +160,12 @@ impl Deidentifier {
         let mut set = walk.data_set(set, &mut Vec::new());
         residue::empty(&mut set, &walk.removed, &mut walk.changes);
         report.changes = walk.changes.into_list();
+        let decoded = pixels.decoded.take();
         let transfer_syntax = pixels.put(&mut set);
         finish::state(&mut set, &self.policy, before.as_ref(), &self.pseudonyms);
         let sop_instance_uid = text(&set, tags::SOP_INSTANCE_UID).unwrap_or_default();
         report.sop_instance_uid.clone_from(&sop_instance_uid);
+        look(&set, transfer_syntax, decoded)?;
         let bytes = encode_as(set, transfer_syntax)?;
         Ok(Deidentified::Clean { bytes, sop_instance_uid, report })
     }

@@ -24,6 +24,8 @@ pub(super) struct Pixels {
     layout: Layout,
     /// What was blanked.
     pub(super) regions: Vec<Region>,
+    /// The values of a single frame, where they were decoded.
+    pub(super) decoded: Option<Stored>,
 }
 
 enum Data {
@@ -56,7 +58,8 @@ pub(super) fn clean(
     if regions.is_empty()
         && let Some(data) = streams(opened, header, layout)?
     {
-        return Ok(Ok(Pixels { data, layout, regions }));
+        let decoded = only.filter(|_| header.frames == 1);
+        return Ok(Ok(Pixels { data, layout, regions, decoded }));
     }
     let mut words = Vec::new();
     for frame in 0..header.frames {
@@ -73,8 +76,9 @@ pub(super) fn clean(
         };
         // Bits beside the value may hold anything: overlays stood there once.
         words.extend(stored.words.iter().map(|word| word & layout.mask()));
+        only = (header.frames == 1).then_some(stored);
     }
-    Ok(Ok(Pixels { data: Data::Words(words), layout, regions }))
+    Ok(Ok(Pixels { data: Data::Words(words), layout, regions, decoded: only }))
 }
 
 /// The frames' streams without comments, or `None` where they are not to be kept.

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::fixtures::Object;
 use super::writing::{description, gradient};
 use crate::dicom::{
-    DisplayWindow, Picture, Show, WindowFunction, attribute_tag, bulk_value, describe,
+    DisplayWindow, Picture, Show, WindowFunction, attribute_tag, bulk_value, describe, identify,
     native_frame, read, show, stored_frame, uncompressed, write_synthetic,
 };
 
@@ -39,6 +39,12 @@ fn an_object_is_described_without_its_pixels() {
     // By UIDs alone an object is found.
     let without = Object::words(2, &[1, 2]).bytes();
     assert!(describe(&without).unwrap_err().to_string().contains("StudyInstanceUID"));
+    // By what it is known is read without its attributes, too.
+    let known = identify(std::io::Cursor::new(&bytes)).unwrap();
+    assert_eq!(known.sop_instance_uid, described.sop_instance_uid);
+    assert_eq!(known.series_instance_uid, described.series_instance_uid);
+    let error = identify(std::io::Cursor::new(&without)).unwrap_err();
+    assert!(error.to_string().contains("StudyInstanceUID"));
 }
 
 #[test]

@@ -129,18 +129,13 @@ fn a_number_that_json_does_not_give_back_keeps_no_run_from_going_on() {
 
 /// Takes every sample of `split` out of the data set.
 fn without(dataset: &Path, split: &str) {
-    let manifest = dataset.join("manifest.jsonl");
-    let text = std::fs::read_to_string(&manifest).unwrap();
-    let kept: Vec<&str> = text
-        .lines()
-        .filter(|line| serde_json::from_str::<Value>(line).unwrap()["split"] != split)
-        .collect();
-    assert!(kept.len() < text.lines().count());
-    let mut left = kept.join("\n");
-    if !left.is_empty() {
-        left.push('\n');
-    }
-    std::fs::write(&manifest, left).unwrap();
+    let mut taken = 0;
+    remake(dataset, |sample| {
+        let keep = sample["split"] != split;
+        taken += usize::from(!keep);
+        keep.then_some(sample)
+    });
+    assert!(taken > 0);
     let card = dataset.join("card.json");
     let mut changed: Value = serde_json::from_slice(&std::fs::read(&card).unwrap()).unwrap();
     changed["samples"][split] = 0.into();
@@ -247,51 +242,13 @@ fn the_latents_of_the_autoencoder_on_disk_have_unit_variance() {
     assert!((variance - 1.0).abs() < 0.02, "a variance of {variance}");
 }
 
-/// Learns, but sees no number on held-out patients.
-struct Blind(BTreeMap<String, Var>);
-
-impl Trainee for Blind {
-    fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.0
-    }
-
-    fn samples(&self) -> (usize, usize) {
-        (1, 1)
-    }
-
-    fn loss(&self, _step: u64) -> Result<Tensor, TrainError> {
-        Ok(self.0["x"].as_tensor().sqr()?.sum_all()?)
-    }
-
-    fn validation_loss(&self) -> Result<f32, TrainError> {
-        let sum = scalar(&self.0["x"].as_tensor().sum_all()?);
-        Ok(if sum.to_bits() == 3f64.to_bits() { 1.0 } else { f32::NAN })
-    }
-
-    fn save(
-        &self,
-        _weights: &BTreeMap<String, Tensor>,
-        _summary: &TrainSummary,
-        _out: &Path,
-    ) -> Result<(), TrainError> {
-        unreachable!("a run that failed has no result")
-    }
-}
-
 #[test]
 fn a_held_out_loss_that_is_no_number_stops_the_run_with_its_reason() {
     let desk = Desk::new();
     let config = desk.config(Task::Lora, "run");
-    let start = Tensor::new(&[1f32, 2.0], &Device::Cpu).unwrap();
-    let trainee = Blind([("x".to_owned(), Var::from_tensor(&start).unwrap())].into());
-    let error = super::super::run::train(
-        &config,
-        &trainee,
-        super::super::run::Start::default(),
-        &mut |_| (),
-        &CancelToken::new(),
-    )
-    .unwrap_err();
+    // It learns, but sees no number on held-out patients.
+    let trainee = Bare::new(&[("x", &[1.0, 2.0])], |x, _| x["x"].as_tensor().sqr()?.sum_all());
+    let error = trainee.held_out(&[1.0, f32::NAN]).fails(&config);
     assert!(matches!(error, TrainError::NotFinite { step: 3, .. }), "{error}");
     assert!(error.to_string().contains("held-out"), "{error}");
     assert!(has_checkpoint(&config.out));

@@ -79,7 +79,7 @@ fn a_small_set_whose_held_out_images_are_trained_on_is_warned_of() {
 #[test]
 fn a_set_of_one_patient_is_warned_of() {
     let desk = Desk::new();
-    super::folder::rewrite(&desk.dataset, |sample| {
+    rewrite(&desk.dataset, |sample| {
         if sample["split"] == "train" {
             sample["patient"] = "the only one".into();
         }

@@ -1,7 +1,5 @@
 //! What a run leaves in its folder, and how it ends before its last step.
 
-use serde_json::Value;
-
 use super::*;
 use crate::dicom::read_provenance;
 
@@ -69,50 +67,6 @@ fn a_run_leaves_configuration_losses_pictures_and_result() {
     );
 }
 
-/// Its loss on held-out patients is as `losses` has it, look by look; its weight grows by every step.
-struct Foreseen {
-    variables: BTreeMap<String, Var>,
-    losses: Vec<f32>,
-    looks: std::cell::Cell<usize>,
-}
-
-impl Foreseen {
-    fn new(losses: &[f32]) -> Self {
-        let start = Tensor::new(&[0f32], &Device::Cpu).unwrap();
-        let variables = [("x".to_owned(), Var::from_tensor(&start).unwrap())].into();
-        Self { variables, losses: losses.to_vec(), looks: std::cell::Cell::new(0) }
-    }
-}
-
-impl Trainee for Foreseen {
-    fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.variables
-    }
-
-    fn samples(&self) -> (usize, usize) {
-        (1, 1)
-    }
-
-    fn loss(&self, _step: u64) -> Result<Tensor, TrainError> {
-        Ok(self.variables["x"].as_tensor().neg()?.sum_all()?)
-    }
-
-    fn validation_loss(&self) -> Result<f32, TrainError> {
-        let look = self.looks.replace(self.looks.get() + 1);
-        Ok(self.losses[look])
-    }
-
-    fn save(
-        &self,
-        weights: &BTreeMap<String, Tensor>,
-        _summary: &TrainSummary,
-        out: &Path,
-    ) -> Result<(), TrainError> {
-        crate::model::save_weights(&out.join("x.safetensors"), weights, candle_core::DType::F32)?;
-        Ok(())
-    }
-}
-
 #[test]
 fn a_run_that_learns_no_more_ends_and_keeps_its_best() {
     let desk = Desk::new();
@@ -127,17 +81,10 @@ fn a_run_that_learns_no_more_ends_and_keeps_its_best() {
         ..desk.config(Task::Lora, "run")
     };
     // Before the first step, and after each: the best after the second, and three looks without a better.
-    let trainee = Foreseen::new(&[9.0, 5.0, 3.0, 4.0, 3.0, 3.5, 1.0]);
-    let train = |config: &TrainConfig, trainee: &Foreseen, last: Option<&Path>| {
-        super::super::run::train(
-            config,
-            trainee,
-            super::super::run::Start { last, ..Default::default() },
-            &mut |_| (),
-            &CancelToken::new(),
-        )
-    };
-    let summary = train(&config, &trainee, None).unwrap();
+    // Every step adds half a unit, along a gradient that never changes.
+    let trainee = || Bare::new(&[("x", &[0.0])], |x, _| x["x"].as_tensor().neg()?.sum_all());
+    let losses = [9.0, 5.0, 3.0, 4.0, 3.0, 3.5, 1.0];
+    let summary = trainee().held_out(&losses).train(&config, None, &mut |_| ()).unwrap();
     assert_eq!((summary.steps, summary.best_step), (5, Some(2)));
     assert_eq!(summary.validation_loss_after.to_bits(), 3f32.to_bits());
     let value = |path: &Path| -> f32 {
@@ -150,7 +97,7 @@ fn a_run_that_learns_no_more_ends_and_keeps_its_best() {
     let last = config.out.join("checkpoints/step-00000005");
     assert!((value(&last.join("weights.safetensors")) - 2.5).abs() < 1e-3);
     // Asked to go on, it remembers that it had given up.
-    let again = train(&config, &Foreseen::new(&[]), Some(&last)).unwrap();
+    let again = trainee().train(&config, Some(&last), &mut |_| ()).unwrap();
     assert_eq!((again.steps, again.best_step), (5, Some(2)));
     let error = start(&TrainConfig { patience: Some(0), ..config }).unwrap_err();
     assert!(error.to_string().contains("patience"));
@@ -167,54 +114,16 @@ fn a_run_that_goes_on_otherwise_is_told_in_which_values() {
     assert!(error.contains("differs in learning_rate, objective.noise_offset from"), "{error}");
 }
 
-/// A weight whose gradient is no number while the loss is one.
-struct Infinite(BTreeMap<String, Var>);
-
-impl Trainee for Infinite {
-    fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.0
-    }
-
-    fn samples(&self) -> (usize, usize) {
-        (1, 1)
-    }
-
-    fn loss(&self, _step: u64) -> Result<Tensor, TrainError> {
-        // The root's slope at zero is infinite.
-        let root = self.0["block.weight"].as_tensor().sqrt()?.sum_all()?;
-        Ok((root + self.0["bias"].as_tensor().sum_all()?)?)
-    }
-
-    fn validation_loss(&self) -> Result<f32, TrainError> {
-        Ok(0.0)
-    }
-
-    fn save(
-        &self,
-        _weights: &BTreeMap<String, Tensor>,
-        _summary: &TrainSummary,
-        _out: &Path,
-    ) -> Result<(), TrainError> {
-        unreachable!("a run that failed has no result")
-    }
-}
-
 #[test]
 fn a_gradient_that_is_no_number_is_named_by_its_weight() {
     let desk = Desk::new();
     let config = desk.config(Task::Lora, "run");
-    let zero = || Var::from_tensor(&Tensor::new(&[0f32], &Device::Cpu).unwrap()).unwrap();
-    let names = ["bias", "block.weight"].map(str::to_owned);
-    let trainee = Infinite(names.map(|name| (name, zero())).into());
-    let error = super::super::run::train(
-        &config,
-        &trainee,
-        super::super::run::Start::default(),
-        &mut |_| (),
-        &CancelToken::new(),
-    )
-    .unwrap_err()
-    .to_string();
+    // The root's slope at zero is infinite, while the loss is a number.
+    let trainee = Bare::new(&[("bias", &[0.0]), ("block.weight", &[0.0])], |x, _| {
+        let root = x["block.weight"].as_tensor().sqrt()?.sum_all()?;
+        root + x["bias"].as_tensor().sum_all()?
+    });
+    let error = trainee.fails(&config).to_string();
     assert!(error.contains("the gradient of block.weight became"), "{error}");
     assert!(error.contains("at step 1"), "{error}");
 }
@@ -262,21 +171,6 @@ fn a_full_disk_leaves_the_last_checkpoint_whole() {
     start(&whole).unwrap();
     let events = [TrainEvent::Checkpoint { step: 0 }];
     assert!(outcome(&config.out, &events) == outcome(&whole.out, &events));
-}
-
-/// Rewrites every line of the manifest.
-pub(super) fn rewrite(dataset: &Path, change: impl Fn(&mut Value)) {
-    let manifest = dataset.join("manifest.jsonl");
-    let text = std::fs::read_to_string(&manifest).unwrap();
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| {
-            let mut sample = serde_json::from_str(line).unwrap();
-            change(&mut sample);
-            sample.to_string()
-        })
-        .collect();
-    std::fs::write(&manifest, lines.join("\n") + "\n").unwrap();
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Accumulated gradients, rates, optimisers, number types, and what is not computed twice.
 
 use candle_core::DType;
-use serde_json::Value;
 
 use super::*;
 use crate::kernel::map_weights;
@@ -10,42 +9,13 @@ fn start(config: &TrainConfig) -> Result<TrainSummary, TrainError> {
     run(config, false, &Device::Cpu, &mut |_| (), &CancelToken::new())
 }
 
-/// Of its batch number *n* the loss is *n* times the sum of its weights.
-struct Numbered(BTreeMap<String, Var>);
-
-impl Trainee for Numbered {
-    fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.0
-    }
-
-    fn samples(&self) -> (usize, usize) {
-        (1, 1)
-    }
-
-    fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        Ok((self.0["x"].as_tensor().sum_all()? * step as f64)?)
-    }
-
-    fn validation_loss(&self) -> Result<f32, TrainError> {
-        Ok(0.0)
-    }
-
-    fn save(
-        &self,
-        _weights: &BTreeMap<String, Tensor>,
-        _summary: &TrainSummary,
-        _out: &Path,
-    ) -> Result<(), TrainError> {
-        Ok(())
-    }
-}
-
 #[test]
 fn accumulated_batches_are_one_step_of_their_mean() {
     let desk = Desk::new();
-    let of = |start: &[f32]| {
-        let start = Tensor::new(start, &Device::Cpu).unwrap();
-        Numbered([("x".to_owned(), Var::from_tensor(&start).unwrap())].into())
+    // Of its batch number n the loss is n times the sum of its weights.
+    let numbered = || {
+        let start: &[f32] = &[0.5, 0.25, 0.25, 0.0];
+        Bare::new(&[("x", start)], |x, step| x["x"].as_tensor().sum_all()? * step as f64)
     };
     let config = TrainConfig {
         accumulate: 3,
@@ -59,15 +29,7 @@ fn accumulated_batches_are_one_step_of_their_mean() {
             seen.push((step, loss, gradient_norm));
         }
     };
-    let trainee = of(&[0.5, 0.25, 0.25, 0.0]);
-    super::super::run::train(
-        &config,
-        &trainee,
-        super::super::run::Start::default(),
-        &mut on_event,
-        &CancelToken::new(),
-    )
-    .unwrap();
+    numbered().train(&config, None, &mut on_event).unwrap();
     // Batches 1, 2 and 3, and 4, 5 and 6; the sum of the weights is 1 and there are four of them.
     for ((step, loss, norm), expected) in seen.iter().zip([2.0, 5.0]) {
         assert!((loss - expected).abs() < 1e-3, "step {step}: {loss}");
@@ -83,16 +45,9 @@ fn accumulated_batches_are_one_step_of_their_mean() {
             optimiser: OptimiserKind::Adafactor,
             ..config.clone()
         };
-        let trainee = of(&[0.5, 0.25, 0.25, 0.0]);
-        super::super::run::train(
-            &config,
-            &trainee,
-            super::super::run::Start::default(),
-            &mut |_| (),
-            &CancelToken::new(),
-        )
-        .unwrap();
-        trainee.0["x"].as_tensor().to_vec1::<f32>().unwrap()
+        let trainee = numbered();
+        trainee.train(&config, None, &mut |_| ()).unwrap();
+        trainee.variables["x"].as_tensor().to_vec1::<f32>().unwrap()
     };
     // Both gradients are longer than the clip: cut to it, they are the same.
     assert_eq!(moved(&whole, "whole"), moved(&parts, "parts"));
@@ -245,17 +200,9 @@ fn marks_of_de_identification_reach_no_network() {
     let desk = Desk::new();
     let loss = || scalar(&desk.trainee(Task::Lora).loss(1).unwrap());
     let expected = loss();
-    let manifest = desk.dataset.join("manifest.jsonl");
-    let text = std::fs::read_to_string(&manifest).unwrap();
-    let marked: Vec<String> = text
-        .lines()
-        .map(|line| {
-            let mut sample: Value = serde_json::from_str(line).unwrap();
-            let caption = sample["caption"].as_str().unwrap();
-            sample["caption"] = format!("XXXX {caption} ___ [**2101-1-1**]").into();
-            sample.to_string()
-        })
-        .collect();
-    std::fs::write(&manifest, marked.join("\n") + "\n").unwrap();
+    rewrite(&desk.dataset, |sample| {
+        let caption = sample["caption"].as_str().unwrap();
+        sample["caption"] = format!("XXXX {caption} ___ [**2101-1-1**]").into();
+    });
     assert!((loss() - expected).abs() < 1e-9);
 }

@@ -97,7 +97,7 @@ fn the_side_marker_stays() {
     }
 }
 
-fn with_pixels(picture: &Picture) -> Vec<u8> {
+pub(super) fn with_pixels(picture: &Picture) -> Vec<u8> {
     let mut set = object();
     for (tag, side) in [(tags::ROWS, picture.height), (tags::COLUMNS, picture.width)] {
         set.put(DataElement::new(tag, VR::US, PrimitiveValue::from(side as u16)));

@@ -4,4 +4,5 @@ mod attributes;
 mod burned;
 mod folder;
 mod planted;
+mod shown;
 mod writing;
