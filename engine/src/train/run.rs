@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor, Var};
 
@@ -9,7 +10,7 @@ use super::caution::cautions;
 use super::checkpoint::{self, Best, State};
 use super::config::{Task, TrainConfig};
 use super::error::TrainError;
-use super::estimate::Clock;
+use super::estimate::{Clock, Estimate};
 use super::event::{TrainEvent, TrainSummary};
 use super::folder::{RunFolder, check_same};
 use super::optimiser::Learner;
@@ -183,15 +184,18 @@ impl Trainer<'_> {
             state.validation_loss_before = self.validate(0)?;
         }
         let mut validated = None;
-        let mut clock = Clock::start(state.step);
+        let clock = Clock::start(state.step);
         for step in state.step + 1..=total_steps {
             if self.gives_up(state) {
                 break;
             }
             if self.cancel.is_cancelled() {
                 self.checkpoint(state)?;
+            let begun = Instant::now();
                 return Err(TrainError::Cancelled { step: state.step });
+            state.look_seconds = begun.elapsed().as_secs_f64();
             }
+        self.estimate(state)?;
             let (loss, gradient_norm, learning_rate) = self.step(step)?;
             state = State { step, loss, ..state };
             self.say(TrainEvent::Step {
@@ -202,10 +206,6 @@ impl Trainer<'_> {
                 gradient_norm,
                 seconds_left: clock.seconds_left(step, total_steps),
             })?;
-            if let Some(estimate) = clock.estimate(step, total_steps) {
-                let event = estimate.event(step, self.trainee.variables(), &self.learners);
-                self.say(event)?;
-            }
             if step % self.config.validate_every == 0 || step == total_steps {
                 let loss = self.validate(step)?;
                 validated = Some(loss);
@@ -250,6 +250,16 @@ impl Trainer<'_> {
     }
 
     /// Whether the loss on held-out patients has not fallen for as many looks as the run has patience.
+    /// Says what the steps after this one will take, where there are some.
+    fn estimate(&mut self, state: State) -> Result<(), TrainError> {
+        let State { step, look_seconds, .. } = state;
+        if step == self.config.steps || self.gives_up(state) || self.cancel.is_cancelled() {
+            return Ok(());
+        }
+        let estimate = Estimate::before_step(self.config, self.trainee, step, look_seconds)?;
+        self.say(estimate.event(step, self.trainee.variables(), &self.learners))
+    }
+
     fn gives_up(&self, state: State) -> bool {
         self.config.patience.is_some_and(|patience| state.looks_since_best >= patience)
     }
