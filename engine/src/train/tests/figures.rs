@@ -149,11 +149,7 @@ fn a_models_images_are_measured_and_kept() {
     let of_mask = read_provenance(&image("masks/00001.png")).unwrap();
     assert_eq!((of_mask.provenance.seed, of_mask.provenance.inputs.len()), (1, 1));
     assert!(of_mask.prompt.starts_with("chest radiograph"), "{of_mask:?}");
-    let sheet = image::load_from_memory(&std::fs::read(out.join("samples.png")).unwrap()).unwrap();
-    assert_eq!((sheet.width(), sheet.height()), (4 + 5 * 36, 4 + 12 + 2 * 48));
-    let page = std::fs::read_to_string(out.join("samples.md")).unwrap();
-    assert_eq!(page.lines().filter(|line| line.starts_with("| ")).count(), 5, "{page}");
-    assert!(page.contains("CC0") && page.contains("nobody"), "{page}");
+    check_sheets(&desk, &out);
 
     // Once more, nothing is made again; of more prompts, the first are there.
     let again = measured(&desk, &wanted, &out).unwrap();
@@ -169,6 +165,51 @@ fn a_models_images_are_measured_and_kept() {
 }
 
 #[test]
+/// Two prompts and two masks stand on the sheets in `out`, and real radiographs on one of them alone.
+fn check_sheets(desk: &Desk, out: &Path) {
+    let picture = |name: &str| {
+        image::load_from_memory(&std::fs::read(out.join(name)).unwrap()).unwrap().into_luma8()
+    };
+    // Pictures of 32 pixels a side in columns of 36 and rows of 48, below headings and captions.
+    let tile = |sheet: &image::GrayImage, column: u32, row: u32| {
+        image::imageops::crop_imm(sheet, 4 + 36 * column, 28 + 48 * row, 32, 32).to_image()
+    };
+    let (alone, beside) = (picture("samples.png"), picture("samples-beside-real.png"));
+    assert_eq!(alone.dimensions(), (4 + 4 * 36, 4 + 12 + 2 * 48));
+    assert_eq!(beside.dimensions(), (4 + 5 * 36, 4 + 12 + 2 * 48));
+    let page = std::fs::read_to_string(out.join("samples.md")).unwrap();
+    assert!(page.contains("CC0") && page.contains("nobody"), "{page}");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| row"))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    assert_eq!(rows.len(), 4, "{page}");
+    let dataset = Dataset::open(&desk.dataset).unwrap();
+    let training = dataset.samples(Split::Train);
+    for (number, row) in rows.iter().enumerate() {
+        let place = number as u32 % 2;
+        let (name, column) = if number < 2 { ("prompts", 0) } else { ("masks", 3) };
+        let made = picture(&format!("images/{name}/0000{place}.png"));
+        assert_eq!(tile(&alone, if number < 2 { 1 } else { 3 }, place), made, "{row:?}");
+        assert_eq!(tile(&beside, column, place), made, "{row:?}");
+        // The radiograph that the page names stands beside it, and its distance in the last column.
+        let near = training.iter().find(|sample| sample.id == row[5]).unwrap();
+        let pixels = dataset.square(near, 32).unwrap();
+        let real = tile(&beside, column + 1, place);
+        for (found, pixel) in real.pixels().zip(&pixels) {
+            assert!((f32::from(found.0[0]) - 255.0 * pixel).abs() <= 1.0, "{row:?}");
+        }
+        assert!((0.0..=2.0).contains(&row[6].parse::<f64>().unwrap()), "{row:?}");
+        // A mask's outline is white on black, and thinner than the mask.
+        if number >= 2 {
+            let count = |tile: image::GrayImage| tile.pixels().filter(|x| x.0[0] == 255).count();
+            let (line, area) = (count(tile(&alone, 2, place)), count(tile(&beside, 2, place)));
+            assert!(line > 0 && line < area, "{line} of {area}");
+        }
+    }
+}
+
 fn what_a_concept_leaves_of_the_old_ability_is_judged_by_the_same_prompts() {
     let desk = Desk::new();
     let plain = Generation { masks: 0, sheet: 0, ..wanted(&desk) };
