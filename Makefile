@@ -108,6 +108,9 @@ starter-figures: build ## Measure the starter model, and what adapters do for a 
 $(CARGO_TARGET_DIR)/golden/installed: tests/golden/requirements.txt
 	python3 -m venv $(CARGO_TARGET_DIR)/golden
 	$(CARGO_TARGET_DIR)/golden/bin/pip install --quiet --requirement $<
+few-patients: build ## How few patients are too few for each way of adapting (hours; after make starter-figures)
+	scripts/few-patients.sh
+
 	touch $@
 
 golden: build $(CARGO_TARGET_DIR)/golden/installed ## Make the golden numbers anew, with PyTorch, diffusers, transformers and peft (gigabytes)

@@ -78,7 +78,8 @@ fn both_sides(placed: &mut BTreeMap<String, Split>, order: &[(&String, [u8; 32])
     }
 }
 
-fn keyed(seed: u64, patient: &str) -> [u8; 32] {
+/// By what patients are ordered: neither their names nor the order of files.
+pub(super) fn keyed(seed: u64, patient: &str) -> [u8; 32] {
     Sha256::new()
         .chain_update(b"skiagraph split")
         .chain_update(seed.to_le_bytes())
@@ -124,7 +125,6 @@ mod tests {
     }
 
     #[test]
-    #[test]
     fn patients_without_a_finding_are_on_both_sides() {
         let mut patients: BTreeMap<String, BTreeSet<String>> =
             (0..40).map(|number| (format!("p{number}"), set(&[]))).collect();
@@ -139,6 +139,7 @@ mod tests {
         assert_eq!(held_out(&patients), 4);
     }
 
+    #[test]
     fn two_patients_are_parted() {
         let patients = [("a".to_owned(), set(&["mass"])), ("b".to_owned(), set(&["edema"]))];
         let placed = split(&patients.into(), 0.05, 1);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::judge::segmenter_config;
 use super::*;
 use crate::adapter::Method;
+use crate::data::{Sample, select, some_patients};
 use crate::dicom::{Frame, read_provenance};
 use crate::evaluate::{EvaluateError, Generation, Report, evaluate_generation};
 use crate::model::Bundle;
@@ -164,7 +165,6 @@ fn a_models_images_are_measured_and_kept() {
     assert_ne!(image("prompts/00000.png"), first);
 }
 
-#[test]
 /// Two prompts and two masks stand on the sheets in `out`, and real radiographs on one of them alone.
 fn check_sheets(desk: &Desk, out: &Path) {
     let picture = |name: &str| {
@@ -210,6 +210,7 @@ fn check_sheets(desk: &Desk, out: &Path) {
     }
 }
 
+#[test]
 fn what_a_concept_leaves_of_the_old_ability_is_judged_by_the_same_prompts() {
     let desk = Desk::new();
     let plain = Generation { masks: 0, sheet: 0, ..wanted(&desk) };
@@ -298,7 +299,9 @@ fn runs_stand_beside_each_other() {
     assert!((kept.saved.unwrap() - found.saved).abs() < 1e-12 && uniform.saved.is_none());
     assert_eq!((kept.steps, uniform.steps), (9, 9));
     assert!((f64::from(kept.loss_before) - f64::from(adapted.loss_before)).abs() < 1e-5);
-    assert!(comparison.table().contains("| fine-tune | 20 |"), "{}", comparison.table());
+    let patients = Dataset::open(&desk.dataset).unwrap().card().patients.train;
+    let row = format!("| fine-tune | {patients} | 20 |");
+    assert!(comparison.table().contains(&row), "{}", comparison.table());
 
     let against = compare(&folders[..1], Some(&lora.out), &Device::Cpu).unwrap();
     assert_eq!((against.runs.len(), against.against), (1, lora.out.display().to_string()));
@@ -312,6 +315,39 @@ fn runs_stand_beside_each_other() {
     std::fs::write(&path, unfinished.join("\n")).unwrap();
     assert!(error(&folders).contains("not finished"));
     assert!(error(&[desk.at("model")]).contains("config.json"));
+}
+
+#[test]
+fn a_run_of_fewer_patients_stands_beside_one_of_more() {
+    let desk = Desk::new();
+    let whole = Dataset::open(&desk.dataset).unwrap();
+    let drawn = some_patients(&whole, &|_| true, 2, 1).unwrap();
+    let part = |name: &str, keep: &dyn Fn(&Sample) -> bool| {
+        let out = desk.at(name);
+        select(&whole, name, keep, &out).unwrap();
+        TrainConfig { dataset: out, steps: 3, ..desk.config(Task::Lora, &format!("{name}-run")) }
+    };
+    let few = part("few", &|sample: &Sample| {
+        sample.split == Split::Validation || drawn.contains(&sample.patient)
+    });
+    let all = TrainConfig { steps: 3, ..desk.config(Task::Lora, "all-run") };
+    let other = part("other", &|sample: &Sample| {
+        sample.split == Split::Train || sample.findings == ["normal".to_owned()]
+    });
+    for config in [&few, &all, &other] {
+        go(config);
+    }
+    let compare = |one: &TrainConfig| {
+        compare(&[one.out.clone(), all.out.clone()], Some(&all.out), &Device::Cpu)
+    };
+    let Comparison { runs, .. } = compare(&few).unwrap();
+    assert_eq!((runs[0].patients, runs[0].images), (2, 4));
+    assert_eq!(runs[1].patients, whole.card().patients.train);
+    assert_eq!(runs[0].loss_before.to_bits(), runs[1].loss_before.to_bits());
+    assert!(runs[0].loss_after.to_bits() != runs[1].loss_after.to_bits(), "{runs:?}");
+    // Losses on other patients say nothing of each other.
+    let error = compare(&other).unwrap_err().to_string();
+    assert!(error.contains("another held-out part of the data set"), "{error}");
 }
 
 #[test]
