@@ -7,4 +7,5 @@ mod exchange;
 mod generate;
 mod kill;
 mod postgres;
+mod training;
 mod verify;
