@@ -22,7 +22,8 @@ fn fewest(task: Task) -> usize {
         // What is trained whole, and not only adapted, has more weights than it has images: an order of magnitude.
         Task::Controlnet | Task::Vae | Task::Judge | Task::Clip => 500,
         Task::Base => 1_000,
-        // A word is learned from three to five pictures (Gal et al., arXiv 2208.01618, section 4).
+        // Three to five pictures teach a word (Gal et al., arXiv 2208.01618), and what is learned beside a frozen model
+        // by as few weights is taken to need hardly more.
         Task::Concept | Task::Prefix | Task::TextualInversion => 10,
     }
 }
