@@ -17,7 +17,7 @@ stamps := $(CARGO_TARGET_DIR)/stamps
 page_sources := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/tests -prune -o -type f -print)
 program_sources := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find backend engine/Cargo.toml engine/src compliance migrations -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.sql' -o -name '*.html' \))
 
-.PHONY: help run build web test test-rust test-kernels test-web test-browser test-speech test-flows fuzz lint licences sbom standards check-cuda starter starter-figures golden explore bench-peers bench-import clean bootstrap
+.PHONY: help run build web test test-rust test-kernels kill-resume test-web test-browser test-speech test-flows fuzz lint licences sbom standards check-cuda starter starter-figures few-patients golden explore bench-peers bench-import clean bootstrap
 
 help: ## What can be asked for
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ test-rust: build standards ## Rust tests alone: units, golden numbers, walls, AP
 test-kernels: build ## The CPU's kernels and the networks alone, by the path that SKIAGRAPH_ISA names (portable, avx2, avx512)
 	cargo test --release --locked --workspace --lib -- kernel:: nn::
 	cargo test --release --locked --workspace --test skiagraph -- golden::networks golden::variants
+
+kill-resume: build ## Kill trainings by -9 and go on, again and again: the losses of 50 steps beside those of a run that was not killed
+	cargo test --release --locked -p skiagraph-tests -- flows::training --nocapture --test-threads 1
 
 test-web: $(stamps)/npm ## Tests of the pages' parts, in Node
 	cd web && npm test
@@ -104,6 +107,9 @@ starter: build ## Make the starter model anew (hours; needs ../shared/data)
 
 starter-figures: build ## Measure the starter model, and what adapters do for a model like it (hours; after make starter)
 	scripts/starter-figures.sh
+
+few-patients: build ## How few patients are too few for each way of adapting (hours; after make starter-figures)
+	scripts/few-patients.sh
 
 $(CARGO_TARGET_DIR)/golden/installed: tests/golden/requirements.txt
 	python3 -m venv $(CARGO_TARGET_DIR)/golden

@@ -48,7 +48,19 @@ of_starter() {
     --prompts "${PROMPTS:-200}" --masks "${MASKS:-200}" --sheet 8
   "$engine" evaluate --model "$starter/segmenter" --dataset dataset --out figures/segmenter
   "$engine" evaluate --model "$starter/judge" --dataset dataset --out figures/judge
+  # Before anything else lies in the model's folder: how large it is, judge and segmenter with it, and how long a
+  # person waits for an image of 20 steps, the program's start with it.
+  rm -f "$starter/samples.png" "$starter/samples.md"
+  local begun size
+  size="$(du -sb "$starter" | cut -f 1)"
+  begun="$(date +%s%N)"
+  "$engine" generate --model "$starter" --finding normal --steps 20 --seed 1 --out "$(mktemp -d)" >/dev/null
+  awk -v size="$size" -v nanoseconds="$(($(date +%s%N) - begun))" 'BEGIN {
+    printf "{\n  \"megabytes\": %.1f,\n  \"seconds_of_an_image\": %.2f\n}\n", size / 1e6, nanoseconds / 1e9
+  }' >figures/starter/once.json
+  # The other sheet holds real radiographs, which are no part of the project.
   cp figures/starter/samples.png figures/starter/samples.md "$starter/"
+  say "Samples: $starter/samples.png; beside the nearest real radiographs: $work/figures/starter/samples-beside-real.png"
 }
 
 of_adapters() {
@@ -83,6 +95,8 @@ done
 
 printf '| figure | value | must be | |\n|---|---|---|---|\n' | tee figures/summary.md
 case "$figures" in *starter*)
+  must "starter, all of it, in MB" figures/starter/once.json megabytes most 120
+  must "an image of 20 steps, in seconds" figures/starter/once.json seconds_of_an_image most 3
   must "autoencoder, PSNR in dB" figures/starter/report.json autoencoder_psnr_db least 30
   must "autoencoder, SSIM" figures/starter/report.json autoencoder_ssim least 0.88
   must "segmenter on radiographs, Dice" figures/segmenter/report.json lung_dice least 0.95

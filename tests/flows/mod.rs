@@ -8,4 +8,5 @@ mod generate;
 mod kill;
 mod postgres;
 mod stow;
+mod training;
 mod verify;

@@ -11,7 +11,7 @@ use super::output::write_report;
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Folders of finished runs, and of searches, which are two runs each. Their losses must be of the same model,
-    /// data set and seed.
+    /// held-out patients and seed.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// The run that all are compared with; without it, the one that trained the most weights.

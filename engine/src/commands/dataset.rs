@@ -1,6 +1,6 @@
 //! `skiagraph-engine dataset`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -19,7 +19,7 @@ pub(crate) enum Command {
     Build(BuildArguments),
     /// Copy a part of a data set into one of its own; patients keep their side of the split.
     Select(SelectArguments),
-    /// Say what a data set holds, after reading every frame.
+    /// Say what a data set holds, after reading every frame and mask.
     Inspect {
         /// The data set's folder.
         dataset: PathBuf,
@@ -92,6 +92,12 @@ pub(crate) struct SelectArguments {
     /// Only what shows this finding; may be given again, for what shows any of them.
     #[arg(long, value_parser = slug)]
     finding: Vec<String>,
+    /// Only so many of the patients to train on, drawn by --seed; fewer are among more. Who is held out stays.
+    #[arg(long, value_name = "COUNT")]
+    patients: Option<usize>,
+    /// The seed of the draw.
+    #[arg(long, requires = "patients", default_value_t = 0)]
+    seed: u64,
 }
 
 fn age_group(text: &str) -> Result<AgeGroup, String> {
@@ -161,6 +167,14 @@ fn select(arguments: &SelectArguments, output: &Output) -> anyhow::Result<()> {
             && (arguments.sex.is_none() || sample.sex == arguments.sex)
             && (arguments.view.is_none() || sample.view_position == arguments.view)
     };
+    let draw = |count| data::some_patients(&dataset, &keep, count, arguments.seed);
+    let drawn = arguments.patients.map(draw).transpose()?;
+    let keep = |sample: &Sample| {
+        let is_drawn = |drawn: &BTreeSet<String>| {
+            sample.split == Split::Validation || drawn.contains(&sample.patient)
+        };
+        keep(sample) && drawn.as_ref().is_none_or(is_drawn)
+    };
     let card = data::select(&dataset, &arguments.name, &keep, &arguments.out)?;
     output.result("built", &card, &described(&card))
 }
@@ -178,6 +192,7 @@ fn inspect(
     let bar = output.progress("frames");
     for (index, sample) in samples.iter().enumerate() {
         dataset.frame(sample)?;
+        dataset.mask(sample)?;
         if index % 64 == 0 {
             bar.at(index as u64, samples.len() as u64);
         }

@@ -67,7 +67,8 @@ struct GenerationArguments {
     /// Seed of the first image.
     #[arg(long, requires = "images", default_value_t = 0)]
     seed: u64,
-    /// Prompts and masks to show on a sheet, `samples.png`, each beside the nearest training radiograph.
+    /// Prompts and masks to show on a sheet, `samples.png`, beside their images; on another,
+    /// `samples-beside-real.png`, the images stand beside the nearest training radiographs.
     #[arg(long, requires = "images", default_value_t = 0, value_name = "COUNT")]
     sheet: usize,
 }

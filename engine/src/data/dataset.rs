@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use image::ImageFormat;
@@ -17,6 +17,7 @@ pub struct Dataset {
     folder: PathBuf,
     card: Card,
     samples: Vec<Sample>,
+    sha256: String,
 }
 
 impl Dataset {
@@ -28,7 +29,7 @@ impl Dataset {
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, DataError> {
         let folder = folder.as_ref().to_owned();
         let card = read_card(&folder)?;
-        let samples = read_manifest(&folder)?;
+        let (samples, sha256) = read_manifest(&folder)?;
         let damaged = |cause: &str| DataError::Damaged {
             file: "manifest.jsonl".to_owned(),
             cause: cause.to_owned(),
@@ -57,12 +58,17 @@ impl Dataset {
         if counts != card.samples {
             return Err(damaged("does not hold as many samples as the card says"));
         }
-        Ok(Self { folder, card, samples })
+        Ok(Self { folder, card, samples, sha256 })
     }
 
     /// What the data set is.
     pub fn card(&self) -> &Card {
         &self.card
+    }
+
+    /// SHA-256 of its manifest on disk, which tells every frame's and mask's own.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// The same data set with every caption as `word` puts it.
@@ -98,8 +104,9 @@ impl Dataset {
         samples.truncate(limit);
         if samples.is_empty() {
             let to = if split == Split::Train { "train on" } else { "validate with" };
-            return Err(DataError::Sources {
-                cause: format!("the data set has no images to {to}"),
+            return Err(DataError::Option {
+                option: "dataset",
+                cause: format!("has no images to {to}"),
             });
         }
         Ok(samples)
@@ -219,16 +226,17 @@ fn read_card(folder: &Path) -> Result<Card, DataError> {
     Ok(card)
 }
 
-fn read_manifest(folder: &Path) -> Result<Vec<Sample>, DataError> {
+/// The samples, and the SHA-256 of the file that holds them.
+fn read_manifest(folder: &Path) -> Result<(Vec<Sample>, String), DataError> {
     let damaged = |cause: String| DataError::Damaged { file: "manifest.jsonl".to_owned(), cause };
-    let file = fs::File::open(folder.join("manifest.jsonl"))
-        .map_err(|error| damaged(error.to_string()))?;
+    let bytes =
+        fs::read(folder.join("manifest.jsonl")).map_err(|error| damaged(error.to_string()))?;
     let mut samples = Vec::new();
-    for (index, line) in BufReader::new(file).lines().enumerate() {
+    for (index, line) in bytes.lines().enumerate() {
         let line = line.map_err(|error| damaged(error.to_string()))?;
         let sample = serde_json::from_str(&line)
             .map_err(|error| damaged(format!("line {}: {error}", index + 1)))?;
         samples.push(sample);
     }
-    Ok(samples)
+    Ok((samples, hex::encode(Sha256::digest(&bytes))))
 }

@@ -38,4 +38,4 @@ pub use latents::{Encoding, latents_of};
 pub use masks::{MaskOptions, Masks};
 pub use planes::Planes;
 pub use sample::{Sample, Split};
-pub use select::select;
+pub use select::{select, some_patients};

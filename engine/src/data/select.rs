@@ -1,11 +1,13 @@
 //! A part of a data set as a data set of its own.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use chrono::Utc;
 
 use super::build::{pending, write_texts};
+use super::split::keyed;
 use super::{Card, Counts, DataError, Dataset, Sample, Split};
 
 /// Copies the samples of `dataset` that `keep` says into the new folder `out`, under the name `name`. Each keeps its
@@ -69,6 +71,26 @@ pub fn select(
     Ok(card)
 }
 
+/// `count` of the patients to train on of whom `keep` keeps a sample, drawn by `seed`; fewer are among more.
+///
+/// # Errors
+/// Where there are not so many, or none are wanted.
+pub fn some_patients(
+    dataset: &Dataset,
+    keep: &dyn Fn(&Sample) -> bool,
+    count: usize,
+    seed: u64,
+) -> Result<BTreeSet<String>, DataError> {
+    let samples = dataset.samples(Split::Train).into_iter().filter(|sample| keep(sample));
+    let order: BTreeMap<[u8; 32], &String> =
+        samples.map(|sample| (keyed(seed, &sample.patient), &sample.patient)).collect();
+    if !(1..=order.len()).contains(&count) {
+        let cause = format!("must lie between 1 and {}, the patients to train on", order.len());
+        return Err(DataError::Option { option: "patients", cause });
+    }
+    Ok(order.into_values().take(count).cloned().collect())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -103,5 +125,28 @@ mod tests {
         assert!(error.contains("no sample to train on"), "{error}");
         assert!(select(&whole, " ", &child, &none).is_err() && !none.exists());
         assert!(select(&whole, "again", &child, &out).is_err());
+    }
+
+    #[test]
+    fn fewer_patients_are_among_more() {
+        let (_keep, folder) = small_set_with_masks();
+        let whole = Dataset::open(folder).unwrap();
+        let some = |count, seed| some_patients(&whole, &|_| true, count, seed);
+        let patients: BTreeSet<&String> =
+            whole.samples(Split::Train).into_iter().map(|sample| &sample.patient).collect();
+        let all = patients.len();
+        assert!(all > 3);
+        for count in 1..=all {
+            let drawn = some(count, 1).unwrap();
+            assert_eq!(drawn.len(), count);
+            assert!(drawn.iter().all(|patient| patients.contains(patient)));
+            assert!(count == all || drawn.is_subset(&some(count + 1, 1).unwrap()));
+        }
+        assert!((2..9).any(|seed| some(2, seed).unwrap() != some(2, 1).unwrap()));
+        for count in [0, all + 1] {
+            assert!(some(count, 1).unwrap_err().to_string().starts_with("patients: "), "{count}");
+        }
+        let none = some_patients(&whole, &|_| false, 1, 1).unwrap_err().to_string();
+        assert!(none.starts_with("patients: "), "{none}");
     }
 }

@@ -9,13 +9,13 @@ use super::control::ControlNetwork;
 use super::error::SampleError;
 use super::image_prompt::ImageReader;
 use super::options::SamplingOptions;
-use super::request::{LONGEST_SIDE, Request};
+use super::request::{Control, LONGEST_SIDE, Request};
 use super::text::{Said, TextReader, Texts};
 use super::told::Told;
 use crate::adapter::{
     Adapter, AdapterError, Concept, Embedding, Networks, Prefix, attach, before_text,
 };
-use crate::dicom::Frame;
+use crate::dicom::{ControlUse, Frame, InputUse};
 use crate::model::{Bundle, ModelError, Part, PartCard, Unet, Vae};
 use crate::nn::{ImageContext, Kept, WeightForm, Weights, timestep_embedding};
 use crate::noise::{NoiseSource, Sampler, SchedulerConfig};
@@ -231,6 +231,24 @@ impl Pipeline {
     /// SHA-256 of each control network's weights, in hexadecimal.
     pub fn control_hashes(&self) -> &[String] {
         &self.control_hashes
+    }
+
+    /// What an image says of `control`, which led it.
+    pub fn control_use(&self, control: &Control) -> InputUse {
+        InputUse {
+            role: "control".into(),
+            sha256: InputUse::hash(&control.image),
+            control: Some(ControlUse {
+                network_sha256: self
+                    .control_hashes
+                    .get(control.network)
+                    .cloned()
+                    .unwrap_or_default(),
+                weight: control.weight,
+                start: control.start,
+                end: control.end,
+            }),
+        }
     }
 
     /// What each control network was taught to follow, by the word of a

@@ -27,6 +27,9 @@ pub(super) struct State {
     /// Looks since then.
     #[serde(default)]
     pub(super) looks_since_best: u64,
+    /// Seconds that the look before the first step took.
+    #[serde(default)]
+    pub(super) look_seconds: f64,
 }
 
 /// A look at held-out patients that was better than all before.
@@ -47,6 +50,7 @@ impl State {
             validation_loss_before: f32::NAN,
             best: None,
             looks_since_best: 0,
+            look_seconds: 0.0,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::config::{Task, TrainConfig};
 use super::error::TrainError;
 use super::event::TrainEvent;
 use super::search::{AdapterCost, HeldOut, multiply_adds};
+use crate::data::{Dataset, Split};
 use crate::model::{Bundle, Part, read_json};
 
 /// A run among others.
@@ -18,6 +19,10 @@ pub struct ComparedRun {
     pub name: String,
     /// The method of an adapter, `fine-tune`, or the task.
     pub kind: String,
+    /// Patients that it was trained on.
+    pub patients: u64,
+    /// Their images.
+    pub images: u64,
     /// Steps that were done.
     pub steps: u64,
     /// Weights that were trained.
@@ -78,13 +83,17 @@ pub fn compare(
     let Some(first) = configs.first() else {
         return Err(fault("there is none".into()));
     };
-    for (folder, config) in all.iter().zip(&configs) {
-        same(folder, config, first)?;
+    let sets = configs
+        .iter()
+        .map(|config| Ok(Dataset::open(&config.dataset)?))
+        .collect::<Result<Vec<_>, TrainError>>()?;
+    for ((folder, config), set) in all.iter().zip(&configs).zip(&sets) {
+        same(folder, (config, set), (first, &sets[0]))?;
     }
     let unet_weights = unet_weights(&first.model)?;
     let mut runs = Vec::new();
-    for (folder, config) in all.iter().zip(&configs) {
-        runs.extend(rows(folder, config, unet_weights, device)?);
+    for ((folder, config), set) in all.iter().zip(&configs).zip(&sets) {
+        runs.extend(rows(folder, (config, set), unet_weights, device)?);
     }
     let reference = match against {
         Some(folder) => {
@@ -114,11 +123,20 @@ fn config_of(folder: &Path) -> Result<TrainConfig, TrainError> {
 }
 
 /// # Errors
-/// Where the losses of the two on held-out patients are not of the same model, images and noise.
-fn same(folder: &Path, config: &TrainConfig, first: &TrainConfig) -> Result<(), TrainError> {
+/// Where the losses of the two on held-out patients are not of the same model, images and noise. What they were trained
+/// on may differ.
+fn same(
+    folder: &Path,
+    (config, set): (&TrainConfig, &Dataset),
+    (first, of_first): (&TrainConfig, &Dataset),
+) -> Result<(), TrainError> {
+    let held_out = |set: &Dataset| -> Vec<(String, String)> {
+        let samples = set.samples(Split::Validation).into_iter().take(first.validation_samples);
+        samples.map(|sample| (sample.sha256.clone(), sample.caption.clone())).collect()
+    };
     let alike = [
         ("model", config.model == first.model),
-        ("dataset", config.dataset == first.dataset),
+        ("held-out part of the data set", held_out(set) == held_out(of_first)),
         ("seed", config.seed == first.seed),
         ("validation_samples", config.validation_samples == first.validation_samples),
         ("objective", config.objective == first.objective),
@@ -140,7 +158,7 @@ fn unet_weights(model: &Path) -> Result<u64, TrainError> {
 
 fn rows(
     folder: &Path,
-    config: &TrainConfig,
+    (config, set): (&TrainConfig, &Dataset),
     unet_weights: u64,
     device: &Device,
 ) -> Result<Vec<ComparedRun>, TrainError> {
@@ -149,6 +167,8 @@ fn rows(
         ComparedRun {
             name,
             kind,
+            patients: set.card().patients.train,
+            images: set.card().samples.train,
             steps,
             trained_weights,
             share_of_unet: trained_weights as f64 / unet_weights.max(1) as f64,
@@ -251,9 +271,10 @@ impl Comparison {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "–".into());
         let lines = self.runs.iter().map(|run| {
             format!(
-                "| {} | {} | {} | {} | {} | {} | {} | {:.5} | {:.5} | {:.5} | {} |\n",
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {:.5} | {:.5} | {:.5} | {} |\n",
                 run.name,
                 run.kind,
+                run.patients,
                 run.steps,
                 run.trained_weights,
                 percent(run.share_of_unet),
@@ -267,9 +288,9 @@ impl Comparison {
         });
         format!(
             "# Runs beside each other\n\nLosses are of held-out patients, each with the same noise; gains are compared \
-             with that of {}. The UNet has {} weights.\n\n| run | kind | steps | weights trained | of the UNet's | \
-             multiply-adds | saved | loss before | loss after | gain | of the gain |\n\
-             |---|---|---|---|---|---|---|---|---|---|---|\n{}",
+             with that of {}. The UNet has {} weights.\n\n| run | kind | patients | steps | weights trained | \
+             of the UNet's | multiply-adds | saved | loss before | loss after | gain | of the gain |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|---|\n{}",
             self.against,
             self.unet_weights,
             lines.collect::<String>()

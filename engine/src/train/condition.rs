@@ -51,6 +51,15 @@ impl Conditions {
         self.images.iter().filter(|(_, bits)| bits.is_some()).count()
     }
 
+    /// The condition images, those of the split that have one, in its order.
+    pub(super) fn frames(&self) -> impl Iterator<Item = Frame> {
+        self.images.iter().filter_map(|(size, bits)| {
+            let (bits, Size { width, height }) = (bits.as_ref()?, *size);
+            let pixels = (0..width * height).map(|pixel| value(bits, pixel)).collect();
+            Some(Frame { width: width as u32, height: height as u32, pixels })
+        })
+    }
+
     /// `[indices, channels, height, width]` of 0 and 1, of images of one size, the same in every channel; black
     /// where `seen` says no.
     pub(super) fn tensor(
@@ -71,7 +80,7 @@ impl Conditions {
             };
             for channel in all.chunks_exact_mut(pixels) {
                 for (pixel, value) in channel.iter_mut().enumerate() {
-                    *value = f32::from(bits[pixel / 8] >> (pixel % 8) & 1);
+                    *value = self::value(bits, pixel);
                 }
             }
         }
@@ -91,6 +100,11 @@ fn condition(
         ControlKind::Edges | ControlKind::Sketch | ControlKind::Ready => None,
     };
     Ok(kind.taught(&dataset.framed(sample, framing)?, mask.as_ref()))
+}
+
+/// 0 or 1 at a pixel of [`packed`] bits.
+fn value(bits: &[u8], pixel: usize) -> f32 {
+    f32::from(bits[pixel / 8] >> (pixel % 8) & 1)
 }
 
 fn packed(image: &Frame) -> Vec<u8> {

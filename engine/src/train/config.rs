@@ -51,16 +51,23 @@ impl Task {
     /// Whether its network's blocks can be computed once more on the way back, in place of being kept.
     pub fn checkpoints(self) -> bool {
         match self {
-            Self::Base | Self::Lora | Self::Prefix | Self::TextualInversion => true,
-            Self::Vae | Self::Judge | Self::Controlnet | Self::Clip | Self::Concept => false,
+            Self::Base
+            | Self::Lora
+            | Self::Controlnet
+            | Self::Concept
+            | Self::Prefix
+            | Self::TextualInversion => true,
+            Self::Vae | Self::Judge | Self::Clip => false,
         }
     }
 
-    /// Whether a prompt alone shows on the way what it has learned. A concept shows it in its report.
+    /// Whether pictures of prompts show on the way what it has learned. A concept shows it in its report.
     pub fn samples(self) -> bool {
         match self {
-            Self::Base | Self::Lora | Self::Prefix | Self::TextualInversion => true,
-            Self::Vae | Self::Judge | Self::Controlnet | Self::Clip | Self::Concept => false,
+            Self::Base | Self::Lora | Self::Controlnet | Self::Prefix | Self::TextualInversion => {
+                true
+            }
+            Self::Vae | Self::Judge | Self::Clip | Self::Concept => false,
         }
     }
 }
@@ -150,7 +157,8 @@ pub struct TrainConfig {
     /// Share of captions left out, so that guidance has something to lead away from.
     #[serde(default = "defaults::caption_dropout")]
     pub caption_dropout: f64,
-    /// γ of Min-SNR.
+    /// γ of Min-SNR; 0 weighs every timestep the same. Those of a flow are weighed by how often they are drawn alone
+    /// (`objective.timesteps`).
     #[serde(default = "defaults::min_snr_gamma")]
     pub min_snr_gamma: f64,
     /// 0 draws every image equally often, 1 every group of age and finding.

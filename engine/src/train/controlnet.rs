@@ -13,6 +13,7 @@ use super::diffusion::{Asked, Diffusion};
 use super::draw::source;
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::samples::Ready;
 use super::trainee::Trainee;
 use super::whole::{Moving, Whole};
 use crate::control::ControlKind;
@@ -21,6 +22,7 @@ use crate::device::CancelToken;
 use crate::model::{
     ControlNet, ControlNetConfig, Part, PartCard, UnetConfig, UnetInput, save_weights, write_json,
 };
+use crate::nn::Tape;
 
 /// `[controlnet]` of a run's configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -154,20 +156,38 @@ impl ControlnetTask {
         })
     }
 
-    /// What the UNet predicts where the ControlNet is shown the condition images for which `seen` says so.
-    fn predict(&self, asked: &Asked, seen: impl Fn(usize) -> bool) -> candle_core::Result<Tensor> {
+    /// What the UNet predicts where the ControlNet is shown the condition images for which `seen` says so; the blocks
+    /// of both are pieces of the `tape`.
+    fn predict<'a>(
+        &'a self,
+        asked: &Asked,
+        seen: impl Fn(usize) -> bool,
+        tape: Option<&Tape<'a>>,
+    ) -> candle_core::Result<Tensor> {
         let conditions = match asked.split {
             Split::Train => &self.train,
             Split::Validation => &self.validation,
         };
         let channels = self.network.config().conditioning_channels;
         let condition = conditions.tensor(asked.indices, seen, channels, &self.whole.device)?;
-        let residuals = self.network.forward(&asked.input, &condition)?;
-        self.whole.unet.predict(&UnetInput { residuals: Some(&residuals), ..asked.input })
+        let residuals = self.network.forward_on(&asked.input, &condition, tape)?;
+        let input = UnetInput { residuals: Some(&residuals), ..asked.input };
+        self.whole.unet.predict_on(&input, tape)
+    }
+
+    fn loss_of<'a>(&'a self, step: u64, tape: Option<&Tape<'a>>) -> Result<Tensor, TrainError> {
+        let dropout = self.config.condition_dropout;
+        let predict = |asked: &Asked| {
+            let mut random = source(self.seed, asked.step, "condition");
+            let shown: Vec<bool> =
+                asked.indices.iter().map(|_| random.random::<f64>() >= dropout).collect();
+            self.predict(asked, |place| shown[place], tape)
+        };
+        Ok(self.diffusion.loss_of(step, &self.whole.text, &predict)?)
     }
 
     fn held_out(&self, seen: bool) -> Result<f32, TrainError> {
-        let predict = |asked: &Asked| self.predict(asked, |_| seen);
+        let predict = |asked: &Asked| self.predict(asked, |_| seen, None);
         Ok(self.diffusion.validation_loss_of(&self.whole.text, &predict)?)
     }
 }
@@ -182,14 +202,11 @@ impl Trainee for ControlnetTask {
     }
 
     fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        let dropout = self.config.condition_dropout;
-        let predict = |asked: &Asked| {
-            let mut random = source(self.seed, asked.step, "condition");
-            let shown: Vec<bool> =
-                asked.indices.iter().map(|_| random.random::<f64>() >= dropout).collect();
-            self.predict(asked, |place| shown[place])
-        };
-        Ok(self.diffusion.loss_of(step, &self.whole.text, &predict)?)
+        self.loss_of(step, None)
+    }
+
+    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
+        self.loss_of(step, Some(tape))
     }
 
     fn validation_loss(&self) -> Result<f32, TrainError> {
@@ -219,5 +236,10 @@ impl Trainee for ControlnetTask {
             ..self.card.clone()
         };
         Ok(write_json(&out.join(PartCard::FILE), &card)?)
+    }
+
+    /// Pictures of prompts, led by conditions of held-out patients.
+    fn ready(&self, result: &Path) -> Result<Option<Ready>, TrainError> {
+        self.whole.ready()?.control(result, self.validation.frames()).map(Some)
     }
 }

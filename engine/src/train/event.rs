@@ -30,11 +30,11 @@ pub enum TrainEvent {
         /// What, in a sentence.
         cause: String,
     },
-    /// What the run will take, by its first steps.
+    /// What the run will take, by what its next step would.
     Estimate {
-        /// After which step.
+        /// After which step; 0 is before the first.
         step: u64,
-        /// Seconds that the steps left take, without looks at held-out patients.
+        /// Seconds that the steps left take, with their looks at held-out patients.
         seconds: f64,
         /// Bytes of the weights that are trained.
         weight_bytes: u64,
@@ -42,7 +42,7 @@ pub enum TrainEvent {
         gradient_bytes: u64,
         /// Bytes of the optimiser's moments, averages and masters.
         optimiser_bytes: u64,
-        /// Bytes that a step took besides: its activations. Absent where the system does not tell.
+        /// Bytes that a step takes besides: its activations. Absent where the system does not tell.
         activation_bytes: Option<u64>,
         /// Bytes of the process's memory at its peak, all together. Absent where the system does not tell.
         peak_bytes: Option<u64>,

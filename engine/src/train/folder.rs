@@ -9,6 +9,7 @@ use super::checkpoint;
 use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainEvent;
+use super::inputs::Inputs;
 use super::plot;
 use crate::files;
 use crate::model::{read_json, write_json};
@@ -25,6 +26,16 @@ impl RunFolder {
 
     pub(super) fn config(&self) -> PathBuf {
         self.path.join("config.json")
+    }
+
+    fn inputs(&self) -> PathBuf {
+        self.path.join("inputs.json")
+    }
+
+    /// What the run read when it began, where it noted it.
+    pub(super) fn read_inputs(&self) -> Result<Option<Inputs>, TrainError> {
+        let path = self.inputs();
+        Ok(if path.is_file() { Some(read_json(&path)?) } else { None })
     }
 
     fn metrics(&self) -> PathBuf {
@@ -52,12 +63,28 @@ impl RunFolder {
                 ),
             });
         }
+        if !self.config().exists() && self.result().exists() {
+            return Err(TrainError::Config {
+                field: "out",
+                cause: format!(
+                    "{} is no run's, and holds a `result`, which would be overwritten",
+                    self.path.display()
+                ),
+            });
+        }
         Ok(())
     }
 
-    pub(super) fn prepare(&self, config: &TrainConfig) -> Result<(), TrainError> {
+    pub(super) fn prepare(
+        &self,
+        config: &TrainConfig,
+        inputs: Option<&Inputs>,
+    ) -> Result<(), TrainError> {
         std::fs::create_dir_all(&self.path).map_err(|cause| TrainError::file(&self.path, cause))?;
         write_json(&self.config(), config)?;
+        if let Some(inputs) = inputs {
+            write_json(&self.inputs(), inputs)?;
+        }
         if checkpoint::newest(&self.path).is_none() && self.metrics().exists() {
             std::fs::remove_file(self.metrics())
                 .map_err(|cause| TrainError::file(self.metrics(), cause))?;

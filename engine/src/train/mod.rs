@@ -1,7 +1,7 @@
 //! The training loop, and a task a file.
 //!
-//! A run is a folder: `config.json`, `metrics.jsonl` (one [`TrainEvent`] a line), `checkpoints/`, and
-//! `result/` with what was trained. The API and the command line call the same [`run`].
+//! A run is a folder: `config.json`, `inputs.json`, `metrics.jsonl` (one [`TrainEvent`] a line), `checkpoints/`,
+//! and `result/` with what was trained. The API and the command line call the same [`run`].
 
 mod alignment;
 mod augment;
@@ -22,6 +22,7 @@ mod estimate;
 mod event;
 mod fine_tune;
 mod folder;
+mod inputs;
 mod judge;
 mod lora;
 mod mask;

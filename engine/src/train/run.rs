@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor, Var};
 
@@ -9,9 +10,10 @@ use super::caution::cautions;
 use super::checkpoint::{self, Best, State};
 use super::config::{Task, TrainConfig};
 use super::error::TrainError;
-use super::estimate::Clock;
+use super::estimate::{Clock, Estimate};
 use super::event::{TrainEvent, TrainSummary};
 use super::folder::{RunFolder, check_same};
+use super::inputs::Inputs;
 use super::optimiser::Learner;
 use super::trainee::Trainee;
 use super::{
@@ -19,7 +21,7 @@ use super::{
 };
 use crate::data::DataError;
 use crate::device::CancelToken;
-use crate::files::PendingFolder;
+use crate::files::{self, PendingFolder};
 use crate::kernel::AdamWStep;
 use crate::sample::SampleError;
 
@@ -64,6 +66,13 @@ pub(super) fn begin(
     } else {
         folder.check_empty(resume)?;
     }
+    let inputs = Inputs::of(config)?;
+    // Runs of earlier versions did not note theirs.
+    if last.is_some()
+        && let Some(before) = folder.read_inputs()?
+    {
+        inputs.check_same(&before)?;
+    }
     let trainee = prepare().map_err(|error| match error {
         // Nothing was done yet, and nothing is lost.
         TrainError::Data(DataError::Cancelled) => TrainError::Cancelled { step: 0 },
@@ -71,7 +80,7 @@ pub(super) fn begin(
     })?;
     // What speaks against a data set was said when the run began.
     let warnings = if last.is_some() { Vec::new() } else { cautions(config)? };
-    let start = Start { last: last.as_deref(), warnings };
+    let start = Start { last: last.as_deref(), warnings, inputs: Some(inputs) };
     train(config, trainee.as_ref(), start, on_event, cancel)
 }
 
@@ -106,6 +115,8 @@ pub(super) struct Start<'a> {
     pub(super) last: Option<&'a Path>,
     /// What speaks against the data set.
     pub(super) warnings: Vec<String>,
+    /// What the run reads, to be found again when it goes on.
+    pub(super) inputs: Option<Inputs>,
 }
 
 /// Trains `trainee` from `start` on.
@@ -135,7 +146,7 @@ pub(super) fn train(
             cause: format!("the run in this folder has done {} already", state.step),
         });
     }
-    folder.prepare(config)?;
+    folder.prepare(config, start.inputs.as_ref())?;
     if start.last.is_some() {
         folder.forget_after(state.step)?;
     }
@@ -180,10 +191,13 @@ impl Trainer<'_> {
             self.say(TrainEvent::Warning { step: state.step, cause })?;
         }
         if state.step == 0 {
+            let begun = Instant::now();
             state.validation_loss_before = self.validate(0)?;
+            state.look_seconds = begun.elapsed().as_secs_f64();
         }
+        self.estimate(state)?;
         let mut validated = None;
-        let mut clock = Clock::start(state.step);
+        let clock = Clock::start(state.step);
         for step in state.step + 1..=total_steps {
             if self.gives_up(state) {
                 break;
@@ -202,10 +216,6 @@ impl Trainer<'_> {
                 gradient_norm,
                 seconds_left: clock.seconds_left(step, total_steps),
             })?;
-            if let Some(estimate) = clock.estimate(step, total_steps) {
-                let event = estimate.event(step, self.trainee.variables(), &self.learners);
-                self.say(event)?;
-            }
             if step % self.config.validate_every == 0 || step == total_steps {
                 let loss = self.validate(step)?;
                 validated = Some(loss);
@@ -242,6 +252,16 @@ impl Trainer<'_> {
         })?;
         self.folder.draw()?;
         Ok(summary)
+    }
+
+    /// Says what the steps after this one will take, where there are some.
+    fn estimate(&mut self, state: State) -> Result<(), TrainError> {
+        let State { step, look_seconds, .. } = state;
+        if step == self.config.steps || self.gives_up(state) || self.cancel.is_cancelled() {
+            return Ok(());
+        }
+        let estimate = Estimate::before_step(self.config, self.trainee, step, look_seconds)?;
+        self.say(estimate.event(step, self.trainee.variables(), &self.learners))
     }
 
     /// The best weights, where the run keeps them.
@@ -396,20 +416,25 @@ impl Trainer<'_> {
         }
     }
 
-    /// The result is written beside its place and moved there whole.
+    /// The result is written beside its place and moved there whole. One of fewer steps stays until then.
     fn write_result(&self, state: State, summary: &TrainSummary) -> Result<(), TrainError> {
         let result = self.folder.result();
         let fault = |cause| TrainError::file(&result, cause);
-        if result.exists() {
-            std::fs::remove_dir_all(&result).map_err(fault)?;
+        let next = result.with_extension("next");
+        if next.exists() {
+            std::fs::remove_dir_all(&next).map_err(fault)?;
         }
-        let pending = PendingFolder::beside(&result).map_err(fault)?;
+        let pending = PendingFolder::beside(&next).map_err(fault)?;
         let weights = match self.kept(state) {
             Some(best) => checkpoint::load_best(&self.config.out, best, self.trainee.variables())?,
             None => self.averages()?,
         };
         self.under(&weights, |trainee| trainee.save(&weights, summary, pending.path()))?;
-        pending.publish().map_err(fault)
+        pending.publish().map_err(fault)?;
+        if result.exists() {
+            std::fs::remove_dir_all(&result).map_err(fault)?;
+        }
+        files::publish_folder(&next, &result).map_err(fault)
     }
 }
 

@@ -12,15 +12,19 @@ use crate::dicom::{
     AdapterUse, EmbeddingUse, Frame, Provenance, SyntheticDescription, png_with_provenance,
 };
 use crate::model::Bundle;
-use crate::sample::{Pipeline, RANDOM_GENERATOR, Request, generate};
+use crate::sample::{Control, Pipeline, RANDOM_GENERATOR, Request, generate};
 
 /// Pictures side by side.
 const ACROSS: usize = 4;
+/// Condition images that are looked at again and again, at most.
+const MOST_CONDITIONS: usize = 8;
 
 /// What a task has made so far, ready to sample with, and what a picture says of it.
 pub(super) struct Ready {
     pipeline: Pipeline,
     provenance: Provenance,
+    /// What a ControlNet is shown, a picture each; none without one.
+    conditions: Vec<Frame>,
 }
 
 impl Ready {
@@ -35,7 +39,20 @@ impl Ready {
             random_generator: RANDOM_GENERATOR.into(),
             ..Provenance::default()
         };
-        Ok(Self { pipeline: Pipeline::load(bundle, device)?, provenance })
+        Ok(Self { pipeline: Pipeline::load(bundle, device)?, provenance, conditions: Vec::new() })
+    }
+
+    /// With the ControlNet in `folder`, which is shown the first [`MOST_CONDITIONS`] of `conditions` in turn.
+    pub(super) fn control(
+        mut self,
+        folder: &Path,
+        conditions: impl Iterator<Item = Frame>,
+    ) -> Result<Self, TrainError> {
+        self.pipeline.add_control(folder)?;
+        let side = self.pipeline.image_size() as u32;
+        let square = |frame: Frame| frame.resized(side, side);
+        self.conditions = conditions.take(MOST_CONDITIONS).map(square).collect();
+        Ok(self)
     }
 
     /// With the adapter in `folder`.
@@ -68,25 +85,42 @@ impl Ready {
         self.provenance.adapters = vec![AdapterUse { name, sha256, scale: 1.0 }];
     }
 
-    /// A picture of every prompt of `config`, side by side, as PNG that says it is synthetic.
+    /// What leads the picture of a prompt.
+    fn condition(&self, prompt: usize) -> Option<&Frame> {
+        self.conditions.get(prompt.checked_rem(self.conditions.len())?)
+    }
+
+    /// A picture of every prompt of `config`, side by side, each behind what leads it, as PNG that says it is
+    /// synthetic.
     pub(super) fn grid(
         &self,
         config: &TrainConfig,
         step: u64,
         cancel: &CancelToken,
     ) -> Result<Vec<u8>, TrainError> {
-        let request = |prompt: &String| Request {
-            prompt: prompt.clone(),
-            seed: config.seed,
-            steps: config.sample_steps,
-            guidance_scale: config.sample_guidance_scale,
-            ..Request::default()
-        };
-        let frames = config
-            .sample_prompts
-            .iter()
-            .map(|prompt| Ok(generate(&self.pipeline, &request(prompt), 0, &mut |_| (), cancel)?))
-            .collect::<Result<Vec<_>, TrainError>>()?;
+        let (mut frames, mut inputs) = (Vec::new(), Vec::new());
+        // The last: a model may bring control networks of its own.
+        let network = self.pipeline.control_hashes().len().saturating_sub(1);
+        for (number, prompt) in config.sample_prompts.iter().enumerate() {
+            let control = self.condition(number).map(|image| Control {
+                network,
+                image: image.clone(),
+                weight: 1.0,
+                start: 0.0,
+                end: 1.0,
+            });
+            inputs.extend(control.as_ref().map(|control| self.pipeline.control_use(control)));
+            frames.extend(control.as_ref().map(|control| control.image.clone()));
+            let request = Request {
+                prompt: prompt.clone(),
+                seed: config.seed,
+                steps: config.sample_steps,
+                guidance_scale: config.sample_guidance_scale,
+                controls: control.into_iter().collect(),
+                ..Request::default()
+            };
+            frames.push(generate(&self.pipeline, &request, 0, &mut |_| (), cancel)?);
+        }
         let frame = side_by_side(&frames);
         let scheduler = self.pipeline.scheduler();
         let description = SyntheticDescription {
@@ -100,6 +134,7 @@ impl Ready {
                 width: frame.width,
                 height: frame.height,
                 options: serde_json::json!({ "training_step": step }),
+                inputs,
                 ..self.provenance.clone()
             },
             ..SyntheticDescription::default()

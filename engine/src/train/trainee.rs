@@ -18,7 +18,8 @@ pub(super) trait Trainee {
     fn variables(&self) -> &BTreeMap<String, Var>;
     /// Images to train on and held out.
     fn samples(&self) -> (usize, usize);
-    /// The loss of a step's batch, a scalar; a function of seed and step.
+    /// The loss of a batch, a scalar; a function of seed and `step`, by which batches are numbered: where a step is
+    /// of several (`accumulate`), they go on from one step to the next.
     fn loss(&self, step: u64) -> Result<Tensor, TrainError>;
     /// Hears the gradients of a step, before they move anything.
     fn seen(&self, _gradients: &GradStore) -> Result<(), TrainError> {

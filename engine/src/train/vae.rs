@@ -191,17 +191,21 @@ impl VaeTask {
         if let Some(perceptual) = &self.perceptual {
             add(perceptual.loss(decoded, image)?, self.losses.perceptual)?;
         }
-        if let Some(adversary) = self.adversary.as_ref().filter(|game| game.plays(step)) {
+        if let Some((adversary, step)) = self.game(step) {
             add(adversary.of_decoded(decoded, step)?, 1.0)?;
         }
         Ok(loss)
     }
 
+    /// The discriminator where the game is on, and the step to which the batch `number` belongs.
+    fn game(&self, number: u64) -> Option<(&Adversary, u64)> {
+        let step = number.div_ceil(self.config.accumulate);
+        self.adversary.as_ref().filter(|game| game.plays(step)).map(|game| (game, step))
+    }
+
     /// The part by which the discriminator learns, where there is one and the game is on.
     fn discriminator_loss(&self, step: u64, seen: &Seen) -> Result<Option<Tensor>, TrainError> {
-        let Some(adversary) = self.adversary.as_ref().filter(|game| game.plays(step)) else {
-            return Ok(None);
-        };
+        let Some((adversary, _)) = self.game(step) else { return Ok(None) };
         Ok(Some(adversary.of_discriminator(&seen.image, &seen.decoded)?))
     }
 }

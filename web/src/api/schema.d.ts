@@ -1768,7 +1768,7 @@ export interface components {
         } | {
             /**
              * Format: int64
-             * @description Bytes that a step took besides: its activations. Absent where the system does not tell.
+             * @description Bytes that a step takes besides: its activations. Absent where the system does not tell.
              */
             activation_bytes?: number | null;
             /** @enum {string} */
@@ -1790,12 +1790,12 @@ export interface components {
             peak_bytes?: number | null;
             /**
              * Format: double
-             * @description Seconds that the steps left take, without looks at held-out patients.
+             * @description Seconds that the steps left take, with their looks at held-out patients.
              */
             seconds: number;
             /**
              * Format: int64
-             * @description After which step.
+             * @description After which step; 0 is before the first.
              */
             step: number;
             /**

@@ -7,8 +7,7 @@ use crate::control::read_picture;
 use crate::data::Sample;
 use crate::device::CancelToken;
 use crate::dicom::{
-    AdapterUse, ControlUse, Frame, InputUse, Provenance, SyntheticDescription, png_with_provenance,
-    read_provenance,
+    AdapterUse, Frame, Provenance, SyntheticDescription, png_with_provenance, read_provenance,
 };
 use crate::evaluate::EvaluateError;
 use crate::files;
@@ -47,20 +46,7 @@ impl Recipe<'_> {
         control: Option<Control>,
     ) -> Result<Order, EvaluateError> {
         let prompt = strip_marks(&sample.caption);
-        let inputs = control.iter().map(|control| InputUse {
-            role: "control".into(),
-            sha256: InputUse::hash(&control.image),
-            control: Some(ControlUse {
-                network_sha256: pipeline
-                    .control_hashes()
-                    .get(control.network)
-                    .cloned()
-                    .unwrap_or_default(),
-                weight: control.weight,
-                start: control.start,
-                end: control.end,
-            }),
-        });
+        let inputs = control.iter().map(|control| pipeline.control_use(control)).collect();
         let side = pipeline.image_size() as u32;
         let scheduler = pipeline.scheduler();
         let provenance = Provenance {
@@ -78,7 +64,7 @@ impl Recipe<'_> {
             width: side,
             height: side,
             options: serde_json::json!({}),
-            inputs: inputs.collect(),
+            inputs,
             ..Provenance::default()
         };
         let description = SyntheticDescription {

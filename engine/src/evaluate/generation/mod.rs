@@ -55,7 +55,7 @@ pub struct Generation {
     pub guidance_scale: Option<f64>,
     /// Seed of the first image; the n-th has the n-th after it.
     pub seed: u64,
-    /// Prompts and masks that stand on a sheet of pictures; 0 makes none.
+    /// Prompts and masks that stand on sheets of pictures; 0 makes none.
     pub sheet: usize,
 }
 
@@ -119,8 +119,8 @@ impl Room {
 }
 
 /// Measures the images that the model in the folder `model` makes, and its autoencoder. The images are kept in
-/// `out/images`, and those that are there are not made again; a sheet of them is `out/samples.png`, with
-/// `out/samples.md`.
+/// `out/images`, and those that are there are not made again; sheets of them are `out/samples.png`, beside what was
+/// asked for, and `out/samples-beside-real.png`, beside training radiographs, with `out/samples.md`.
 ///
 /// # Errors
 /// Options that cannot be used are found before any image is made.

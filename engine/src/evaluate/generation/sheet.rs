@@ -1,4 +1,4 @@
-//! A sheet of pictures side by side, with their captions.
+//! A sheet of pictures side by side, with words.
 
 use std::convert::Infallible;
 
@@ -21,13 +21,20 @@ const LETTER: usize = 6;
 /// How bright captions are.
 const INK: u8 = 220;
 
+/// What stands in a place of a sheet.
+pub(super) enum Cell {
+    Picture(Frame),
+    /// Broken into lines between words.
+    Words(String),
+}
+
 /// Pictures in columns with headings, and rows of them with captions.
 pub(super) struct Block {
     pub(super) headings: Vec<&'static str>,
-    pub(super) rows: Vec<(String, Vec<Frame>)>,
+    pub(super) rows: Vec<(String, Vec<Cell>)>,
 }
 
-/// One picture of all `blocks`, beside each other; every frame has `side` pixels a side, or is brought to it.
+/// One picture of all `blocks`, beside each other; every picture has `side` pixels a side, or is brought to it.
 pub(super) fn sheet(blocks: &[Block], side: u32) -> Frame {
     let side = side as usize;
     let blocks: Vec<&Block> = blocks.iter().filter(|block| !block.rows.is_empty()).collect();
@@ -40,17 +47,41 @@ pub(super) fn sheet(blocks: &[Block], side: u32) -> Frame {
         for (column, heading) in block.headings.iter().enumerate() {
             canvas.write(heading, left + column * across, GAP, side);
         }
-        for (row, (caption, frames)) in block.rows.iter().enumerate() {
+        for (row, (caption, cells)) in block.rows.iter().enumerate() {
             let top = GAP + LINE + row * down;
             canvas.write(caption, left, top, block.headings.len() * across - GAP);
-            for (column, frame) in frames.iter().enumerate() {
-                let frame = frame.resized(side as u32, side as u32);
-                canvas.put(&frame, left + column * across, top + LINE);
+            for (column, cell) in cells.iter().enumerate() {
+                let (left, top) = (left + column * across, top + LINE);
+                match cell {
+                    Cell::Picture(frame) => {
+                        canvas.put(&frame.resized(side as u32, side as u32), left, top);
+                    }
+                    Cell::Words(text) => {
+                        for (number, line) in lines(text, side / LETTER, side / LINE).enumerate() {
+                            canvas.write(&line, left, top + number * LINE, side);
+                        }
+                    }
+                }
             }
         }
         left += block.headings.len() * across;
     }
     canvas.0
+}
+
+/// `text` in lines of `letters` at most, broken between words, the first `most` of them. What is longer than a line
+/// stands in one of its own, cut off.
+fn lines(text: &str, letters: usize, most: usize) -> impl Iterator<Item = String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= letters => {
+                line.extend([" ", word]);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.into_iter().take(most)
 }
 
 /// A picture that is drawn on.
@@ -117,7 +148,8 @@ mod tests {
 
     #[test]
     fn pictures_stand_under_their_captions() {
-        let frame = |grey: f32| Frame { width: 16, height: 16, pixels: vec![grey; 256] };
+        let frame =
+            |grey: f32| Cell::Picture(Frame { width: 16, height: 16, pixels: vec![grey; 256] });
         let pair = Block {
             headings: vec!["a", "b"],
             rows: vec![
@@ -146,5 +178,24 @@ mod tests {
         assert!(inked(16..28, 4..40) > 10, "caption");
         assert_eq!(inked(16..28, 40..44), 0);
         assert_eq!(inked(48..60, 0..64), 0, "an empty caption");
+    }
+
+    #[test]
+    fn words_stand_in_lines_that_fit() {
+        let broken = |text, letters, most| lines(text, letters, most).collect::<Vec<_>>();
+        let text = "chest radiograph,  AP view, child";
+        assert_eq!(broken(text, 17, 9), ["chest radiograph,", "AP view, child"]);
+        assert_eq!(broken(text, 8, 9), ["chest", "radiograph,", "AP view,", "child"]);
+        assert_eq!(broken(text, 8, 2), ["chest", "radiograph,"]);
+        assert!(broken(" ", 8, 2).is_empty());
+        let row = (String::new(), vec![Cell::Words("one two".into())]);
+        let sheet = sheet(&[Block { headings: vec![""], rows: vec![row] }], 26);
+        let inked = |rows: std::ops::Range<usize>| {
+            let width = sheet.width as usize;
+            sheet.pixels[rows.start * width..rows.end * width].iter().filter(|x| **x > 0.8).count()
+        };
+        // Below heading and caption, a line for each of the two.
+        assert_eq!(inked(0..28), 0);
+        assert!(inked(28..40) > 3 && inked(40..52) > 3);
     }
 }

@@ -27,7 +27,7 @@ use crate::adapter::{AdapterCard, CONCEPT, Concept, GatedReaders};
 use crate::data::{Dataset, Split};
 use crate::device::CancelToken;
 use crate::model::{FeatureConfig, UnetInput};
-use crate::nn::Weights;
+use crate::nn::{Tape, Weights};
 
 /// Name of the readers among the trained weights.
 const READERS: &str = "readers";
@@ -191,22 +191,35 @@ impl ConceptTask {
         })
     }
 
-    /// What the UNet predicts with `tokens` `[batch, tokens, width]` in sight.
-    fn predict(&self, asked: &Asked, tokens: &Tensor) -> candle_core::Result<Tensor> {
+    /// What the UNet predicts with `tokens` `[batch, tokens, width]` in sight; its blocks are pieces of the `tape`.
+    fn predict<'a>(
+        &'a self,
+        asked: &Asked,
+        tokens: &Tensor,
+        tape: Option<&Tape<'a>>,
+    ) -> candle_core::Result<Tensor> {
         let contexts = self.readers.contexts(tokens, 1.0)?;
         let images: Vec<_> = contexts.into_iter().map(|context| vec![context]).collect();
-        self.whole.unet.predict(&UnetInput { images: Some(&images), ..asked.input })
+        self.whole.unet.predict_on(&UnetInput { images: Some(&images), ..asked.input }, tape)
     }
 
     /// The concept's mean for as many images as are asked about.
-    fn predict_by_mean(&self, asked: &Asked) -> candle_core::Result<Tensor> {
+    fn predict_by_mean<'a>(
+        &'a self,
+        asked: &Asked,
+        tape: Option<&Tape<'a>>,
+    ) -> candle_core::Result<Tensor> {
         let (_, tokens, width) = self.features.mean.dims3()?;
         let shape = (asked.indices.len(), tokens, width);
-        self.predict(asked, &self.features.mean.broadcast_as(shape)?.contiguous()?)
+        self.predict(asked, &self.features.mean.broadcast_as(shape)?.contiguous()?, tape)
     }
 
     /// Each image of a step by its own tokens, or by the mean.
-    fn predict_training(&self, asked: &Asked) -> candle_core::Result<Tensor> {
+    fn predict_training<'a>(
+        &'a self,
+        asked: &Asked,
+        tape: Option<&Tape<'a>>,
+    ) -> candle_core::Result<Tensor> {
         let mut random = source(self.seed, asked.step, "concept");
         let rows = asked.indices.iter().map(|index| {
             let by_mean = random.random::<f64>() < self.config.mean_share;
@@ -217,7 +230,17 @@ impl ConceptTask {
             }
         });
         let rows = rows.collect::<candle_core::Result<Vec<_>>>()?;
-        self.predict(asked, &Tensor::cat(&rows, 0)?)
+        self.predict(asked, &Tensor::cat(&rows, 0)?, tape)
+    }
+
+    fn loss_of<'a>(&'a self, step: u64, tape: Option<&Tape<'a>>) -> Result<Tensor, TrainError> {
+        let text = &self.whole.text;
+        let predict = |asked: &Asked| self.predict_training(asked, tape);
+        let loss = self.diffusion.loss_of(step, text, &predict)?;
+        let Some(replay) = &self.replay else { return Ok(loss) };
+        let predict = |asked: &Asked| self.predict_by_mean(asked, tape);
+        let old = replay.diffusion.loss_of(step, text, &predict)?;
+        Ok((loss + (old * self.config.replay_weight)?)?)
     }
 }
 
@@ -260,16 +283,16 @@ impl Trainee for ConceptTask {
     }
 
     fn loss(&self, step: u64) -> Result<Tensor, TrainError> {
-        let text = &self.whole.text;
-        let loss = self.diffusion.loss_of(step, text, &|asked| self.predict_training(asked))?;
-        let Some(replay) = &self.replay else { return Ok(loss) };
-        let old = replay.diffusion.loss_of(step, text, &|asked| self.predict_by_mean(asked))?;
-        Ok((loss + (old * self.config.replay_weight)?)?)
+        self.loss_of(step, None)
+    }
+
+    fn loss_on<'a>(&'a self, step: u64, tape: &Tape<'a>) -> Result<Tensor, TrainError> {
+        self.loss_of(step, Some(tape))
     }
 
     /// With the concept's mean in sight, as generation has it.
     fn validation_loss(&self) -> Result<f32, TrainError> {
-        let predict = |asked: &Asked| self.predict_by_mean(asked);
+        let predict = |asked: &Asked| self.predict_by_mean(asked, None);
         Ok(self.diffusion.validation_loss_of(&self.whole.text, &predict)?)
     }
 
@@ -287,7 +310,7 @@ impl Trainee for ConceptTask {
         Concept::write(out, &self.config.features(), &all, &card)?;
         let kept = match &self.replay {
             Some(replay) => {
-                let predict = |asked: &Asked| self.predict_by_mean(asked);
+                let predict = |asked: &Asked| self.predict_by_mean(asked, None);
                 let with = replay.diffusion.validation_loss_of(&self.whole.text, &predict)?;
                 let without =
                     replay.diffusion.validation_loss(&self.whole.unet, &self.whole.text)?;

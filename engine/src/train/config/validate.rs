@@ -180,7 +180,7 @@ impl TrainConfig {
         check(
             self.task.samples(),
             "sample_every",
-            "must be 0: this task makes no pictures of a prompt alone",
+            "must be 0: this task makes no pictures of prompts",
         )?;
         check(
             (1..=64).contains(&self.sample_prompts.len()),

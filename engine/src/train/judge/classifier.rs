@@ -41,6 +41,7 @@ pub(super) fn task(
         samples.iter().map(|sample| evaluate::truths(&labels, sample)).collect()
     };
     let (train, held_out) = (truths(&samples.train), truths(&samples.held_out));
+    check_shown(&labels, &train)?;
     let weights =
         (0..labels.len()).map(|column| balanced(&train, column, judge.class_balance)).collect();
     let lesson = |fresh: &Weights| -> Result<Findings, TrainError> {
@@ -54,6 +55,34 @@ pub(super) fn task(
     task.card.findings =
         sizes.findings.iter().filter(|slug| shown.contains(slug)).cloned().collect();
     Ok(task)
+}
+
+/// A judge that was never shown a finding would still answer when it is asked for it. Age, sex and views may be all
+/// alike in a good data set; of these a run warns.
+///
+/// # Errors
+/// Names the findings that no image to train on shows.
+fn check_shown(labels: &[Label], train: &[Vec<Option<bool>>]) -> Result<(), TrainError> {
+    let unseen: Vec<&str> = labels
+        .iter()
+        .enumerate()
+        .filter_map(|(column, label)| match label {
+            Label::Finding(slug) => Some((column, slug.as_str())),
+            Label::Adult | Label::Female | Label::View(_) => None,
+        })
+        .filter(|(column, _)| !train.iter().any(|truths| truths[*column] == Some(true)))
+        .map(|(_, slug)| slug)
+        .collect();
+    if unseen.is_empty() {
+        return Ok(());
+    }
+    Err(TrainError::Config {
+        field: "judge.classifier.findings",
+        cause: format!(
+            "no image to train on shows {}: leave it out, for nothing is learned of it",
+            unseen.join(", ")
+        ),
+    })
 }
 
 impl Findings {

@@ -1,7 +1,7 @@
 //! What belongs to ControlNets alone; their gradients and kills are tested with all tasks'.
 
 use super::*;
-use crate::dicom::Frame;
+use crate::dicom::{Frame, read_provenance};
 use crate::model::{Bundle, PartCard};
 use crate::sample::{Control, Pipeline, Request, generate};
 
@@ -91,6 +91,39 @@ fn the_result_leads_its_own_base_and_no_other() {
         Pipeline::load(&Bundle::open(&desk.at("other")).unwrap(), &Device::Cpu).unwrap();
     let error = other.add_control(&summary.output).unwrap_err().to_string();
     assert!(error.contains("is for another base"), "{error}");
+}
+
+#[test]
+fn pictures_on_the_way_stand_behind_what_leads_them() {
+    let desk = Desk::new();
+    let config = TrainConfig {
+        sample_every: 6,
+        sample_prompts: vec!["chest radiograph, normal".into(); 3],
+        sample_steps: 2,
+        ..desk.config(Task::Controlnet, "run")
+    };
+    run(&config, false, &Device::Cpu, &mut |_| (), &CancelToken::new()).unwrap();
+    let png = std::fs::read(config.out.join("samples/step-00000006.png")).unwrap();
+    let sheet = image::load_from_memory(&png).unwrap().into_luma8();
+    // Three pairs of 32 pixels a side, two in a row.
+    assert_eq!(sheet.dimensions(), (4 * 32, 2 * 32));
+    let dataset = Dataset::open(&desk.dataset).unwrap();
+    let masks: Vec<_> = dataset
+        .samples(Split::Validation)
+        .into_iter()
+        .filter_map(|sample| dataset.mask_square(sample, 32).unwrap())
+        .collect();
+    for number in 0..3u32 {
+        let (left, top) = (64 * (number % 2), 32 * (number / 2));
+        let found = image::imageops::crop_imm(&sheet, left, top, 32, 32).to_image();
+        let mask = &masks[number as usize % masks.len()];
+        for (found, inside) in found.pixels().zip(mask) {
+            assert_eq!(found.0[0] > 127, *inside > 0.0, "picture {number}");
+        }
+    }
+    let told = read_provenance(&png).unwrap().provenance.inputs;
+    assert_eq!(told.len(), 3);
+    assert!(told.iter().all(|input| input.control.is_some()), "{told:?}");
 }
 
 #[test]

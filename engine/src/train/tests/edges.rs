@@ -113,6 +113,82 @@ fn a_run_may_become_longer_and_not_shorter_than_it_is() {
 }
 
 #[test]
+fn a_run_goes_on_only_with_the_data_and_the_model_that_it_began_with() {
+    let desk = Desk::new();
+    let config = desk.config(Task::Concept, "run");
+    // A data set of its own to replay.
+    let replay = desk.at("replay");
+    crate::data::select(&Dataset::open(&desk.dataset).unwrap(), "old", &|_| true, &replay).unwrap();
+    let concept = ConceptConfig { replay: Some(replay.clone()), ..config.concept.clone().unwrap() };
+    let config = TrainConfig { concept: Some(concept), ..config };
+    cancel_after(&config, 3);
+    let left = || {
+        let state = config.out.join("checkpoints/step-00000003/state.json");
+        let metrics = std::fs::read(config.out.join("metrics.jsonl")).unwrap();
+        (std::fs::read(state).unwrap(), metrics)
+    };
+    let before = left();
+    for (field, folder) in [("dataset", &desk.dataset), ("concept.replay", &replay)] {
+        let manifest = folder.join("manifest.jsonl");
+        let text = std::fs::read(&manifest).unwrap();
+        super::folder::rewrite(folder, |sample| sample["caption"] = "another".into());
+        let error = resume(&config).unwrap_err();
+        assert!(matches!(error, TrainError::Config { field: of, .. } if of == field), "{error}");
+        std::fs::write(&manifest, text).unwrap();
+    }
+    let (model, other) = (desk.at("model"), desk.at("other"));
+    write_tiny(&other, &["chest radiograph".to_owned()], 4).unwrap();
+    let swap = || {
+        std::fs::rename(&model, desk.at("aside")).unwrap();
+        std::fs::rename(&other, &model).unwrap();
+        std::fs::rename(desk.at("aside"), &other).unwrap();
+    };
+    swap();
+    let error = resume(&config).unwrap_err();
+    assert!(matches!(error, TrainError::Config { field: "model", .. }), "{error}");
+    assert!(left() == before, "what was refused changed something");
+    swap();
+    assert_eq!(resume(&config).unwrap().steps, 6);
+}
+
+#[test]
+fn a_result_stays_until_the_next_is_whole() {
+    let desk = Desk::new();
+    let short = TrainConfig { steps: 3, ..desk.config(Task::Lora, "run") };
+    let result = start(&short).unwrap().output;
+    let weights = || std::fs::read(result.join("adapter_model.safetensors")).unwrap();
+    let before = weights();
+    // What a process left that was killed while it wrote the next.
+    let next = short.out.join("result.next");
+    std::fs::create_dir(&next).unwrap();
+    std::fs::write(next.join("half"), "").unwrap();
+    let longer = TrainConfig { steps: 6, ..short };
+    let cancel = CancelToken::new();
+    let mut on_event = |event: TrainEvent| {
+        if matches!(event, TrainEvent::Step { step: 5, .. }) {
+            cancel.cancel();
+        }
+    };
+    run(&longer, true, &Device::Cpu, &mut on_event, &cancel).unwrap_err();
+    assert!(weights() == before);
+    resume(&longer).unwrap();
+    assert!(weights() != before && !next.exists() && !result.join("half").exists());
+}
+
+#[test]
+fn a_folder_that_is_no_runs_keeps_its_result() {
+    let desk = Desk::new();
+    let config = desk.config(Task::Lora, "thesis");
+    std::fs::create_dir_all(config.out.join("result")).unwrap();
+    std::fs::write(config.out.join("result/chapter"), "mine").unwrap();
+    for again in [start, resume] {
+        let error = again(&config).unwrap_err();
+        assert!(matches!(error, TrainError::Config { field: "out", .. }), "{error}");
+        assert_eq!(std::fs::read_dir(&config.out).unwrap().count(), 1);
+    }
+}
+
+#[test]
 fn a_number_that_json_does_not_give_back_keeps_no_run_from_going_on() {
     let back =
         |x: f64| -> f64 { serde_json::from_str(&serde_json::to_string(&x).unwrap()).unwrap() };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::judge::segmenter_config;
 use super::*;
 use crate::adapter::Method;
+use crate::data::{Sample, select, some_patients};
 use crate::dicom::{Frame, read_provenance};
 use crate::evaluate::{EvaluateError, Generation, Report, evaluate_generation};
 use crate::model::Bundle;
@@ -149,11 +150,7 @@ fn a_models_images_are_measured_and_kept() {
     let of_mask = read_provenance(&image("masks/00001.png")).unwrap();
     assert_eq!((of_mask.provenance.seed, of_mask.provenance.inputs.len()), (1, 1));
     assert!(of_mask.prompt.starts_with("chest radiograph"), "{of_mask:?}");
-    let sheet = image::load_from_memory(&std::fs::read(out.join("samples.png")).unwrap()).unwrap();
-    assert_eq!((sheet.width(), sheet.height()), (4 + 5 * 36, 4 + 12 + 2 * 48));
-    let page = std::fs::read_to_string(out.join("samples.md")).unwrap();
-    assert_eq!(page.lines().filter(|line| line.starts_with("| ")).count(), 5, "{page}");
-    assert!(page.contains("CC0") && page.contains("nobody"), "{page}");
+    check_sheets(&desk, &out);
 
     // Once more, nothing is made again; of more prompts, the first are there.
     let again = measured(&desk, &wanted, &out).unwrap();
@@ -166,6 +163,51 @@ fn a_models_images_are_measured_and_kept() {
     // What is asked for otherwise is made anew.
     measured(&desk, &Generation { steps: Some(1), ..wanted }, &out).unwrap();
     assert_ne!(image("prompts/00000.png"), first);
+}
+
+/// Two prompts and two masks stand on the sheets in `out`, and real radiographs on one of them alone.
+fn check_sheets(desk: &Desk, out: &Path) {
+    let picture = |name: &str| {
+        image::load_from_memory(&std::fs::read(out.join(name)).unwrap()).unwrap().into_luma8()
+    };
+    // Pictures of 32 pixels a side in columns of 36 and rows of 48, below headings and captions.
+    let tile = |sheet: &image::GrayImage, column: u32, row: u32| {
+        image::imageops::crop_imm(sheet, 4 + 36 * column, 28 + 48 * row, 32, 32).to_image()
+    };
+    let (alone, beside) = (picture("samples.png"), picture("samples-beside-real.png"));
+    assert_eq!(alone.dimensions(), (4 + 4 * 36, 4 + 12 + 2 * 48));
+    assert_eq!(beside.dimensions(), (4 + 5 * 36, 4 + 12 + 2 * 48));
+    let page = std::fs::read_to_string(out.join("samples.md")).unwrap();
+    assert!(page.contains("CC0") && page.contains("nobody"), "{page}");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| row"))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    assert_eq!(rows.len(), 4, "{page}");
+    let dataset = Dataset::open(&desk.dataset).unwrap();
+    let training = dataset.samples(Split::Train);
+    for (number, row) in rows.iter().enumerate() {
+        let place = number as u32 % 2;
+        let (name, column) = if number < 2 { ("prompts", 0) } else { ("masks", 3) };
+        let made = picture(&format!("images/{name}/0000{place}.png"));
+        assert_eq!(tile(&alone, if number < 2 { 1 } else { 3 }, place), made, "{row:?}");
+        assert_eq!(tile(&beside, column, place), made, "{row:?}");
+        // The radiograph that the page names stands beside it, and its distance in the last column.
+        let near = training.iter().find(|sample| sample.id == row[5]).unwrap();
+        let pixels = dataset.square(near, 32).unwrap();
+        let real = tile(&beside, column + 1, place);
+        for (found, pixel) in real.pixels().zip(&pixels) {
+            assert!((f32::from(found.0[0]) - 255.0 * pixel).abs() <= 1.0, "{row:?}");
+        }
+        assert!((0.0..=2.0).contains(&row[6].parse::<f64>().unwrap()), "{row:?}");
+        // A mask's outline is white on black, and thinner than the mask.
+        if number >= 2 {
+            let count = |tile: image::GrayImage| tile.pixels().filter(|x| x.0[0] == 255).count();
+            let (line, area) = (count(tile(&alone, 2, place)), count(tile(&beside, 2, place)));
+            assert!(line > 0 && line < area, "{line} of {area}");
+        }
+    }
 }
 
 #[test]
@@ -257,7 +299,9 @@ fn runs_stand_beside_each_other() {
     assert!((kept.saved.unwrap() - found.saved).abs() < 1e-12 && uniform.saved.is_none());
     assert_eq!((kept.steps, uniform.steps), (9, 9));
     assert!((f64::from(kept.loss_before) - f64::from(adapted.loss_before)).abs() < 1e-5);
-    assert!(comparison.table().contains("| fine-tune | 20 |"), "{}", comparison.table());
+    let patients = Dataset::open(&desk.dataset).unwrap().card().patients.train;
+    let row = format!("| fine-tune | {patients} | 20 |");
+    assert!(comparison.table().contains(&row), "{}", comparison.table());
 
     let against = compare(&folders[..1], Some(&lora.out), &Device::Cpu).unwrap();
     assert_eq!((against.runs.len(), against.against), (1, lora.out.display().to_string()));
@@ -271,6 +315,39 @@ fn runs_stand_beside_each_other() {
     std::fs::write(&path, unfinished.join("\n")).unwrap();
     assert!(error(&folders).contains("not finished"));
     assert!(error(&[desk.at("model")]).contains("config.json"));
+}
+
+#[test]
+fn a_run_of_fewer_patients_stands_beside_one_of_more() {
+    let desk = Desk::new();
+    let whole = Dataset::open(&desk.dataset).unwrap();
+    let drawn = some_patients(&whole, &|_| true, 2, 1).unwrap();
+    let part = |name: &str, keep: &dyn Fn(&Sample) -> bool| {
+        let out = desk.at(name);
+        select(&whole, name, keep, &out).unwrap();
+        TrainConfig { dataset: out, steps: 3, ..desk.config(Task::Lora, &format!("{name}-run")) }
+    };
+    let few = part("few", &|sample: &Sample| {
+        sample.split == Split::Validation || drawn.contains(&sample.patient)
+    });
+    let all = TrainConfig { steps: 3, ..desk.config(Task::Lora, "all-run") };
+    let other = part("other", &|sample: &Sample| {
+        sample.split == Split::Train || sample.findings == ["normal".to_owned()]
+    });
+    for config in [&few, &all, &other] {
+        go(config);
+    }
+    let compare = |one: &TrainConfig| {
+        compare(&[one.out.clone(), all.out.clone()], Some(&all.out), &Device::Cpu)
+    };
+    let Comparison { runs, .. } = compare(&few).unwrap();
+    assert_eq!((runs[0].patients, runs[0].images), (2, 4));
+    assert_eq!(runs[1].patients, whole.card().patients.train);
+    assert_eq!(runs[0].loss_before.to_bits(), runs[1].loss_before.to_bits());
+    assert!(runs[0].loss_after.to_bits() != runs[1].loss_after.to_bits(), "{runs:?}");
+    // Losses on other patients say nothing of each other.
+    let error = compare(&other).unwrap_err().to_string();
+    assert!(error.contains("another held-out part of the data set"), "{error}");
 }
 
 #[test]

@@ -76,6 +76,17 @@ fn before_the_game_the_discriminator_does_not_learn() {
     assert!(of(&task, true).values().all(|variable| gradients.get(variable).is_none()));
     let gradients = task.loss(2).unwrap().backward().unwrap();
     assert!(of(&task, true).values().all(|variable| gradients.get(variable).is_some()));
+    // Of steps of three batches, the second begins with batch 4; in it the weight has not risen yet.
+    let whole = with_every_loss(&desk, "unused");
+    let parts = VaeTask::new(&TrainConfig { accumulate: 3, ..whole }, &Device::Cpu).unwrap();
+    assert!(parts.parts(3).unwrap().1.is_none() && parts.parts(4).unwrap().1.is_some());
+    for task in [&task, &parts] {
+        shake(task.variables(), 0.05);
+    }
+    let verdict = |task: &VaeTask, number: u64| scalar(&task.parts(number).unwrap().0);
+    // A batch of step 2, and one whose game has risen: they differ by the verdict alone.
+    assert!((verdict(&parts, 6) - verdict(&task, 6)).abs() > 1e-6);
+    assert!((verdict(&parts, 7) - verdict(&task, 7)).abs() < 1e-6);
 }
 
 #[test]
