@@ -3,5 +3,6 @@
 mod attributes;
 mod burned;
 mod folder;
+mod names;
 mod planted;
 mod writing;
