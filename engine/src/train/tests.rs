@@ -14,6 +14,7 @@ mod folder;
 mod habits;
 mod judge;
 mod objective;
+mod owed;
 mod recipes;
 mod tape;
 mod vae_losses;
