@@ -7,6 +7,7 @@ mod display;
 mod exchange;
 mod fixtures;
 mod fragments;
+mod htj2k;
 mod judges;
 mod odd;
 mod peers;
