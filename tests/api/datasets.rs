@@ -94,7 +94,10 @@ async fn from_an_upload_to_a_promoted_adapter() {
     names_field(request.send().await.unwrap(), &[422], "adapter_id").await;
     let (status, _) = engineer.post(&format!("/runs/{run}/promote"), &json!({})).await;
     assert_eq!(status, 200);
-    assert!(adapters(&clinician.get("/models").await.1).contains(&run));
+    let models = clinician.get("/models").await.1;
+    let shown = models["adapters"].as_array().unwrap().iter().find(|one| one["id"] == run.as_str());
+    let credits = shown.unwrap()["attribution"].as_array().unwrap();
+    assert_eq!(credits.iter().filter(|one| *one == "Drawn by a test").count(), 1, "{models}");
     let order = clinician.accepted("/generations", &order).await;
     let made = wait_over(clinician, &format!("/generations/{order}")).await;
     assert_eq!(made["state"], "succeeded", "{made}");

@@ -62,7 +62,7 @@ pub(super) const TARGETS: [Target; 11] = [
     Target { name: "clip", seeds: &["clip.json"], run: clip },
     Target { name: "concept", seeds: &["concept.json"], run: concept },
     // A picture of 16 × 12 with twelve bits by pydicom 3.0, then by dcmtk 3.6.7 (dcmcjpls, dcmcjpeg +ee,
-    // dcmcrle, dcmconv +td) and gdcmconv 3.0 (--j2k).
+    // dcmcrle, dcmconv +td) and gdcmconv 3.0 (--j2k); and what broke them.
     Target {
         name: "dicom",
         seeds: &[
@@ -73,6 +73,8 @@ pub(super) const TARGETS: [Target; 11] = [
             "dicom/jpeg_ls.dcm",
             "dicom/jpeg_ls_near.dcm",
             "dicom/j2k.dcm",
+            "dicom/uid-with-a-letter.dcm",
+            "dicom/two-uids.dcm",
         ],
         run: dicom,
     },

@@ -15,8 +15,8 @@ use crate::models::instances::Index;
 
 /// A report of more faults than this helps nobody.
 const MOST_FAULTS: usize = 20;
-/// `DICM` stands behind a preamble of 128 bytes (PS3.10 7.1).
-const DICM_AT: usize = 128;
+/// Bytes that tell what a file is: a preamble and `DICM` (PS3.10 7.1), or what stands there otherwise.
+const TELLING: u64 = 132;
 
 /// What looks at radiographs that come in; made once, for it is large.
 pub struct Examiner {
@@ -136,10 +136,10 @@ enum Kind {
 }
 
 fn kind(path: &Path) -> Result<Kind, IntakeError> {
-    let mut start = Vec::with_capacity(DICM_AT + 4);
-    File::open(path)?.take(DICM_AT as u64 + 4).read_to_end(&mut start)?;
-    // A preamble may hold anything, so `DICM` is asked first.
-    if start.get(DICM_AT..) == Some(b"DICM") {
+    let mut start = Vec::new();
+    File::open(path)?.take(TELLING).read_to_end(&mut start)?;
+    // A preamble may hold anything, so DICOM is asked for first.
+    if dicom::is_dicom(&start) {
         return Ok(Kind::Dicom);
     }
     let zip = [&b"PK\x03\x04"[..], b"PK\x05\x06", b"PK\x07\x08"]

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use skiagraph_engine::adapter::AdapterCard;
 use tokio::time::{sleep, timeout};
 
 use super::*;
@@ -164,5 +165,10 @@ async fn a_run_goes_on_after_a_restart() {
     let run = runs::get(&place.db, "r1").await.unwrap().unwrap();
     assert!(run.validation_loss_before.is_some() && run.validation_loss_after.is_some());
     let adapter = place.folders.absolute(&run.adapter_path.unwrap());
-    assert!(adapter.join("card.json").exists());
+    let card = AdapterCard::of(&adapter).unwrap().unwrap();
+    // The model's card says `none`, and both it and the adapter learned from this one set.
+    assert_eq!(
+        (card.licence.as_str(), card.attribution),
+        ("none; CC BY 4.0", vec!["nobody".into()])
+    );
 }

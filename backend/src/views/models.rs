@@ -49,6 +49,10 @@ pub struct AdapterView {
     pub name: String,
     /// The data set that it learned from.
     pub dataset_id: String,
+    /// Licences of its data set and of the model that it was trained beside.
+    pub licence: String,
+    /// Whom to credit for them; empty where its card is gone.
+    pub attribution: Vec<String>,
     /// When it was promoted.
     pub promoted_at: DateTime<Utc>,
     /// Loss on held-out patients of the untouched model.

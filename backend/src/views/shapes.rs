@@ -149,6 +149,12 @@ pub struct Provenance {
     pub model: String,
     /// SHA-256 of the model's weights, hexadecimal.
     pub model_sha256: String,
+    /// Licences of the model, of the adapters and words that acted, and of what they learned from.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub licence: String,
+    /// Whom to credit for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attribution: Vec<String>,
     /// The adapters that acted, in their order.
     pub adapters: Vec<AdapterUse>,
     /// The learned words that the prompts could use, in their order.
@@ -383,6 +389,8 @@ mod tests {
             masks: data::Counts::default(),
         });
         check::<Provenance>(&dicom::Provenance {
+            licence: "CC BY 4.0".to_owned(),
+            attribution: vec!["somebody".to_owned()],
             adapters: vec![dicom::AdapterUse { scale: 0.5, ..dicom::AdapterUse::default() }],
             embeddings: vec![dicom::EmbeddingUse::default()],
             options: serde_json::json!({ "eta": 0.5 }),

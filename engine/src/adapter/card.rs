@@ -6,6 +6,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::AdapterError;
+use super::read::card_path;
+use crate::model::{credits, read_json};
 
 /// What an adapter is and which model it fits (`card.json` beside its weights).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,10 +22,11 @@ pub struct AdapterCard {
     pub base_sha256: String,
     /// Name of the data set that it was trained on.
     pub dataset: String,
-    /// Licence of that data set.
+    /// Licences of that data set and of whatever else its weights were made of.
     pub licence: String,
-    /// Attribution that the data set asks for.
-    pub attribution: String,
+    /// Whom to credit for all that.
+    #[serde(deserialize_with = "credits")]
+    pub attribution: Vec<String>,
     /// Steps of training.
     pub steps: u64,
     /// Loss on held-out patients of the untouched base.
@@ -36,6 +39,16 @@ pub struct AdapterCard {
 }
 
 impl AdapterCard {
+    /// The card of what lies at `path`, a folder or a file; `None` where it has none, as what comes from
+    /// other programs.
+    ///
+    /// # Errors
+    /// [`AdapterError::Model`] where it cannot be read.
+    pub fn of(path: &Path) -> Result<Option<Self>, AdapterError> {
+        let card = card_path(path).filter(|card| card.is_file());
+        Ok(card.map(|card| read_json(&card)).transpose()?)
+    }
+
     /// Whether what lies at `path` was trained on the model whose weights have the hash `base_sha256`; a card
     /// without a hash fits every model.
     ///

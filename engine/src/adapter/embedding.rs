@@ -8,8 +8,8 @@ use candle_core::{DType, Tensor};
 use super::card::AdapterCard;
 use super::error::AdapterError;
 use super::names::Component;
-use super::read::{CARD, card_path, factor, only_safetensors, stem};
-use crate::model::{ModelError, TextEncoder, read_json, save_weights, sha256_file, write_json};
+use super::read::{CARD, factor, only_safetensors, stem};
+use crate::model::{ModelError, TextEncoder, save_weights, sha256_file, write_json};
 
 /// Vectors of one word, at most: it must fit between start and end of CLIP's window.
 const MOST_VECTORS: usize = 75;
@@ -86,10 +86,7 @@ impl Embedding {
         {
             return Err(fault(&"its word must not be empty, nor hold a space").into());
         }
-        let card = match card_path(path).filter(|card| card.is_file()) {
-            Some(card) => Some((file_path.clone(), read_json(&card)?)),
-            None => None,
-        };
+        let card = AdapterCard::of(path)?.map(|card| (file_path.clone(), card));
         Ok(Self { token, vectors_by_encoder, sha256: sha256_file(&file_path)?, card })
     }
 
@@ -108,6 +105,11 @@ impl Embedding {
         save_weights(&folder.join(FILE), &tensors, DType::F32)?;
         // The card comes last: a folder that was left half-written has none.
         Ok(write_json(&folder.join(CARD), card)?)
+    }
+
+    /// The card, which foreign words lack.
+    pub fn card(&self) -> Option<&AdapterCard> {
+        self.card.as_ref().map(|(_, card)| card)
     }
 
     /// Whether the word was learned by the model whose weights have the hash `base_sha256`; one without a card

@@ -59,8 +59,7 @@ impl Adapter {
     /// a number is none, or keys are left over, which are listed.
     pub fn open(path: &Path) -> Result<Self, AdapterError> {
         let sources = sources(path)?;
-        let card = card_path(path).filter(|card| card.is_file());
-        let card: Option<AdapterCard> = card.map(|card| read_json(&card)).transpose()?;
+        let card = AdapterCard::of(path)?;
         let mut reader = Reader::default();
         for source in &sources {
             reader.read(source)?;

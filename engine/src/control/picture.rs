@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{ImageFormat, ImageReader};
 
-use crate::dicom::{DicomError, Frame, read};
+use crate::dicom::{DicomError, Frame, is_dicom, read};
 
 /// The longest side of a picture that is read.
 const LONGEST_SIDE: u32 = 16_384;
@@ -36,7 +36,7 @@ pub fn read_picture(bytes: &[u8]) -> Result<Frame, PictureError> {
         .map_err(image::ImageError::IoError)?;
     match reader.format() {
         Some(ImageFormat::Png | ImageFormat::Jpeg) => {}
-        _ if bytes.get(128..132) == Some(b"DICM") => return Ok(read(bytes)?.frame),
+        _ if is_dicom(bytes) => return Ok(read(bytes)?.frame),
         _ => return Err(PictureError::Unknown),
     }
     let mut limits = image::Limits::default();

@@ -70,7 +70,7 @@ impl Image {
         if header.series_instance_uid.is_empty() {
             return Err(DicomError::attribute("SeriesInstanceUID", "0020,000E", "absent"));
         }
-        Ok(Self { object: opened.object.into_inner(), header })
+        Ok(Self { object: opened.object, header })
     }
 
     /// An attribute's first value, or nothing.

@@ -11,33 +11,22 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 
 use super::DicomError;
-use super::dx::{failed, with_meta};
+use super::dx::failed;
+use super::meta::with_meta;
 
 /// UID of the transfer syntax.
 pub(super) const SYNTAX: &str = uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
 /// Bytes that a data set may expand to: what an object may have that is not deflated.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// The same object in Explicit VR Little Endian, in memory; `data_set` is where the deflated bytes
-/// begin.
+/// The data set in Explicit VR Little Endian, in memory; `at` is where its deflated bytes begin.
 ///
 /// # Errors
 /// [`DicomError::Damaged`] for bytes that do not inflate, [`DicomError::Unsupported`] for a data set
 /// that expands beyond 256 MiB: deflated zeros expand a thousand times.
-pub(super) fn inflated<R: Read + Seek>(
-    source: &mut R,
-    data_set: u64,
-) -> Result<Vec<u8>, DicomError> {
-    source.seek(SeekFrom::Start(0))?;
+pub(super) fn inflated<R: Read + Seek>(source: &mut R, at: u64) -> Result<Vec<u8>, DicomError> {
+    source.seek(SeekFrom::Start(at))?;
     let mut bytes = Vec::new();
-    source.take(data_set).read_to_end(&mut bytes)?;
-    // Padded by NUL as UIDs are (PS3.5 9.1), the plain syntax is as long as the other.
-    let at = bytes
-        .windows(SYNTAX.len())
-        .position(|window| window == SYNTAX.as_bytes())
-        .ok_or(DicomError::NotDicom { cause: "no Transfer Syntax UID (0002,0010)" })?;
-    let plain = uids::EXPLICIT_VR_LITTLE_ENDIAN.bytes().chain(std::iter::repeat(0));
-    bytes[at..at + SYNTAX.len()].iter_mut().zip(plain).for_each(|(to, from)| *to = from);
     let inflated = DeflateDecoder::new(source)
         .take(MOST_BYTES + 1)
         .read_to_end(&mut bytes)

@@ -4,16 +4,11 @@
 use dicom_core::value::{DataSetSequence, PrimitiveValue, Value};
 use dicom_core::{DataElement, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, InMemDicomObject};
+use dicom_object::InMemDicomObject;
 
-use super::attributes::text;
-use super::{DicomError, uid};
+use super::DicomError;
+use super::meta::with_meta;
 use crate::terms::{Described, Finding, Severity, Sex, ViewPosition};
-
-/// Under which name this program writes objects (0002,0013); at most 16 characters.
-pub(super) const IMPLEMENTATION: &str = concat!("SKIAGRAPH_", env!("CARGO_PKG_VERSION"));
-/// UID of the implementation (0002,0012), derived from the product's name once and for all.
-pub(super) const IMPLEMENTATION_CLASS: &str = "2.25.184099836766086107825602577334714295142";
 
 /// Designator for findings that SNOMED CT has no exact word for (PS3.16 8.2: private, begins 99).
 pub(super) const OWN_SCHEME: &str = "99SKIAGRAPH";
@@ -270,6 +265,9 @@ pub(super) fn encode(elements: Elements) -> Result<Vec<u8>, DicomError> {
 }
 
 /// Encodes a data set as a Part 10 file whose pixels are in the transfer syntax already.
+///
+/// # Errors
+/// [`DicomError::Attribute`] of class or instance where it is no one UID: nobody would read the file.
 pub(super) fn encode_as(
     set: InMemDicomObject,
     transfer_syntax: &str,
@@ -277,29 +275,6 @@ pub(super) fn encode_as(
     let mut bytes = Vec::new();
     with_meta(set, transfer_syntax)?.write_all(&mut bytes).map_err(|error| failed(&error))?;
     Ok(bytes)
-}
-
-/// A data set with the meta information of a file of ours.
-///
-/// # Errors
-/// Where its class or instance is named by what is no UID: nobody would read the file.
-pub(super) fn with_meta(
-    set: InMemDicomObject,
-    transfer_syntax: &str,
-) -> Result<DefaultDicomObject, DicomError> {
-    for (tag, name) in [
-        (tags::SOP_CLASS_UID, "SOP Class UID (0008,0016)"),
-        (tags::SOP_INSTANCE_UID, "SOP Instance UID (0008,0018)"),
-    ] {
-        if text(&set, tag).is_some_and(|uid| !uid::is_valid(&uid)) {
-            return Err(DicomError::Write { cause: format!("{name} is no UID") });
-        }
-    }
-    let meta = FileMetaTableBuilder::new()
-        .transfer_syntax(transfer_syntax)
-        .implementation_class_uid(IMPLEMENTATION_CLASS)
-        .implementation_version_name(IMPLEMENTATION);
-    set.with_meta(meta).map_err(|error| failed(&error))
 }
 
 /// What dicom-rs says of an object that it cannot write.

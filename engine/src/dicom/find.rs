@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::is_dicom;
+
 /// The DICOM files under a folder, in the order of their paths, and how many other files lie beside
 /// them.
 ///
-/// A file is taken for DICOM by its extension or by its prefix: a truncated `.dcm` is a damaged object
+/// A file is taken for DICOM by its extension or by what it begins with: a truncated `.dcm` is a damaged object
 /// and not some other file. Links are not followed: one may lead anywhere, and in a circle.
 ///
 /// # Errors
@@ -26,7 +28,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>, others: &mut u64) -> io::Result
         let kind = entry.file_type()?;
         if kind.is_dir() {
             walk(&path, found, others)?;
-        } else if kind.is_file() && is_dicom(&path)? {
+        } else if kind.is_file() && looks_so(&path)? {
             found.push(path);
         } else {
             *others += 1;
@@ -35,7 +37,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>, others: &mut u64) -> io::Result
     Ok(())
 }
 
-fn is_dicom(path: &Path) -> io::Result<bool> {
+fn looks_so(path: &Path) -> io::Result<bool> {
     if path.extension().is_some_and(|extension| {
         extension.eq_ignore_ascii_case("dcm") || extension.eq_ignore_ascii_case("dicom")
     }) {
@@ -43,5 +45,5 @@ fn is_dicom(path: &Path) -> io::Result<bool> {
     }
     let mut start = Vec::with_capacity(132);
     File::open(path)?.take(132).read_to_end(&mut start)?;
-    Ok(start.get(128..) == Some(b"DICM"))
+    Ok(is_dicom(&start))
 }

@@ -74,7 +74,7 @@ pub fn uncompressed(bytes: &[u8]) -> Result<Vec<u8>, DicomError> {
     let mut opened = open(Cursor::new(bytes))?;
     let (header, layout, _) = checked(&mut opened, Some(1))?;
     let mut values = all(&mut opened, &header, layout)?;
-    let mut set = std::mem::replace(&mut *opened.object, InMemDicomObject::new_empty());
+    let mut set = std::mem::replace(&mut opened.object, InMemDicomObject::new_empty());
     set.remove_element(tags::EXTENDED_OFFSET_TABLE);
     set.remove_element(tags::EXTENDED_OFFSET_TABLE_LENGTHS);
     if layout.coding.is_some() {

@@ -61,7 +61,7 @@ pub fn describe(bytes: &[u8]) -> Result<Described, DicomError> {
         Located::Native { words: true, .. } => VR::OW,
         Located::Native { words: false, .. } | Located::Fragments(_) => VR::OB,
     });
-    let mut set = std::mem::replace(&mut *opened.object, InMemDicomObject::new_empty());
+    let mut set = std::mem::replace(&mut opened.object, InMemDicomObject::new_empty());
     set.convert_to_utf8();
     let mut bulk: Vec<(Tag, VR)> = set.iter().filter_map(bulk_element).collect();
     for (tag, _) in &bulk {

@@ -20,6 +20,7 @@ mod header;
 mod identity;
 mod json;
 mod lookup;
+mod meta;
 mod pixels;
 mod png;
 mod provenance;
@@ -34,6 +35,7 @@ mod syntax;
 mod synthetic;
 mod transform;
 mod uid;
+mod unknown;
 mod wrap;
 
 #[cfg(test)]
@@ -58,6 +60,7 @@ pub use provenance::{
 pub use radiograph::{Frame, Header, Radiograph};
 pub use read::{ReadOptions, inspect, inspect_from, read, read_file, read_from};
 pub use report::{Review, Verdict, write_report};
+pub use scan::is_dicom;
 pub use segmentation::write_segmentation;
 pub use show::{DisplayWindow, Picture, Show, WindowFunction, show};
 pub use syntax::{TransferSyntax, WriteOptions};

@@ -91,7 +91,7 @@ pub(super) fn check(
 ) -> Result<Layout, DicomError> {
     let layout = layout(&opened.object, header)?;
     match (&opened.pixels, layout.coding) {
-        (None, _) => return Err(unusable("absent")),
+        (None, _) => return Err(absent(&opened.object)),
         (Some(Located::Native { run, .. }), None) => {
             let needed = header.frames as u64
                 * u64::from(header.rows)
@@ -111,6 +111,20 @@ pub(super) fn check(
         (Some(_), _) => return Err(unusable("not encoded as the transfer syntax says")),
     }
     Ok(layout)
+}
+
+/// What is said of an object without Pixel Data: its pixels may be numbers of another kind.
+fn absent(object: &InMemDicomObject) -> DicomError {
+    let cause = "floating-point pixels are not read";
+    for (tag, keyword, name) in [
+        (tags::FLOAT_PIXEL_DATA, "FloatPixelData", "7FE0,0008"),
+        (tags::DOUBLE_FLOAT_PIXEL_DATA, "DoubleFloatPixelData", "7FE0,0009"),
+    ] {
+        if object.get(tag).is_some() {
+            return DicomError::attribute(keyword, name, cause);
+        }
+    }
+    unusable("absent")
 }
 
 /// The stored values of a frame (from 0).

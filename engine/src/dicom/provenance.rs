@@ -31,6 +31,12 @@ pub struct Provenance {
     pub model: String,
     /// SHA-256 of the model's weights, in hexadecimal.
     pub model_sha256: String,
+    /// Licences of the model, of the adapters and words that acted, and of what they learned from.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub licence: String,
+    /// Whom to credit for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attribution: Vec<String>,
     /// How the network held its weights, where not in full: `int8`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,

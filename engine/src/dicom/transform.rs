@@ -1,6 +1,7 @@
 //! From stored values to what a display shows: Modality LUT, VOI LUT, polarity, padding
 //! (PS3.4 N.2), then square pixels.
 
+use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
@@ -133,12 +134,27 @@ fn modality(object: &InMemDicomObject) -> Result<Modality, DicomError> {
     if let Some(item) = items(object, tags::MODALITY_LUT_SEQUENCE).first() {
         return Lookup::from_item(item, signed(object)).map(Modality::Table);
     }
-    let slope = number(object, tags::RESCALE_SLOPE).unwrap_or(1.0);
+    let slope = rescale(object, tags::RESCALE_SLOPE, "RescaleSlope", "0028,1053")?.unwrap_or(1.0);
     if slope == 0.0 {
         return Err(DicomError::attribute("RescaleSlope", "0028,1053", "zero"));
     }
-    let intercept = number(object, tags::RESCALE_INTERCEPT).unwrap_or(0.0);
-    Ok(Modality::Linear { slope, intercept })
+    let intercept = rescale(object, tags::RESCALE_INTERCEPT, "RescaleIntercept", "0028,1052")?;
+    Ok(Modality::Linear { slope, intercept: intercept.unwrap_or(0.0) })
+}
+
+/// One side of the linear modality transformation; an empty value says nothing, and one that is no number
+/// is not taken for nothing.
+fn rescale(
+    object: &InMemDicomObject,
+    tag: Tag,
+    keyword: &'static str,
+    name: &'static str,
+) -> Result<Option<f64>, DicomError> {
+    let value = number(object, tag);
+    if value.is_none() && text(object, tag).is_some() {
+        return Err(DicomError::attribute(keyword, name, "no number"));
+    }
+    Ok(value)
 }
 
 impl Voi {

@@ -15,6 +15,7 @@ mod features;
 mod image_processor;
 mod import;
 mod judge;
+mod owed;
 mod part;
 mod part_card;
 mod per_level;
@@ -54,6 +55,7 @@ pub use judge::{
     Classifier, ClassifierConfig, Discriminator, DiscriminatorConfig, Label, Segmenter,
     SegmenterConfig, write_judge,
 };
+pub use owed::{Owed, credits};
 pub use part::Part;
 pub use part_card::PartCard;
 pub use per_level::PerLevel;

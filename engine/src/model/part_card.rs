@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::read_json;
 use super::error::ModelError;
+use super::owed::credits;
 
 /// What a part is, and beside which model it was trained (`part_card.json` in the part's folder, beside
 /// whatever card a bundle has). Parts of other programs have none.
@@ -27,10 +28,11 @@ pub struct PartCard {
     pub base_sha256: String,
     /// Name of the data set that it was trained on.
     pub dataset: String,
-    /// Licence of that data set.
+    /// Licences of that data set and of whatever else its weights were made of.
     pub licence: String,
-    /// Attribution that the data set asks for.
-    pub attribution: String,
+    /// Whom to credit for all that.
+    #[serde(deserialize_with = "credits")]
+    pub attribution: Vec<String>,
     /// Steps of training.
     pub steps: u64,
     /// Loss on held-out patients before the first step.

@@ -6,13 +6,13 @@ use std::sync::mpsc::{Receiver, Sender};
 use super::error::ServeError;
 use super::replay::{inputs, options_json, strength, watermark_use, weights_name};
 use super::request::{GenerateRequest, GeneratedImage, Progress, open_embeddings};
-use crate::adapter::{Adapter, Concept, Prefix};
+use crate::adapter::{Adapter, AdapterCard, Concept, Prefix};
 use crate::device::CancelToken;
 use crate::dicom::{
     AdapterUse, EmbeddingUse, Frame, Provenance, SyntheticDescription, png_with_provenance,
     render_png, write_synthetic_as,
 };
-use crate::model::Bundle;
+use crate::model::{Bundle, Owed};
 use crate::sample::{Pipeline, RANDOM_GENERATOR, Request, Step, generate};
 use crate::watermark::embed;
 
@@ -54,10 +54,14 @@ fn answer(
     cancel: &CancelToken,
 ) -> Result<Vec<GeneratedImage>, ServeError> {
     let prompt = request.checked_sentence()?;
-    let used = Used {
-        adapters: adapt(bundle, pipeline, request)?,
-        embeddings: learn(bundle, pipeline, request)?,
+    let card = bundle.card();
+    let mut used = Used {
+        adapters: Vec::new(),
+        embeddings: Vec::new(),
+        owed: Owed::default().and(&card.licence, &card.attribution),
     };
+    adapt(bundle, pipeline, request, &mut used)?;
+    learn(bundle, pipeline, request, &mut used)?;
     (0..request.count)
         .map(|image| {
             let order = Request {
@@ -94,6 +98,18 @@ fn answer(
 struct Used {
     adapters: Vec<AdapterUse>,
     embeddings: Vec<EmbeddingUse>,
+    /// Whom it all is owed to.
+    owed: Owed,
+}
+
+impl Used {
+    /// Counts in what a card says; what came from another program may have none.
+    fn owe(&mut self, card: Option<&AdapterCard>) {
+        if let Some(card) = card {
+            let owed = std::mem::take(&mut self.owed);
+            self.owed = owed.and(&card.licence, &card.attribution);
+        }
+    }
 }
 
 /// What changes the model, read and held against it.
@@ -127,6 +143,14 @@ impl Loaded {
         };
         AdapterUse { name: name.to_owned(), sha256: sha256.to_owned(), scale }
     }
+
+    fn card(&self) -> Option<&AdapterCard> {
+        match self {
+            Self::Adapter(adapter) => adapter.card(),
+            Self::Prefix(prefix) => Some(prefix.card()),
+            Self::Concept(concept) => Some(concept.card()),
+        }
+    }
 }
 
 /// Puts the request's adapters and prefixes on the model and shows it its concepts, in place of the last request's.
@@ -135,7 +159,8 @@ fn adapt(
     bundle: &Bundle,
     pipeline: &mut Pipeline,
     request: &GenerateRequest,
-) -> Result<Vec<AdapterUse>, ServeError> {
+    used: &mut Used,
+) -> Result<(), ServeError> {
     let mut loaded = Vec::new();
     for wanted in &request.adapters {
         loaded.push((Loaded::open(&wanted.path, bundle, pipeline)?, wanted.scale));
@@ -155,7 +180,11 @@ fn adapt(
     pipeline.put_before(&before)?;
     pipeline.adapt(&on, false)?;
     pipeline.show(&shown, request.concept_image.as_ref())?;
-    Ok(loaded.iter().map(|(one, scale)| one.used(*scale)).collect())
+    for (one, scale) in &loaded {
+        used.adapters.push(one.used(*scale));
+        used.owe(one.card());
+    }
+    Ok(())
 }
 
 /// Teaches the model the request's words, in place of the last request's. Names them.
@@ -163,17 +192,21 @@ fn learn(
     bundle: &Bundle,
     pipeline: &mut Pipeline,
     request: &GenerateRequest,
-) -> Result<Vec<EmbeddingUse>, ServeError> {
+    used: &mut Used,
+) -> Result<(), ServeError> {
     let loaded = open_embeddings(request)?;
     for embedding in &loaded {
         embedding.check(&bundle.card().weights_sha256)?;
     }
     pipeline.learn(&loaded.iter().collect::<Vec<_>>())?;
-    let used = loaded.iter().map(|embedding| EmbeddingUse {
-        token: embedding.token().to_owned(),
-        sha256: embedding.sha256().to_owned(),
-    });
-    Ok(used.collect())
+    for embedding in &loaded {
+        used.embeddings.push(EmbeddingUse {
+            token: embedding.token().to_owned(),
+            sha256: embedding.sha256().to_owned(),
+        });
+        used.owe(embedding.card());
+    }
+    Ok(())
 }
 
 /// The files of an image.
@@ -197,6 +230,8 @@ fn finish(
         version: crate::VERSION.into(),
         model: format!("{} {}", card.name, card.version).trim_end().to_owned(),
         model_sha256: card.weights_sha256.clone(),
+        licence: used.owed.licence(),
+        attribution: used.owed.attribution(),
         weights: weights_name(bundle.weight_form()),
         adapters: used.adapters.clone(),
         embeddings: used.embeddings.clone(),

@@ -194,6 +194,8 @@ fn an_image_says_what_it_is() {
         version: crate::VERSION.into(),
         model: "tiny 0".into(),
         model_sha256: service.card().weights_sha256.clone(),
+        licence: service.card().licence.clone(),
+        attribution: service.card().attribution.clone(),
         adapters: Vec::new(),
         seed: 12,
         random_generator: "chacha8-box-muller".into(),

@@ -11,9 +11,10 @@ use super::config::{TextSizes, TrainConfig};
 use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::owed::{Owes, stated};
 use super::samples::Ready;
 use super::whole::{Denoiser, Denoises, Losses};
-use crate::data::{Card, Dataset, Split};
+use crate::data::{Dataset, Split};
 use crate::device::CancelToken;
 use crate::model::{
     Bundle, ModelCard, ModelError, Part, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig,
@@ -84,10 +85,13 @@ impl BaseTask {
         variables.extend(less.variables());
         variables.extend(diffusion.align(config, &dataset, &unet, cancel)?);
         // The autoencoder's weights go along, and with them whom they are owed to.
+        let owed = stated(&card).and_model(bundle.card()).and_set(dataset.card());
         let card = ModelCard {
             image_size: vae.config().sample_size,
             findings: findings(&dataset, &[]),
-            ..owed(card, bundle.card(), dataset.card())
+            licence: owed.licence(),
+            attribution: owed.attribution(),
+            ..card
         };
         Ok(Self {
             config: config.clone(),
@@ -101,19 +105,6 @@ impl BaseTask {
             device: device.clone(),
         })
     }
-}
-
-/// `card` with whom a model is owed to that holds weights of `before` and learns from `dataset`.
-pub(super) fn owed(card: ModelCard, before: &ModelCard, dataset: &Card) -> ModelCard {
-    let mut attribution = before.attribution.clone();
-    if !attribution.contains(&dataset.attribution) {
-        attribution.push(dataset.attribution.clone());
-    }
-    let licence = match (&before.licence, &dataset.licence) {
-        (before, now) if before.is_empty() || before == now => now.clone(),
-        (before, now) => format!("{before}; {now}"),
-    };
-    ModelCard { licence, attribution, ..card }
 }
 
 /// The findings of the images to train on and those `before`, each once.

@@ -202,7 +202,7 @@ impl ClipTask {
                 kind: "clip".into(),
                 dataset: about.name.clone(),
                 licence: about.licence.clone(),
-                attribution: about.attribution.clone(),
+                attribution: vec![about.attribution.clone()],
                 ..PartCard::default()
             },
         })

@@ -131,16 +131,16 @@ impl ControlnetTask {
         let train = conditions(Split::Train, usize::MAX)?;
         let validation = conditions(Split::Validation, config.validation_samples)?;
         let diffusion = whole.beside(config, dataset, &vae, cancel)?;
-        let about = dataset.card();
+        let owed = whole.owed();
         let card = PartCard {
             name: config.name.clone(),
             kind: "controlnet".into(),
             condition: Some(own.kind.word().into()),
             base_model: whole.bundle.card().name.clone(),
             base_sha256: whole.bundle.card().weights_sha256.clone(),
-            dataset: about.name.clone(),
-            licence: about.licence.clone(),
-            attribution: about.attribution.clone(),
+            dataset: dataset.card().name.clone(),
+            licence: owed.licence(),
+            attribution: owed.attribution(),
             ..PartCard::default()
         };
         Ok(Self {

@@ -6,10 +6,11 @@ use std::path::Path;
 use candle_core::{Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
-use super::base::{TEXT, UNET, copy_part, findings, owed, part};
+use super::base::{TEXT, UNET, copy_part, findings, part};
 use super::config::TrainConfig;
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::owed::{Owes, stated};
 use super::samples::Ready;
 use super::whole::{Denoiser, Denoises, Losses, Moving, Whole};
 use crate::device::CancelToken;
@@ -57,7 +58,12 @@ impl FineTuneTask {
     /// The base's card, with what was learnt and whom that is owed to.
     fn card(&self, summary: &TrainSummary) -> ModelCard {
         let (before, learnt) = (self.whole.bundle.card(), self.whole.dataset.card());
-        let mut card = owed(before.clone(), before, learnt);
+        let owed = stated(before).and_set(learnt);
+        let mut card = ModelCard {
+            licence: owed.licence(),
+            attribution: owed.attribution(),
+            ..before.clone()
+        };
         if !self.config.name.is_empty() {
             card.name.clone_from(&self.config.name);
         }

@@ -15,6 +15,7 @@ use crate::adapter::{
     Adapter, AdapterCard, AdapterConfig, Component, Method, Patterns, attach_trainable,
 };
 use crate::device::CancelToken;
+use crate::model::Owed;
 
 /// What an adapter is made of, beside its `rank`, `alpha` and `targets`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -110,10 +111,16 @@ impl LoraTask {
         let whole = Whole::open(config, Moving::default(), device)?;
         let wanted = adapter_config(config);
         let (adapter, mut variables) = wanted.fresh(&whole.networks(), config.seed, device)?;
+        let mut card = whole.adapter_card(config, wanted.method.name());
         if let Some(path) = config.lora.as_ref().and_then(|own| own.start.as_ref()) {
             let before = Adapter::open(path)?;
             before.check(&whole.networks(), &whole.bundle.card().weights_sha256)?;
             adapter.go_on_from(&before)?;
+            if let Some(before) = before.card() {
+                let owed = Owed::default().and(&before.licence, &before.attribution);
+                let owed = owed.and(&card.licence, &card.attribution);
+                (card.licence, card.attribution) = (owed.licence(), owed.attribution());
+            }
         }
         attach_trainable(&whole.networks(), &adapter)?;
         let mut losses = whole.losses(config, &str::to_owned, cancel)?;
@@ -121,7 +128,6 @@ impl LoraTask {
             losses.freeze_texts(&whole.text)?;
         }
         variables.extend(losses.align(config, &whole, cancel)?);
-        let card = whole.adapter_card(config, wanted.method.name());
         Ok(Self { whole, adapter, variables, losses, card })
     }
 }

@@ -28,6 +28,7 @@ mod lora;
 mod mask;
 mod objective;
 mod optimiser;
+mod owed;
 mod plot;
 mod prefix;
 mod prior;

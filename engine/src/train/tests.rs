@@ -15,6 +15,7 @@ mod folder;
 mod habits;
 mod judge;
 mod objective;
+mod owed;
 mod recipes;
 mod tape;
 mod vae_losses;

@@ -18,6 +18,7 @@ use super::config::TrainConfig;
 use super::draw::{Draw, source};
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::owed::{Owes, stated};
 use super::trainee::Trainee;
 use crate::data::{Dataset, Images, Size, Split};
 use crate::device::normal;
@@ -98,6 +99,8 @@ impl VaeTask {
             (bucket.unwrap_or_default(), sample.group())
         });
         let draw = Draw::in_buckets(groups, config.balance, config.seed);
+        let stated_card = config.card.clone().unwrap_or_default();
+        let owed = stated(&stated_card).and_set(dataset.card());
         Ok(Self {
             config: config.clone(),
             network_config,
@@ -111,9 +114,9 @@ impl VaeTask {
             card: ModelCard {
                 name: config.name.clone(),
                 image_size: config.image_size,
-                licence: dataset.card().licence.clone(),
-                attribution: vec![dataset.card().attribution.clone()],
-                ..config.card.clone().unwrap_or_default()
+                licence: owed.licence(),
+                attribution: owed.attribution(),
+                ..stated_card
             },
             losses,
             similarity,

@@ -11,13 +11,14 @@ use super::config::TrainConfig;
 use super::diffusion::{Captions, Diffusion};
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::owed::{Owes, stated};
 use super::prior::Prior;
 use super::samples::Ready;
 use super::trainee::Trainee;
 use crate::adapter::{AdapterCard, Networks};
 use crate::data::{Dataset, Framing, latents_of};
 use crate::device::CancelToken;
-use crate::model::{Bundle, Part, TextEncoder, Tokenizer, Unet, Vae};
+use crate::model::{Bundle, Owed, Part, TextEncoder, Tokenizer, Unet, Vae};
 use crate::nn::{Tape, Weights};
 use crate::noise::Schedule;
 
@@ -149,16 +150,22 @@ impl Whole {
 
     /// The card of an adapter of this model, of which training has yet to say how it went.
     pub(super) fn adapter_card(&self, config: &TrainConfig, method: &str) -> AdapterCard {
+        let owed = self.owed();
         AdapterCard {
             name: config.name.clone(),
             method: method.into(),
             base_model: self.bundle.card().name.clone(),
             base_sha256: self.bundle.card().weights_sha256.clone(),
             dataset: self.dataset.card().name.clone(),
-            licence: self.dataset.card().licence.clone(),
-            attribution: self.dataset.card().attribution.clone(),
+            licence: owed.licence(),
+            attribution: owed.attribution(),
             ..AdapterCard::default()
         }
+    }
+
+    /// Whom it is owed to that something learns from the data set beside the model.
+    pub(super) fn owed(&self) -> Owed {
+        stated(self.bundle.card()).and_set(self.dataset.card())
     }
 }
 

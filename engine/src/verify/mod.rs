@@ -142,7 +142,7 @@ pub fn identify(bytes: &[u8]) -> Result<Identity, VerifyError> {
 }
 
 fn open(bytes: &[u8]) -> Result<(Format, Option<Header>, Frame), PictureError> {
-    if bytes.get(128..132) == Some(b"DICM") {
+    if dicom::is_dicom(bytes) {
         let Radiograph { header, frame } = dicom::read(bytes)?;
         return Ok((Format::Dicom, Some(header), frame));
     }

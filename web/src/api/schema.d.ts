@@ -17,10 +17,14 @@ export interface components {
         };
         /** @description A promoted adapter. */
         AdapterView: {
+            /** @description Whom to credit for them; empty where its card is gone. */
+            attribution: string[];
             /** @description The data set that it learned from. */
             dataset_id: string;
             /** @description Identifier: that of the run that trained it. */
             id: string;
+            /** @description Licences of its data set and of the model that it was trained beside. */
+            licence: string;
             /** @description Its name. */
             name: string;
             /**
@@ -1366,6 +1370,8 @@ export interface components {
         Provenance: {
             /** @description The adapters that acted, in their order. */
             adapters: components["schemas"]["AdapterUse"][];
+            /** @description Whom to credit for them. */
+            attribution?: string[];
             /** @description The learned words that the prompts could use, in their order. */
             embeddings?: components["schemas"]["EmbeddingUse"][];
             /**
@@ -1385,6 +1391,8 @@ export interface components {
             height: number;
             /** @description The pictures that went in. */
             inputs: components["schemas"]["InputUse"][];
+            /** @description Licences of the model, of the adapters and words that acted, and of what they learned from. */
+            licence?: string;
             /** @description The model's name. */
             model: string;
             /** @description SHA-256 of the model's weights, hexadecimal. */

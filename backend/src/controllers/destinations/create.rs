@@ -3,8 +3,8 @@
 use actix_web::{HttpResponse, post, web};
 use skiagraph_compliance::audit::Action;
 
-use crate::audit::Entry;
-use crate::auth::{Admin, Change};
+use crate::audit::{Change, Entry};
+use crate::auth::Admin;
 use crate::controllers::domain::Domain;
 use crate::controllers::{Body, Refusals};
 use crate::destinations::Known;

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use dicom_dictionary_std::uids;
 
 use super::pixels::innermost;
-use super::{DicomError, Header};
+use super::{DicomError, Header, uid};
 use marker::{Segments, short};
 
 /// How a stream is compressed.
@@ -70,11 +70,15 @@ fn unusable(cause: impl Into<String>) -> DicomError {
 /// # Errors
 /// [`DicomError::Unsupported`] where no decoder for it is here.
 pub(super) fn coding(transfer_syntax: &str) -> Result<Coding, DicomError> {
-    SYNTAXES.iter().find(|(uid, _)| *uid == transfer_syntax).map(|(_, coding)| *coding).ok_or_else(
-        || DicomError::Unsupported {
-            cause: format!("no decoder for transfer syntax {transfer_syntax}"),
-        },
-    )
+    let known = SYNTAXES.iter().find(|(uid, _)| *uid == transfer_syntax);
+    known.map(|(_, coding)| *coding).ok_or_else(|| no_decoder(transfer_syntax))
+}
+
+/// What is said of a transfer syntax that is not read.
+pub(super) fn no_decoder(transfer_syntax: &str) -> DicomError {
+    // What is no UID may be anything, and is not repeated.
+    let name = if uid::is_valid(transfer_syntax) { transfer_syntax } else { "that is no UID" };
+    DicomError::Unsupported { cause: format!("no decoder for transfer syntax {name}") }
 }
 
 /// The transfer syntaxes of [`coding`].

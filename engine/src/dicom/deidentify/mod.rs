@@ -33,7 +33,7 @@ use super::attributes::text;
 use super::dx::encode_as;
 use super::pixels::Stored;
 use super::source::{Opened, open};
-use super::{DicomError, Header, header};
+use super::{DicomError, Header, header, meta};
 
 pub use folder::{DeidentifyFault, DeidentifyOptions, deidentify_folder};
 pub use report::{Change, ObjectReport, Region};
@@ -155,7 +155,7 @@ impl Deidentifier {
         report.regions.clone_from(&pixels.regions);
         let before = finish::before(&opened.object, &self.pseudonyms);
         let mut walk = walk::Walk::new(&self.policy, &self.pseudonyms, image, before.is_some());
-        let set = std::mem::replace(&mut *opened.object, InMemDicomObject::new_empty());
+        let set = std::mem::replace(&mut opened.object, InMemDicomObject::new_empty());
         walk.patient(&set);
         let mut set = walk.data_set(set, &mut Vec::new());
         residue::empty(&mut set, &walk.removed, &mut walk.changes);
@@ -163,7 +163,12 @@ impl Deidentifier {
         let decoded = pixels.decoded.take();
         let transfer_syntax = pixels.put(&mut set);
         finish::state(&mut set, &self.policy, before.as_ref(), &self.pseudonyms);
-        let sop_instance_uid = text(&set, tags::SOP_INSTANCE_UID).unwrap_or_default();
+        let sop_instance_uid = match meta::named(&set) {
+            Ok((_, instance)) => instance,
+            Err(fault) => {
+                return Ok(Deidentified::Quarantined { reason: fault.to_string(), report });
+            }
+        };
         report.sop_instance_uid.clone_from(&sop_instance_uid);
         look(&set, transfer_syntax, decoded)?;
         let bytes = encode_as(set, transfer_syntax)?;

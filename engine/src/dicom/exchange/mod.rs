@@ -14,12 +14,13 @@ mod serve;
 mod tls;
 mod user;
 
-pub use provider::{Caller, Incoming, Provider, ProviderOptions, Receive};
 pub use part10::Identity;
-pub use tls::{Pem, PeerTls, ProviderTls, check_authorities};
+pub use provider::{Caller, Incoming, Provider, ProviderOptions, Receive};
+pub use tls::{PeerTls, Pem, ProviderTls, check_authorities};
 pub use user::{Outcome, Peer, admit, echo, send};
 
 use super::DicomError;
+use super::meta::is_ae_title;
 use super::pixels::innermost;
 
 /// Verification SOP Class (PS3.4 annex A).
@@ -156,14 +157,12 @@ fn words(error: &(dyn std::error::Error + 'static)) -> String {
     if outer.contains(&inner) { outer } else { format!("{outer}: {inner}") }
 }
 
-/// An Application Entity title: up to 16 characters without a backslash and control characters, of which
-/// one at least is no space (PS3.5 6.2).
+/// Checks an Application Entity title (PS3.5 6.2).
 ///
 /// # Errors
 /// [`ExchangeError::Option`] names `field`.
 pub fn check_ae_title(field: &'static str, title: &str) -> Result<(), ExchangeError> {
-    let plain = |c: char| c.is_ascii_graphic() && c != '\\' || c == ' ';
-    if (1..=16).contains(&title.len()) && title.chars().all(plain) && !title.trim().is_empty() {
+    if is_ae_title(title) {
         return Ok(());
     }
     let cause = "must have 1 to 16 ASCII characters without a backslash".to_owned();

@@ -1,15 +1,14 @@
-//! Between a message's data set and a file (PS3.10): what stands in a file's meta information is agreed
-//! upon by an association.
+//! From a file (PS3.10) to what an association names and carries of it.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::{FileMetaTableBuilder, InMemDicomObject, OpenFileOptions};
+use dicom_object::{InMemDicomObject, OpenFileOptions};
 use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
 
 use super::super::DicomError;
 use super::super::attributes::text;
-use super::super::dx::{IMPLEMENTATION, IMPLEMENTATION_CLASS};
+use super::super::meta;
 use super::super::pixels::innermost;
 use super::super::scan::scan;
 use super::super::source::open;
@@ -23,24 +22,29 @@ pub struct Identity {
     pub instance: String,
     /// Transfer Syntax UID (0002,0010).
     pub transfer_syntax: String,
-    /// Where its data set begins.
-    pub(super) data_set: u64,
+    /// From where to where its data set lies.
+    pub(super) data_set: std::ops::Range<usize>,
+    /// Its elements can be encoded in another way.
+    pub(super) convertible: bool,
     /// Synthetic Data (0008,001C) is YES.
     pub synthetic: bool,
 }
 
 /// Reads what an object is.
+///
+/// # Errors
+/// [`DicomError`] where it cannot be read, or its class or instance is no one UID.
 pub(super) fn identify(bytes: &[u8]) -> Result<Identity, DicomError> {
     let scanned = scan(&mut Cursor::new(bytes))?;
     let opened = open(Cursor::new(bytes))?;
-    let uid = |tag, keyword, name| {
-        text(&opened.object, tag).ok_or_else(|| DicomError::attribute(keyword, name, "absent"))
-    };
+    let (class, instance) = meta::named(&opened.object)?;
     Ok(Identity {
-        class: uid(tags::SOP_CLASS_UID, "SOPClassUID", "0008,0016")?,
-        instance: uid(tags::SOP_INSTANCE_UID, "SOPInstanceUID", "0008,0018")?,
+        class,
+        instance,
+        convertible: scanned.transfer_syntax == uids::EXPLICIT_VR_LITTLE_ENDIAN
+            && scanned.unknown.is_empty(),
         transfer_syntax: scanned.transfer_syntax,
-        data_set: scanned.data_set,
+        data_set: scanned.data_set as usize..scanned.end as usize,
         synthetic: text(&opened.object, tags::SYNTHETIC_DATA).as_deref() == Some("YES"),
     })
 }
@@ -49,10 +53,7 @@ pub(super) fn identify(bytes: &[u8]) -> Result<Identity, DicomError> {
 /// not compressed, in the one that every archive must take (PS3.5 10.1).
 pub(super) fn offered(identity: &Identity) -> Vec<&str> {
     let own = identity.transfer_syntax.as_str();
-    match own {
-        uids::EXPLICIT_VR_LITTLE_ENDIAN => vec![own, uids::IMPLICIT_VR_LITTLE_ENDIAN],
-        _ => vec![own],
-    }
+    if identity.convertible { vec![own, uids::IMPLICIT_VR_LITTLE_ENDIAN] } else { vec![own] }
 }
 
 /// The data set of a file in a transfer syntax that was [`offered`].
@@ -61,11 +62,13 @@ pub(super) fn data_set(
     identity: &Identity,
     transfer_syntax: &str,
 ) -> Result<Vec<u8>, DicomError> {
+    let own = bytes.get(identity.data_set.clone()).unwrap_or_default();
     if transfer_syntax == identity.transfer_syntax {
-        return Ok(bytes.get(identity.data_set as usize..).unwrap_or_default().to_vec());
+        return Ok(own.to_vec());
     }
+    let head = meta::for_parser(&identity.transfer_syntax)?;
     let object = OpenFileOptions::new()
-        .from_reader(Cursor::new(bytes))
+        .from_reader(Cursor::new(head).chain(own))
         .map_err(|error| DicomError::Damaged { cause: innermost(&error) })?;
     let mut set = Vec::new();
     let target = IMPLICIT_VR_LITTLE_ENDIAN.erased();
@@ -74,26 +77,4 @@ pub(super) fn data_set(
         .write_dataset_with_ts(&mut set, &target)
         .map_err(|error| DicomError::Write { cause: innermost(&error) })?;
     Ok(set)
-}
-
-/// What stands in a file before the data set: preamble, prefix and meta information.
-pub(super) fn head(
-    class: &str,
-    instance: &str,
-    transfer_syntax: &str,
-    sender: &str,
-) -> Result<Vec<u8>, DicomError> {
-    let meta = FileMetaTableBuilder::new()
-        .media_storage_sop_class_uid(class)
-        .media_storage_sop_instance_uid(instance)
-        .transfer_syntax(transfer_syntax)
-        .implementation_class_uid(IMPLEMENTATION_CLASS)
-        .implementation_version_name(IMPLEMENTATION)
-        .source_application_entity_title(sender)
-        .build()
-        .map_err(|error| DicomError::Write { cause: innermost(&error) })?;
-    let mut bytes = vec![0; 128];
-    bytes.extend(b"DICM");
-    meta.write(&mut bytes).map_err(|error| DicomError::Write { cause: innermost(&error) })?;
-    Ok(bytes)
 }

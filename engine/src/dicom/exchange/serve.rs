@@ -13,12 +13,12 @@ use dicom_ul::pdu::{
 };
 use tempfile::TempPath;
 
-use super::super::dx::{IMPLEMENTATION, IMPLEMENTATION_CLASS};
-use super::super::{class, pixels};
+use super::super::meta::{Contents, IMPLEMENTATION, IMPLEMENTATION_CLASS};
+use super::super::{class, meta, pixels};
 use super::association::{Gathered, command_pdu};
 use super::command::{C_ECHO_RQ, C_STORE_RQ, Command, RESPONSE};
 use super::provider::{Caller, Incoming, Shared};
-use super::{Status, VERIFICATION, part10, words};
+use super::{Status, VERIFICATION, words};
 
 /// DICOM Application Context Name (PS3.7 A.2.1).
 const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
@@ -296,8 +296,13 @@ impl Store {
         transfer_syntax: &str,
         sender: &str,
     ) -> io::Result<()> {
-        let head = part10::head(&self.class, &self.instance, transfer_syntax, sender)
-            .map_err(io::Error::other)?;
+        let contents = Contents {
+            class: &self.class,
+            instance: &self.instance,
+            transfer_syntax,
+            sender: Some(sender),
+        };
+        let head = meta::head(contents).map_err(io::Error::other)?;
         let (file, path) = tempfile::NamedTempFile::new_in(spool)?.into_parts();
         let mut file = BufWriter::new(file);
         file.write_all(&head)?;

@@ -3,7 +3,12 @@
 use dicom_core::value::{DataSetSequence, PixelFragmentSequence, PrimitiveValue, Value};
 use dicom_core::{DataElement, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
+use dicom_object::mem::InMemElement;
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
+use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
+use skiagraph_compliance::deidentification::{Edition, Policy, Pseudonyms};
+
+use crate::dicom::{Deidentified, Deidentifier};
 
 /// An object under construction.
 #[derive(Clone)]
@@ -104,6 +109,11 @@ impl Object {
         self
     }
 
+    pub(super) fn put(mut self, element: InMemElement) -> Self {
+        self.set.put(element);
+        self
+    }
+
     pub(super) fn without(mut self, tag: Tag) -> Self {
         self.set.remove_element(tag);
         self
@@ -164,4 +174,32 @@ pub(super) fn run_lengths(values: &[u16]) -> Vec<u8> {
     stream.extend(high);
     stream.extend(low);
     stream
+}
+
+/// Where an element's header begins in a file of explicit representations.
+pub(super) fn element_at(bytes: &[u8], tag: Tag) -> usize {
+    let header = [tag.0.to_le_bytes(), tag.1.to_le_bytes()].concat();
+    let begins =
+        |window: &[u8]| window[..4] == header && window[4..6].iter().all(u8::is_ascii_uppercase);
+    bytes.windows(6).position(begins).unwrap()
+}
+
+/// The value of a sequence of one item, as it stands in Implicit VR Little Endian.
+pub(super) fn implicit(item: &InMemDicomObject) -> Vec<u8> {
+    let mut value = Vec::new();
+    let syntax = IMPLICIT_VR_LITTLE_ENDIAN.erased();
+    item.write_dataset_with_ts(&mut value, &syntax).unwrap();
+    let length = u32::try_from(value.len()).unwrap();
+    [&[0xFE, 0xFF, 0, 0xE0], length.to_le_bytes().as_slice(), &value].concat()
+}
+
+/// The object without what identifies, under the basic profile; or why there is none.
+pub(super) fn deidentified(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let policy = Policy::new(Edition::default(), []).unwrap();
+    let deidentifier = Deidentifier::new(policy, Pseudonyms::new(&[7; 32]).unwrap());
+    match deidentifier.deidentify(std::io::Cursor::new(bytes)) {
+        Ok(Deidentified::Clean { bytes, .. }) => Ok(bytes),
+        Ok(Deidentified::Quarantined { reason, .. }) => Err(reason),
+        Err(error) => Err(error.to_string()),
+    }
 }

@@ -1,10 +1,11 @@
 //! Judges from outside: dicom3tools' `dciodvfy`, dcmtk's `dcmdump` and `dsrdump`, highdicom.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use super::companions::{lungs, review};
+use super::peers::{python_with, run};
 use super::wrapping::Desk;
 use super::writing::{description, gradient};
 use crate::dicom::{
@@ -153,19 +154,6 @@ fn a_report_is_a_document_to_dcmtk() {
     assert!(!said.contains("E: "), "{said}");
 }
 
-/// The Python in which `make standards` installs highdicom, where it could.
-fn highdicom() -> Option<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
-    let python = target.join("standards/bin/python");
-    let there = Command::new(&python).args(["-c", "import highdicom"]).output();
-    if there.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    println!("skipped: highdicom is not installed (make standards)");
-    None
-}
-
 /// What highdicom makes of a Segmentation and its image, against the mask as bytes; then of the report.
 const READ: &str = "
 import sys, numpy, pydicom, highdicom
@@ -186,12 +174,12 @@ report = highdicom.sr.srread(folder + '/report.dcm')
 assert isinstance(report, highdicom.sr.EnhancedSR), type(report)
 named = [item for item in report.content[0].ContentSequence if item.ValueType == 'IMAGE']
 assert named[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID == image.SOPInstanceUID
-print('read')
+print('done')
 ";
 
 #[test]
 fn highdicom_reads_the_mask_that_was_written() {
-    let Some(python) = highdicom() else { return };
+    let Some(python) = python_with("highdicom") else { return };
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: Vec<u8>| fs::write(folder.path().join(name), bytes).unwrap();
     let mask = lungs(61, 43);
@@ -200,8 +188,5 @@ fn highdicom_reads_the_mask_that_was_written() {
     write("mask.dcm", write_segmentation(&image, &mask).unwrap());
     write("report.dcm", write_report(&image, &review()).unwrap());
     write("image.dcm", image);
-    let output = Command::new(&python).args(["-B", "-c", READ]).arg(folder.path()).output();
-    let output = output.unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success() && said.contains("read"), "{said}");
+    run(&python, READ, folder.path());
 }

@@ -20,6 +20,7 @@ use super::diffusion::{Asked, Diffusion};
 use super::draw::source;
 use super::error::TrainError;
 use super::event::TrainSummary;
+use super::owed::Owes;
 use super::run::begin;
 use super::trainee::Trainee;
 use super::whole::{Moving, Whole, finished};
@@ -173,7 +174,11 @@ impl ConceptTask {
                 prompts.push(sample.caption.clone());
             }
         }
-        let card = whole.adapter_card(config, CONCEPT);
+        let mut card = whole.adapter_card(config, CONCEPT);
+        if let Some(old) = &old {
+            let owed = whole.owed().and_set(old.card());
+            (card.licence, card.attribution) = (owed.licence(), owed.attribution());
+        }
         let first = first_stage(config, &own, dataset, device, cancel)?;
         let features = Features::open(&first.output, &own.features(), dataset, device)?;
         Ok(Self {

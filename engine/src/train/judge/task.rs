@@ -13,6 +13,7 @@ use super::super::config::TrainConfig;
 use super::super::draw::{Draw, source};
 use super::super::error::TrainError;
 use super::super::event::TrainSummary;
+use super::super::owed::{Owes, stated};
 use super::super::trainee::Trainee;
 use super::JudgeConfig;
 use crate::data::{DataError, Dataset, Images, Sample, Split};
@@ -120,12 +121,14 @@ impl<L: Lesson> JudgeTask<L> {
         let weights = Weights::from_seed(config.seed, DType::F32, device);
         let lesson = lesson(&weights)?;
         let groups = samples.train.iter().map(|sample| sample.group());
+        let stated_card = config.card.clone().unwrap_or_default();
+        let owed = stated(&stated_card).and_set(dataset.card());
         let card = ModelCard {
             name: config.name.clone(),
             image_size: config.image_size,
-            licence: dataset.card().licence.clone(),
-            attribution: vec![dataset.card().attribution.clone()],
-            ..config.card.clone().unwrap_or_default()
+            licence: owed.licence(),
+            attribution: owed.attribution(),
+            ..stated_card
         };
         Ok(Self {
             lesson,

@@ -131,7 +131,7 @@ fn a_run_goes_on_only_with_the_data_and_the_model_that_it_began_with() {
     for (field, folder) in [("dataset", &desk.dataset), ("concept.replay", &replay)] {
         let manifest = folder.join("manifest.jsonl");
         let text = std::fs::read(&manifest).unwrap();
-        super::folder::rewrite(folder, |sample| sample["caption"] = "another".into());
+        super::bare::rewrite(folder, |sample| sample["caption"] = "another".into());
         let error = resume(&config).unwrap_err();
         assert!(matches!(error, TrainError::Config { field: of, .. } if of == field), "{error}");
         std::fs::write(&manifest, text).unwrap();

@@ -187,6 +187,8 @@ export class ReadingPage extends View {
             ...provenance.inputs.map(
               ({ role, sha256 }) => [words.input(role), short(sha256, 16)] as const,
             ),
+            provenance.licence ? [words.licence, provenance.licence] : undefined,
+            provenance.attribution?.length ? [words.attribution, provenance.attribution.join('; ')] : undefined,
             [words.program, `${provenance.program} ${provenance.version}`],
             [words.object, short(image.sha256, 16)],
             made ? [words.made, time(made, true)] : undefined,

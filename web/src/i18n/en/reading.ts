@@ -58,6 +58,8 @@ export const reading = {
     model: 'Model',
     weights: 'Weights SHA-256',
     adapters: 'Adapters',
+    licence: 'Licence',
+    attribution: 'Attribution',
     learned: (word: string) => `Learned word “${word}”, SHA-256`,
     option: (name: string) => `Parameter ${name}`,
     none: 'None',

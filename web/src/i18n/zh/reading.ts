@@ -52,6 +52,8 @@ export const reading = {
     model: '模型',
     weights: '权重 SHA-256',
     adapters: '适配器',
+    licence: '许可',
+    attribution: '署名',
     learned: (word: string) => `习得词“${word}”SHA-256`,
     option: (name: string) => `参数 ${name}`,
     none: '无',

@@ -9,7 +9,7 @@ use crate::dicom::attributes::{items, text, texts};
 use crate::dicom::{Deidentified, read, source};
 
 fn parsed(bytes: &[u8]) -> InMemDicomObject {
-    source::open(std::io::Cursor::new(bytes)).unwrap().object.into_inner()
+    source::open(std::io::Cursor::new(bytes)).unwrap().object
 }
 
 /// Every option but those that keep UIDs, full dates and identities, and those about pixels.

@@ -3,6 +3,7 @@
 mod attributes;
 mod burned;
 mod folder;
+mod names;
 mod planted;
 mod shown;
 mod writing;
