@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rand::Rng;
 use skiagraph_engine::serve::Service;
 use skiagraph_engine::verify::Means;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Destination;
@@ -40,7 +41,12 @@ pub struct Domain {
     pub pseudonym_key: Arc<[u8]>,
     /// What files are held against when it is asked what they are.
     pub means: Arc<Means>,
+    /// Turns of looking at such files, which are held in memory with all their pixels; the others wait on disk.
+    pub looks: Arc<Semaphore>,
 }
+
+/// Files that are looked at at the same time.
+const LOOKS: usize = 2;
 
 impl Domain {
     /// The domain over what the jobs work with.
@@ -57,6 +63,7 @@ impl Domain {
             destinations: Arc::clone(&context.destinations),
             pseudonym_key,
             means: Arc::new(context.marking.means()),
+            looks: Arc::new(Semaphore::new(LOOKS)),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::controllers::Refusals;
 use crate::controllers::domain::Domain;
 use crate::error::{ApiError, FieldError, Problem};
 use crate::intake::{self, Checked, Examiner, IntakeError, NewUpload, ReceivedFile, Scratch};
-use crate::views::dicom_web::{Place, stored};
+use crate::views::dicom_web::{Place, data_set, stored};
 
 /// Failure Reason (0008,1197) of what cannot be read or must not come in: Cannot Understand.
 const CANNOT_UNDERSTAND: u16 = 0xC000;
@@ -251,7 +251,7 @@ fn report(looked: &[Looked], checked: &[Checked], place: &Place) -> Value {
             module.insert(tag.to_owned(), json!({ "vr": "SQ", "Value": items }));
         }
     }
-    Value::Object(module)
+    data_set(module)
 }
 
 /// The one header that the reader of parts asks for. Clients write the type of their parts with quotes

@@ -168,6 +168,9 @@ export class ReadingPage extends View {
             ...provenance.inputs.map(
               ({ role, sha256 }) => [words.input(role), short(sha256, 16)] as const,
             ),
+            provenance.watermark
+              ? [words.watermark, html`${provenance.watermark.scheme} ${short(provenance.watermark.key, 16)}`]
+              : undefined,
             [words.program, `${provenance.program} ${provenance.version}`],
             [words.object, short(image.sha256, 16)],
             made ? [words.made, time(made, true)] : undefined,
