@@ -92,7 +92,7 @@ sbom: bootstrap ## What the product is made of, as CycloneDX: crates and npm pac
 
 # Where they cannot be had, the tests that ask them say that they were skipped.
 standards:
-	@$(MAKE) --no-print-directory $(CARGO_TARGET_DIR)/standards/installed || echo "The judges of audit exports, segmentations and DICOMweb could not be installed; their tests will be skipped and say so."
+	@$(MAKE) --no-print-directory $(CARGO_TARGET_DIR)/standards/installed || echo "The judges of audit exports, content credentials, segmentations and DICOMweb could not be installed; their tests will be skipped and say so."
 
 $(CARGO_TARGET_DIR)/standards/installed: tests/standards/requirements.txt
 	python3 -m venv $(CARGO_TARGET_DIR)/standards

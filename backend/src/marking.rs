@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use skiagraph_engine::credential::{self, Chain, Signer};
+use skiagraph_engine::credential::{Chain, Signer, check_anchors};
 use skiagraph_engine::verify::Means;
 use skiagraph_engine::watermark::Key;
 
@@ -22,6 +22,8 @@ const BEGIN_KEY: &str = "-----BEGIN PRIVATE KEY-----";
 pub struct Marking {
     /// The key of the watermark; without one, images get none.
     pub watermark: Option<Key>,
+    /// The key of one's own, which is looked for also where new images get no mark.
+    own_key: Option<Key>,
     /// What signs PNGs; without it they get no credential.
     pub signer: Option<Signer>,
     /// The certificates (PEM) whose signers are trusted.
@@ -40,22 +42,24 @@ impl Marking {
     /// # Errors
     /// Names the setting, and what is wrong with its file.
     pub fn open(config: &Config) -> io::Result<Self> {
-        let watermark = match (&config.watermark_key, config.watermark) {
-            (_, false) => None,
-            (None, true) => Some(Key::public()),
-            (Some(path), true) => {
+        let own_key = match &config.watermark_key {
+            None => None,
+            Some(path) => {
                 let secret = of_setting("watermark_key", path, fs::read(path))?;
                 Some(of_setting("watermark_key", path, Key::from_secret(&secret))?)
             }
         };
+        let watermark = config.watermark.then(|| own_key.clone().unwrap_or_default());
         let mut anchors = match &config.trusted_certificates {
             None => String::new(),
-            Some(path) => of_setting("trusted_certificates", path, fs::read_to_string(path))?,
+            Some(path) => {
+                let text = of_setting("trusted_certificates", path, fs::read_to_string(path))?;
+                of_setting("trusted_certificates", path, check_anchors(&text))?;
+                text
+            }
         };
         let signer = match (&config.credential_certificate, &config.credential_key) {
             _ if !config.credentials => None,
-            // Without a certificate of its own, a program that cannot sign does not.
-            (None, None) if !credential::BUILT => None,
             (None, None) => {
                 let (signer, root) = own(&config.data_dir)?;
                 anchors.push('\n');
@@ -78,12 +82,12 @@ impl Marking {
             }
         };
         let anchors = Some(anchors).filter(|anchors| !anchors.trim().is_empty());
-        Ok(Self { watermark, signer, anchors })
+        Ok(Self { watermark, own_key, signer, anchors })
     }
 
     /// What files are held against: the installation's own marks, and those that everybody has.
     pub fn means(&self) -> Means {
-        Means { keys: self.watermark.iter().cloned().collect(), anchors: self.anchors.clone() }
+        Means { keys: self.own_key.iter().cloned().collect(), anchors: self.anchors.clone() }
     }
 }
 
@@ -98,7 +102,10 @@ fn own(data_dir: &Path) -> io::Result<(Signer, String)> {
         .map(|at| secret.split_at(at))
         .ok_or_else(|| io::Error::other("the secret credential.pem holds no private key"))?;
     let signer = Signer::new(certificates, key).map_err(|cause| {
-        io::Error::other(format!("the secret credential.pem cannot be used: {cause}"))
+        io::Error::other(format!(
+            "the secret credential.pem cannot be used: {cause}; without the file a new certificate is made, and the \
+             old credential-root.pem belongs among the trusted_certificates"
+        ))
     })?;
     // The signer's certificate comes first, the root last.
     let root =
@@ -126,18 +133,29 @@ fn of_setting<T, E: std::fmt::Display>(
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use skiagraph_engine::credential::CredentialState;
+    use skiagraph_engine::dicom::{Frame, SyntheticDescription, png_with_provenance};
+    use skiagraph_engine::verify::{CredentialFinding, verify};
+
     use super::*;
 
     fn config(folder: &Path) -> Config {
         Config { data_dir: folder.to_owned(), ..Config::default() }
     }
 
+    /// What a picture that `by` has signed is worth to `to`.
+    fn worth(by: &Marking, to: &Marking) -> CredentialState {
+        let frame = Frame { width: 4, height: 4, pixels: vec![0.5; 16] };
+        let png = png_with_provenance(&frame, &SyntheticDescription::default()).unwrap();
+        let signed = by.signer.as_ref().unwrap().sign_png(&png).unwrap();
+        match verify(&signed, &to.means()).unwrap().credential {
+            CredentialFinding::Present(found) => found.state,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
     #[test]
     fn an_installation_signs_with_the_same_certificate_after_every_start() {
-        if !credential::BUILT {
-            println!("skipped: built without content credentials");
-            return;
-        }
         let folder = tempfile::tempdir().unwrap();
         let first = Marking::open(&config(folder.path())).unwrap();
         let root = fs::read_to_string(root_file(folder.path())).unwrap();
@@ -148,6 +166,17 @@ mod tests {
         let second = Marking::open(&config(folder.path())).unwrap();
         assert_eq!(fs::read_to_string(root_file(folder.path())).unwrap(), root);
         assert_eq!(second.anchors, first.anchors);
+        assert_eq!(worth(&first, &second), CredentialState::Trusted);
+
+        // Another installation, which does not know this one, and then does.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let stranger = Marking::open(&config(elsewhere.path())).unwrap();
+        assert_eq!(worth(&first, &stranger), CredentialState::Valid);
+        let trusted_certificates = Some(root_file(folder.path()));
+        let friend = Config { trusted_certificates, ..config(elsewhere.path()) };
+        let friend = Marking::open(&friend).unwrap();
+        assert_eq!(worth(&first, &friend), CredentialState::Trusted);
+        assert_eq!(worth(&friend, &friend), CredentialState::Trusted);
     }
 
     #[test]
@@ -158,10 +187,6 @@ mod tests {
         assert!(none.signer.is_none() && none.watermark.is_none() && none.anchors.is_none());
         assert!(!folder.path().join("secrets").exists());
 
-        if !credential::BUILT {
-            println!("skipped: built without content credentials");
-            return;
-        }
         let path = |name: &str| folder.path().join(name);
         let chain = Chain::new("Ward 7").unwrap();
         fs::write(path("chain.pem"), &chain.certificates).unwrap();
@@ -176,10 +201,17 @@ mod tests {
         let marking = Marking::open(&own).unwrap();
         assert_eq!(marking.means().keys, [Key::from_secret(&[9; 32]).unwrap()]);
         assert!(marking.signer.is_some() && !root_file(folder.path()).exists());
+        assert_eq!(worth(&marking, &marking), CredentialState::Trusted);
+        // Images of before are still looked for.
+        let no_more = Marking::open(&Config { watermark: false, ..own.clone() }).unwrap();
+        assert_eq!((&no_more.watermark, no_more.means().keys.len()), (&None, 1));
 
         let refused = |config: Config| Marking::open(&config).unwrap_err().to_string();
         let half = Config { credential_key: None, ..own.clone() };
         assert!(refused(half).contains("must be given together"));
+        fs::write(path("list.pem"), "no certificate").unwrap();
+        let list = Config { trusted_certificates: Some(path("list.pem")), ..own.clone() };
+        assert!(refused(list).starts_with("trusted_certificates: "));
         fs::write(path("watermark.key"), "short").unwrap();
         assert!(refused(own.clone()).starts_with("watermark_key: "));
         let gone = Config { watermark_key: None, credential_key: Some(path("gone")), ..own };

@@ -7,11 +7,11 @@ use image::ImageFormat;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
-use skiagraph_engine::credential::BUILT;
 
 use crate::harness::objects::objects;
 use crate::harness::problem::names_field;
-use crate::harness::{Session, shared, wait_over};
+use crate::harness::store::footprint;
+use crate::harness::{Server, Session, shared, wait_over};
 
 async fn send(session: &Session, files: &[&[u8]]) -> reqwest::Response {
     let form = files.iter().fold(Form::new(), |form, bytes| {
@@ -59,9 +59,7 @@ async fn a_released_image_is_known_in_every_form() {
     assert_eq!(found["credential"]["state"], "not_read");
     let found = verified(auditor, &png).await;
     is_known(&found, &json!(["file", "pixels"]));
-    // A program without content credentials reads none.
-    let of = |state: &'static str| if BUILT { state } else { "not_read" };
-    assert_eq!(found["credential"]["state"], of("trusted"), "{found}");
+    assert_eq!(found["credential"]["state"], "trusted", "{found}");
     assert_eq!(found["said"]["seed"], 21);
 
     // Its words gone, the pixels are known; as a JPEG, the mark is.
@@ -73,15 +71,31 @@ async fn a_released_image_is_known_in_every_form() {
     };
     let found = verified(auditor, &written(ImageFormat::Png)).await;
     is_known(&found, &json!(["pixels"]));
-    assert_eq!(found["credential"]["state"], of("absent"));
+    assert_eq!(found["credential"]["state"], "absent");
     let found = verified(auditor, &written(ImageFormat::Jpeg)).await;
     assert_eq!((&found["verdict"], &found["registry"]), (&json!("synthetic"), &Value::Null));
+
+    // What a viewer asks for is made of the marked pixels.
+    let described = skiagraph_engine::dicom::describe(&object).unwrap();
+    let rendered = format!(
+        "/dicom-web/studies/{}/series/{}/instances/{}/rendered",
+        described.study_instance_uid, described.series_instance_uid, described.sop_instance_uid
+    );
+    for accept in ["image/png", "image/jpeg"] {
+        let request = own.request(Method::GET, &rendered).header("accept", accept);
+        let picture = request.send().await.unwrap().bytes().await.unwrap();
+        let found = verified(auditor, &picture).await;
+        assert_eq!(
+            (&found["verdict"], &found["watermark"]["found"]),
+            (&json!("synthetic"), &json!(true))
+        );
+    }
 
     // One letter of the words that were signed, and the credential does not hold.
     let at = png.windows(6).position(|part| part == b"normal").unwrap();
     let mut changed = png.clone();
     changed[at] = b'N';
-    assert_eq!(verified(auditor, &changed).await["credential"]["state"], of("invalid"));
+    assert_eq!(verified(auditor, &changed).await["credential"]["state"], "invalid");
 }
 
 #[tokio::test]
@@ -91,6 +105,23 @@ async fn a_radiograph_is_not_said_to_be_anything() {
     assert_eq!(found["verdict"], "unknown", "{found}");
     assert_eq!(found["registry"], Value::Null);
     assert_eq!(found["watermark"]["found"], false);
+}
+
+#[tokio::test]
+async fn nothing_of_a_file_is_kept_and_that_somebody_asked_is_written_down() {
+    let server = Server::start().await;
+    let clinician = server.user(&["clinician"]).await;
+    let auditor = server.user(&["auditor"]).await;
+    let before = footprint(&server.data).await;
+    verified(&clinician, &objects()[0].1).await;
+    names_field(send(&clinician, &[b"a letter"]).await, &[422], "files[0]").await;
+    assert_eq!(footprint(&server.data).await, before);
+    let (_, events) = auditor.get("/audit/events?action=query&page_size=200").await;
+    let events = events["items"].as_array().unwrap();
+    let asked = events.iter().filter(|event| event["object_type"] == "registry");
+    let mut outcomes: Vec<&str> = asked.map(|event| event["outcome"].as_str().unwrap()).collect();
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, ["failure", "success"]);
 }
 
 #[tokio::test]

@@ -147,6 +147,9 @@ test('the clinician requests images, reads them, releases one and rejects one', 
   await page.keyboard.press('Escape');
   await expect(page.getByRole('dialog', { name: 'Keyboard shortcuts' })).toBeHidden();
   await clinician.inspect('reading');
+  const downloading = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'PNG', exact: true }).click();
+  const picture = await (await downloading).path();
 
   await screen.focus();
   await page.keyboard.press('4');
@@ -165,6 +168,16 @@ test('the clinician requests images, reads them, releases one and rejects one', 
   await expect(page.getByRole('row').filter({ hasText: 'Released' })).toHaveCount(1);
   await expect(page.getByRole('row').filter({ hasText: 'Rejected' })).toHaveCount(1);
   await clinician.inspect('worklist');
+
+  await clinician.open('Verify');
+  await page.getByTestId('choose-file').setInputFiles(picture);
+  await expect(page.getByText('The image is synthetic.')).toBeVisible();
+  await expect(page.getByTestId('synthetic')).toBeFocused();
+  await expect(page.getByText('the same file, the same pixels')).toBeVisible();
+  await expect(page.getByText('holds; the signer is trusted: Skiagraph installation, self-signed')).toBeVisible();
+  await clinician.inspect('verify');
+  await page.getByTestId('choose-file').setInputFiles({ name: 'a', mimeType: 'image/png', buffer: Buffer.from('a') });
+  await expect(page.getByRole('alert')).toBeVisible();
   await page.goto('/audit');
   await expect(page.getByRole('heading', { name: 'Not for your role' })).toBeVisible();
   await clinician.leave();

@@ -90,6 +90,17 @@ fn dicom_rs_outside_its_room() {
 }
 
 #[test]
+fn credentials_outside_their_room() {
+    check("engine/src/verify/a.rs", "use c2pa::Reader;", "names c2pa or rcgen outside");
+    check(
+        "backend/src/marking.rs",
+        "fn f() { rcgen::KeyPair::generate(); }",
+        "names c2pa or rcgen",
+    );
+    check_sound("engine/src/credential/a.rs", "use c2pa::Reader; use rcgen::KeyPair;");
+}
+
+#[test]
 fn http_outside_the_hub() {
     check("engine/src/model/a.rs", "use reqwest::blocking::get;", "speaks HTTP outside");
     check_sound("engine/src/hub/a.rs", "fn f() { reqwest::blocking::get(\"\"); }");

@@ -239,6 +239,10 @@ fn named_outside_their_room(path: &str, known: &[Vec<String>]) -> Vec<String> {
     if engine && !path.starts_with("engine/src/hub/") && names_crate(&|first| first == "reqwest") {
         faults.push(format!("{path}: speaks HTTP outside engine/src/hub"));
     }
+    let credentials = path.starts_with("engine/src/credential/");
+    if !credentials && names_crate(&|first| ["c2pa", "rcgen"].contains(&first)) {
+        faults.push(format!("{path}: names c2pa or rcgen outside engine/src/credential"));
+    }
     let main = path == "backend/src/main.rs" || path.starts_with("backend/src/commands/");
     if !main && names_crate(&|first| first == "skiagraph_migrations") {
         faults.push(format!("{path}: migrations are run by the backend's main alone"));

@@ -1,4 +1,7 @@
-//! Exports of the audit log, judged by tools that others keep: `judge.py` with lxml and fhir.resources.
+//! Exports of the audit log, and what is signed, judged by tools that others keep: `judge.py` with lxml and fhir.resources,
+//! `credentials.py` with c2pa.
+
+mod credentials;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use chrono::{SecondsFormat, Utc};
 use sea_orm::{
     ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QuerySelect, Set,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use skiagraph_compliance::audit::{Action, Event, INTERVAL, Selection, Signer, hash};
 
 use super::{Actor, Entry};
@@ -65,7 +65,7 @@ async fn write_checkpoint(
     let entry = Entry::new(Action::Checkpoint, "audit_log");
     let mut event = event(&head, &Actor::system(CHECKPOINT_PART), entry);
     let detail = signer.detail(head.sequence, &head.hash, &event.recorded_at, selection);
-    event.detail = Value::Object(detail).to_string();
+    event.detail = text(detail);
     write(transaction, head, event).await
 }
 
@@ -81,11 +81,18 @@ fn event(head: &audit_head::Model, actor: &Actor, entry: Entry) -> Event {
         object_type: entry.object_type,
         object_id: entry.object_id,
         outcome: entry.outcome.word().to_owned(),
-        detail: Value::Object(entry.detail).to_string(),
+        detail: text(entry.detail),
         source_address: actor.source_address.clone(),
         previous_hash: head.hash.clone(),
         hash: String::new(),
     }
+}
+
+/// A detail as it is stored and hashed: every name in its place, in whatever order it was said.
+fn text(detail: Map<String, Value>) -> String {
+    let mut detail = Value::Object(detail);
+    detail.sort_all_objects();
+    detail.to_string()
 }
 
 /// Gives the event its hash, moves the head to it and inserts its row.
@@ -138,5 +145,21 @@ impl From<audit_events::Model> for Event {
             previous_hash: row.previous_hash,
             hash: row.hash,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The hash is over the letters: they do not hang on the order in which a handler said them.
+    #[test]
+    fn a_detail_has_one_form() {
+        let Value::Object(detail) = json!({ "of": { "to": 2, "from": 1 }, "count": 3 }) else {
+            unreachable!()
+        };
+        assert_eq!(text(detail), r#"{"count":3,"of":{"from":1,"to":2}}"#);
     }
 }

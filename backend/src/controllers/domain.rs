@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rand::Rng;
 use skiagraph_engine::serve::Service;
 use skiagraph_engine::verify::Means;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::destinations::Destinations;
@@ -41,7 +42,12 @@ pub struct Domain {
     pub pseudonym_key: Arc<[u8]>,
     /// What files are held against when it is asked what they are.
     pub means: Arc<Means>,
+    /// Turns of looking at such files, which are held in memory with all their pixels; the others wait on disk.
+    pub looks: Arc<Semaphore>,
 }
+
+/// Files that are looked at at the same time.
+const LOOKS: usize = 2;
 
 impl Domain {
     /// The domain over what the jobs work with.
@@ -66,6 +72,7 @@ impl Domain {
             examiner: Arc::new(intake::examiner(&pseudonym_key)?),
             pseudonym_key,
             means: Arc::new(context.marking.means()),
+            looks: Arc::new(Semaphore::new(LOOKS)),
         })
     }
 

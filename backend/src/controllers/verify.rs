@@ -26,7 +26,7 @@ pub fn routes(config: &mut ServiceConfig) {
 /// Says what an image is: by what its file says, by its credential, by the mark in its pixels, and by whether this
 /// platform made it.
 ///
-/// A DICOM, PNG or JPEG file. Nothing of it is kept.
+/// A DICOM, PNG or JPEG file. Nothing of it is kept; that somebody asked is written down, with neither name nor content.
 #[utoipa::path(
     tag = "verify",
     request_body(content = VerifyForm, content_type = "multipart/form-data"),
@@ -44,20 +44,11 @@ async fn verify_file(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<web::Json<VerificationView>, ApiError> {
-    let limits = Limits { request_bytes: MOST, files: 1, ..domain.limits.clone() };
-    let mut body = Multipart::new(request.headers(), payload);
-    let scratch = Scratch::new(&domain.folders.scratch())?;
-    let received = intake::receive(&mut body, &scratch, &limits).await?;
-    let means = domain.means.clone();
-    let report = web::block(move || {
-        let found = received.files.first().map(|file| {
-            let bytes = std::fs::read(&file.path)?;
-            verify::verify(&bytes, &means).map_err(|error| refused(&file.label, &error))
-        });
-        drop(scratch);
-        found.unwrap_or_else(|| Err(ApiError::malformed("files", "is missing")))
-    });
-    let report: Report = report.await??;
+    let looked = look(&domain, &request, payload).await;
+    if let Err(ApiError::Invalid(_)) = &looked {
+        access.read(Entry::new(Action::Query, "registry").failed()).await?;
+    }
+    let report = looked?;
     let identifiers = registry::of(report.identity.clone());
     let records = access.read(Entry::new(Action::Query, "registry")).await?;
     let known = registry::find(records.db(), &identifiers).await?;
@@ -67,6 +58,31 @@ async fn verify_file(
         .is_some_and(|known| known.by.iter().any(|kind| matches!(kind, Kind::File | Kind::Pixels)));
     let verdict = report.verdict(ours);
     Ok(web::Json(VerificationView::new(report, verdict, known)?))
+}
+
+/// Takes the file in, looks at it, and takes it away.
+async fn look(
+    domain: &Domain,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Report, ApiError> {
+    let request_bytes = MOST.min(domain.limits.request_bytes);
+    let limits = Limits { request_bytes, files: 1, ..domain.limits.clone() };
+    let mut body = Multipart::new(request.headers(), payload);
+    let scratch = Scratch::new(&domain.folders.scratch())?;
+    let received = intake::receive(&mut body, &scratch, &limits).await?;
+    let means = domain.means.clone();
+    let turn = domain.looks.clone().acquire_owned().await;
+    let turn = turn.map_err(|_| ApiError::Unavailable("the platform is about to end"))?;
+    let report = web::block(move || {
+        let found = received.files.first().map(|file| {
+            let bytes = std::fs::read(&file.path)?;
+            verify::verify(&bytes, &means).map_err(|error| refused(&file.label, &error))
+        });
+        drop((scratch, turn));
+        found.unwrap_or_else(|| Err(ApiError::malformed("files", "is missing")))
+    });
+    report.await?
 }
 
 /// Why the file is not looked at; nothing of the file is in it.

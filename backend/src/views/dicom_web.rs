@@ -4,5 +4,5 @@ mod answer;
 mod keys;
 mod search;
 
-pub use answer::{Level, Place, instance, metadata, series, stored, study};
+pub use answer::{Level, Place, data_set, instance, metadata, series, stored, study};
 pub use search::{MOST_RESULTS, Search};

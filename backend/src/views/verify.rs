@@ -26,7 +26,7 @@ pub enum VerdictWord {
     Synthetic,
     /// It contradicts itself: it was changed, or its words belong to another image.
     Contradicted,
-    /// It says that it is synthetic, and nothing that could not be forged confirms it.
+    /// It says that it is synthetic, and neither mark nor trusted signature nor registry confirms it.
     Declared,
     /// Nothing says anything.
     Unknown,

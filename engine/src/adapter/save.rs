@@ -143,7 +143,8 @@ impl Adapter {
     /// Tensors and metadata.
     fn diffusers(&self) -> Result<(Tensors, String), AdapterError> {
         let mut tensors = Tensors::new();
-        let mut metadata = serde_json::Map::new();
+        // By name: it is a part of the file that the adapter is known by.
+        let mut metadata = BTreeMap::new();
         for (place, change) in &self.layers {
             if !matches!(change.factors, Factors::Lora { .. }) {
                 return Err(named(place, "diffusers' form holds LoRA and DoRA"));
@@ -171,7 +172,9 @@ impl Adapter {
                 metadata.insert(format!("{}.{key}", component.folder()), value.clone());
             }
         }
-        Ok((tensors, serde_json::Value::Object(metadata).to_string()))
+        let metadata = serde_json::to_string(&metadata)
+            .map_err(|cause| ModelError::file(&self.path, cause))?;
+        Ok((tensors, metadata))
     }
 
     fn kohya(&self) -> Result<Tensors, AdapterError> {

@@ -99,14 +99,19 @@ fn said(said: &Said) -> String {
             made.program, made.version, made.model, made.seed
         ));
     }
-    if parts.is_empty() { "nothing".to_owned() } else { parts.join("; ") }
+    if parts.is_empty() { "nothing".to_owned() } else { plain(&parts.join("; ")) }
+}
+
+/// What a stranger has written, without what would move a terminal's cursor or make a line of its own.
+fn plain(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 fn signed(credential: &Credential) -> String {
-    let by = credential.signer.as_deref().unwrap_or("nobody");
+    let by = plain(credential.signer.as_deref().unwrap_or("nobody"));
     match credential.state {
         CredentialState::Trusted => format!("signed by {by}, who is trusted"),
         CredentialState::Valid => format!("signed by {by}, for whom nobody vouches (--trust)"),
-        CredentialState::Invalid => format!("does not hold: {}", credential.faults.join(", ")),
+        CredentialState::Invalid => format!("does not hold: {}", plain(&credential.faults.join(", "))),
     }
 }

@@ -2,12 +2,15 @@
 
 use std::io::Cursor;
 
-use image::{ImageFormat, ImageReader};
+use image::error::{LimitError, LimitErrorKind};
+use image::{ImageError, ImageFormat, ImageReader};
 
 use crate::dicom::{DicomError, Frame, is_dicom, read};
 
 /// The longest side of a picture that is read.
 const LONGEST_SIDE: u32 = 16_384;
+/// The most pixels of one, those of the largest DICOM object that is read: each becomes several numbers.
+const MOST_PIXELS: u64 = 64 << 20;
 /// Memory that reading one may take, in bytes.
 const MOST_MEMORY: u64 = 1 << 30;
 
@@ -19,7 +22,7 @@ pub enum PictureError {
     Unknown,
     /// It is an image, and cannot be decoded.
     #[error("the image is damaged or too large: {0}")]
-    Image(#[from] image::ImageError),
+    Image(#[from] ImageError),
     /// It is a DICOM object, and cannot be decoded.
     #[error(transparent)]
     Dicom(#[from] DicomError),
@@ -29,15 +32,23 @@ pub enum PictureError {
 /// without paper.
 ///
 /// # Errors
-/// Where the bytes are neither, or damaged, or a side is longer than 16,384 pixels.
+/// Where the bytes are neither, or damaged, or a side is longer than 16,384 pixels, or there are more than
+/// 67,108,864 of them.
 pub fn read_picture(bytes: &[u8]) -> Result<Frame, PictureError> {
-    let mut reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(image::ImageError::IoError)?;
+    let open = || {
+        let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+        reader.map_err(ImageError::IoError)
+    };
+    let mut reader = open()?;
     match reader.format() {
         Some(ImageFormat::Png | ImageFormat::Jpeg) => {}
         _ if is_dicom(bytes) => return Ok(read(bytes)?.frame),
         _ => return Err(PictureError::Unknown),
+    }
+    let (width, height) = open()?.into_dimensions()?;
+    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+        let limit = LimitError::from_kind(LimitErrorKind::DimensionError);
+        return Err(ImageError::Limits(limit).into());
     }
     let mut limits = image::Limits::default();
     limits.max_image_width = Some(LONGEST_SIDE);

@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageFormat, LumaA, Rgba};
+use image::{DynamicImage, ImageError, ImageFormat, LumaA, Rgba};
 
 use super::*;
 use crate::dicom::{Frame, SyntheticDescription, write_synthetic};
@@ -104,4 +104,10 @@ fn pictures_are_read_in_every_form_that_people_have() {
     let mut cut = coded(DynamicImage::new_luma8(40, 40), ImageFormat::Png);
     cut.truncate(50);
     assert!(matches!(read_picture(&cut), Err(PictureError::Image(_))));
+    // A line too many, a bit a pixel: 8 MB that would become a gigabyte.
+    let mut large = Vec::new();
+    let mut encoder = png::Encoder::new(&mut large, 8192, 8193);
+    encoder.set_depth(png::BitDepth::One);
+    encoder.write_header().unwrap().write_image_data(&vec![0; 1024 * 8193]).unwrap();
+    assert!(matches!(read_picture(&large), Err(PictureError::Image(ImageError::Limits(_)))));
 }

@@ -26,7 +26,4 @@ pub enum CredentialError {
         /// Why not.
         cause: String,
     },
-    /// The program was built without them.
-    #[error("this program was built without content credentials (feature `credentials`)")]
-    NotBuilt,
 }

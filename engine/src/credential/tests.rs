@@ -20,6 +20,20 @@ fn png() -> Vec<u8> {
     png_with_provenance(&frame(), &description).unwrap()
 }
 
+/// A PNG whose XMP packet holds `attribute`.
+fn with_packet(attribute: &str) -> Vec<u8> {
+    let packet = format!(
+        "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF \
+         xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\"><rdf:Description rdf:about=\"\" \
+         {attribute}/></rdf:RDF></x:xmpmeta>"
+    );
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, 2, 2);
+    encoder.add_itxt_chunk("XML:com.adobe.xmp".into(), packet).unwrap();
+    encoder.write_header().unwrap().write_image_data(&[0; 4]).unwrap();
+    file
+}
+
 fn pixels(png: &[u8]) -> Vec<u8> {
     image::load_from_memory(png).unwrap().into_luma8().into_raw()
 }
@@ -53,6 +67,14 @@ fn who_is_not_vouched_for_is_not_trusted() {
         let found = read(&signed, anchors).unwrap().unwrap();
         assert_eq!(found.state, CredentialState::Valid, "{found:?}");
     }
+    // The signer's own certificate alone vouches for nobody else.
+    let alone = |chain: &Chain| {
+        let end = "-----END CERTIFICATE-----\n";
+        let first = chain.certificates.split_inclusive(end).next().unwrap().to_owned();
+        read(&signed, Some(&first)).unwrap().unwrap().state
+    };
+    assert_eq!(alone(&chain), CredentialState::Trusted);
+    assert_eq!(alone(&other), CredentialState::Valid);
 }
 
 #[test]
@@ -83,6 +105,12 @@ fn what_was_changed_since_is_told() {
 #[test]
 fn a_file_without_a_credential_has_none() {
     assert_eq!(read(&png(), None).unwrap(), None);
+    // Some programs leave the credential on a server, and its address in the metadata (C2PA 2.2, 11.5).
+    let packet = "xmlns:dcterms=\"http://purl.org/dc/terms/\" dcterms:provenance=\"https://example.org/a.c2pa\"";
+    let elsewhere = with_packet(packet);
+    assert_eq!(read(&elsewhere, None).unwrap(), None);
+    // What is no picture any more is no forgery.
+    assert_eq!(read(&png()[..60], None).unwrap(), None);
     assert!(matches!(read(&png(), Some("no PEM")), Err(CredentialError::Anchors { .. })));
 }
 

@@ -1,8 +1,7 @@
 //! An object's header as DICOM JSON (PS3.18 annex F), with what is large left where it lies.
 //!
-//! Not by dicom-json: it turns on serde_json's `preserve_order` for the whole program, so that every map
-//! of every file would be written in another order, and it panics on values of another kind than their
-//! representation. To be looked at again when it does neither.
+//! Not by dicom-json: it panics on values of another kind than their representation. To be looked at again when it
+//! does not.
 
 use std::io::Cursor;
 
@@ -43,8 +42,8 @@ pub struct Described {
     pub frames: u32,
     /// Synthetic Data (0008,001C) is YES.
     pub synthetic: bool,
-    /// The data set as DICOM JSON. Of a value that is bulk data, `BulkDataURI` is its tag alone, which
-    /// whoever serves it puts behind the instance's own address.
+    /// The data set as DICOM JSON, by ascending tag (F.2.2). Of a value that is bulk data, `BulkDataURI` is its tag
+    /// alone, which whoever serves it puts behind the instance's own address.
     pub attributes: Value,
 }
 
@@ -74,6 +73,7 @@ pub fn describe(bytes: &[u8]) -> Result<Described, DicomError> {
         let value = json!({ "vr": vr.to_string(), "BulkDataURI": key });
         attributes.insert(key, value);
     }
+    attributes.sort_keys();
     Ok(Described {
         sop_class_uid: identity.sop_class_uid,
         sop_instance_uid: identity.sop_instance_uid,

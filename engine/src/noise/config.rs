@@ -192,7 +192,9 @@ impl SchedulerConfig {
         Self::of(settings)
     }
 
-    fn of(settings: Map<String, Value>) -> Result<Self, String> {
+    fn of(mut settings: Map<String, Value>) -> Result<Self, String> {
+        // An image's description says them, in one order whoever wrote the file.
+        settings.sort_keys();
         let name = word(&settings, "_class_name", "DDIMScheduler")?.to_owned();
         let class = CLASSES.iter().find(|(class, _)| format!("{class}Scheduler") == name);
         let Some((_, class)) = class else {

@@ -216,7 +216,9 @@ fn embedding(used: &EmbeddingUse, given: &Given) -> Result<EmbeddingRef, ServeEr
 
 /// The options of a request that are not what they are without being asked for, as provenance tells of them.
 pub(super) fn options_json(options: &SamplingOptions) -> serde_json::Value {
-    serde_json::to_value(options).unwrap_or_default()
+    let mut said = serde_json::to_value(options).unwrap_or_default();
+    said.sort_all_objects();
+    said
 }
 
 const INIT: &str = "init";

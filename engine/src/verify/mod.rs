@@ -1,8 +1,9 @@
 //! What a file is: by what it says, by who signed that, by the mark in its pixels.
 //!
-//! Tags can be written by anybody, and are lost with the file's form. A credential cannot be forged, and is lost
-//! with the file's form too. The watermark stays when both are gone. None of the three found is no proof of
-//! anything: a radiograph bears none of them, and neither does an image of a program that marks nothing.
+//! Tags can be written by anybody, and are lost with the file's form. A credential is made by who has the signer's key
+//! alone, and is lost with the file's form too. The watermark stays when both are gone; whoever has its key can put it
+//! anywhere, and the public key everybody has. None of the three found is no proof of anything: a radiograph bears none
+//! of them, and neither does an image of a program that marks nothing.
 
 mod identity;
 mod said;
@@ -16,7 +17,7 @@ use serde::Serialize;
 use crate::control::{PictureError, read_picture};
 use crate::credential::{self, Credential, CredentialError};
 use crate::dicom::{self, Frame, Header, Radiograph};
-use crate::watermark::{self, Key};
+use crate::watermark::{self, Key, Spectrum};
 
 pub use identity::Identity;
 pub use said::Said;
@@ -49,7 +50,7 @@ pub enum Format {
 pub enum CredentialFinding {
     /// There is none.
     Absent,
-    /// This form of file carries none (DICOM), or this program was built without them.
+    /// This form of file carries none (DICOM).
     NotRead,
     /// There is one.
     Present(Credential),
@@ -158,18 +159,15 @@ fn credential(
     if format == Format::Dicom {
         return Ok(CredentialFinding::NotRead);
     }
-    match credential::read(bytes, means.anchors.as_deref()) {
-        Ok(Some(credential)) => Ok(CredentialFinding::Present(credential)),
-        Ok(None) => Ok(CredentialFinding::Absent),
-        Err(CredentialError::NotBuilt) => Ok(CredentialFinding::NotRead),
-        Err(error) => Err(error),
-    }
+    let found = credential::read(bytes, means.anchors.as_deref())?;
+    Ok(found.map_or(CredentialFinding::Absent, CredentialFinding::Present))
 }
 
 /// The finding of the key that agrees best.
 fn watermark(frame: &Frame, means: &Means) -> WatermarkFinding {
+    let spectrum = Spectrum::of(frame);
     let of = |key: &Key| {
-        let found = watermark::detect(frame, key);
+        let found = spectrum.as_ref().map(|spectrum| spectrum.detect(key));
         WatermarkFinding {
             found: found.is_some_and(|found| found.found),
             score: found.map_or(0.0, |found| found.score),

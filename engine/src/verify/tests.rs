@@ -118,7 +118,6 @@ fn a_mark_is_found_by_who_has_its_key() {
     assert_eq!(report.watermark.key, key.fingerprint());
 }
 
-#[cfg(feature = "credentials")]
 #[test]
 fn a_credential_is_worth_what_its_signer_is() {
     use crate::credential::{Chain, CredentialState, Signer};

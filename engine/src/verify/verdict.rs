@@ -15,23 +15,13 @@ pub enum Verdict {
     /// It contradicts itself: the credential is not that of this file, or its pixels do not bear the mark that its
     /// description names.
     Contradicted,
-    /// It says that it is synthetic, and nothing that could not be forged confirms it.
+    /// It says that it is synthetic, and neither mark nor trusted signature nor registry confirms it.
     Declared,
     /// Nothing says anything: a radiograph, or an image of a program that leaves no marks.
     Unknown,
 }
 
 impl Verdict {
-    /// The word on the wire.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Synthetic => "synthetic",
-            Self::Contradicted => "contradicted",
-            Self::Declared => "declared",
-            Self::Unknown => "unknown",
-        }
-    }
-
     /// In plain words.
     pub const fn sentence(self) -> &'static str {
         match self {
@@ -40,7 +30,7 @@ impl Verdict {
                 "the file contradicts itself: it was changed since it was made, or its words belong to another image"
             }
             Self::Declared => {
-                "the file says that it is synthetic, and nothing that could not be forged confirms it"
+                "the file says that it is synthetic, and neither a mark nor a trusted signature confirms it"
             }
             Self::Unknown => {
                 "nothing says that the image is synthetic: a radiograph, or an image of a program that leaves no marks"

@@ -68,15 +68,16 @@ pub fn threshold() -> f64 {
     *THRESHOLD.get_or_init(|| (2.0 * (2.0 / FALSE_ALARM).ln()).sqrt())
 }
 
-/// The frame with the mark of `key` in it; none where a side is shorter than [`SHORTEST_SIDE`] or the pixels
-/// are not as many as the sides say, and nothing could be found again.
+/// The frame with the mark of `key` in it; none where a side is shorter than [`SHORTEST_SIDE`], the pixels are not
+/// as many as the sides say, or the mark would not be found again in eight bits: no image is said to bear what it
+/// does not.
 ///
 /// The same frame and key give the same marked frame.
 pub fn embed(frame: &Frame, key: &Key) -> Option<Frame> {
-    let host = analyse(frame)?;
     if frame.width.min(frame.height) < SHORTEST_SIDE {
         return None;
     }
+    let host = analyse(frame)?;
     let band = Band::of(frame);
     let signs = key.signs();
     let mut mark =
@@ -107,21 +108,44 @@ pub fn embed(frame: &Frame, key: &Key) -> Option<Frame> {
         .iter()
         .zip(&mark)
         .map(|(pixel, mark)| (f64::from(*pixel) + strength * mark).clamp(0.0, 1.0) as f32);
-    Some(Frame { pixels: pixels.collect(), ..*frame })
+    let marked = Frame { pixels: pixels.collect(), ..*frame };
+    // What was clamped or is rounded away was not seen above.
+    let written = marked.pixels.iter().map(|pixel| (pixel * 255.0).round() / 255.0);
+    let written = Frame { pixels: written.collect(), ..*frame };
+    detect(&written, key)?.found.then_some(marked)
 }
 
-/// Looks for the mark of `key`; of nothing, where the frame is one that [`embed`] does not mark.
+/// Looks for the mark of `key`; nothing is found out where the frame has no pixels, or not as many as its sides say.
 pub fn detect(frame: &Frame, key: &Key) -> Option<Detection> {
-    let coefficients = analyse(frame)?;
-    let score = Band::of(frame).score(&coefficients, &key.signs());
-    // Hoeffding 1963, theorem 2, for both sides.
-    let false_alarm = (2.0 * (-0.5 * score * score).exp()).min(1.0);
-    Some(Detection { score, found: score.abs() > threshold(), false_alarm })
+    Spectrum::of(frame).map(|spectrum| spectrum.detect(key))
+}
+
+/// What there is to be seen of marks in an image, whatever the key: for who looks with several.
+#[derive(Debug, Clone)]
+pub struct Spectrum {
+    band: Band,
+    coefficients: Coefficients,
+}
+
+impl Spectrum {
+    /// Of a frame; none where [`detect`] finds out nothing.
+    pub fn of(frame: &Frame) -> Option<Self> {
+        Some(Self { coefficients: analyse(frame)?, band: Band::of(frame) })
+    }
+
+    /// Looks for the mark of `key`.
+    pub fn detect(&self, key: &Key) -> Detection {
+        let score = self.band.score(&self.coefficients, &key.signs());
+        // Hoeffding 1963, theorem 2, for both sides.
+        let false_alarm = (2.0 * (-0.5 * score * score).exp()).min(1.0);
+        Detection { score, found: score.abs() > threshold(), false_alarm }
+    }
 }
 
 /// The cosines of an image in which the mark lies, by their place in [`Coefficients`]: how much each counts, the square
 /// of its half waves, and nothing outside. Radiographs weigh less the finer they are looked at, so a mark of the
 /// same strength is the plainer there.
+#[derive(Debug, Clone)]
 struct Band(Vec<f64>);
 
 impl Band {

@@ -231,6 +231,25 @@ fn what_cannot_be_marked_is_left_alone() {
     assert!(!found.found && found.score.abs() < 1.0, "{found:?}");
 }
 
+/// Where hardly anything can be changed, or the image drowns the mark.
+#[test]
+fn what_is_said_to_be_marked_is_found() {
+    let key = Key::public();
+    let flat = |grey: f32| Frame { width: 64, height: 64, pixels: vec![grey; 4096] };
+    let grains = |side: u32| {
+        let mut random = ChaCha8Rng::seed_from_u64(u64::from(side));
+        let grain = |_| if random.random::<u32>() % 2 == 0 { 0.0 } else { 1.0 };
+        Frame { width: side, height: side, pixels: (0..side * side).map(grain).collect() }
+    };
+    let not_a_number = Frame { pixels: vec![f32::NAN; 4096], ..flat(0.0) };
+    for frame in [flat(0.0), flat(0.5), flat(1.0), grains(128)] {
+        let marked = embed(&frame, &key);
+        assert!(marked.is_none_or(|marked| detect(&eight_bits(&marked), &key).unwrap().found));
+    }
+    assert!(embed(&flat(0.5), &key).is_some());
+    assert_eq!((embed(&grains(32), &key), embed(&not_a_number, &key)), (None, None));
+}
+
 #[test]
 fn a_secret_has_a_length() {
     for length in [0, SHORTEST_SECRET - 1, 5000] {

@@ -24,7 +24,7 @@ use crate::error::{ApiError, FieldError};
 use crate::intake::{
     self, Checked, Examiner, Import, IntakeError, NewUpload, ReceivedFile, Scratch,
 };
-use crate::views::dicom_web::{Place, stored};
+use crate::views::dicom_web::{Place, data_set, stored};
 
 /// The service as the log calls it.
 const SERVICE: &str = "stow_rs";
@@ -221,7 +221,7 @@ fn report(looked: &[Looked], checked: &[Checked], place: &Place) -> Value {
             module.insert(tag.to_owned(), json!({ "vr": "SQ", "Value": items }));
         }
     }
-    Value::Object(module)
+    data_set(module)
 }
 
 /// The one header that the reader of parts asks for. Clients write the type of their parts with quotes

@@ -59,7 +59,7 @@ pub fn study(group: &Group, place: &Place, search: &Search) -> Value {
     put(&mut result, "00201208", "IS", json!([group.instances]));
     let address = place.study(&group.first.study_instance_uid);
     put(&mut result, "00081190", "UR", json!([address]));
-    Value::Object(result)
+    data_set(result)
 }
 
 /// A series as a result.
@@ -68,7 +68,7 @@ pub fn series(group: &Group, place: &Place, search: &Search) -> Value {
     put(&mut result, "00080056", "CS", json!(["ONLINE"]));
     put(&mut result, "00201209", "IS", json!([group.instances]));
     put(&mut result, "00081190", "UR", json!([place.series(&group.first)]));
-    Value::Object(result)
+    data_set(result)
 }
 
 /// An instance as a result.
@@ -77,7 +77,7 @@ pub fn instance(model: &Model, place: &Place, search: &Search) -> Value {
     put(&mut result, "00080056", "CS", json!(["ONLINE"]));
     put(&mut result, "00083002", "UI", json!([model.transfer_syntax_uid]));
     put(&mut result, "00081190", "UR", json!([place.instance(model)]));
-    Value::Object(result)
+    data_set(result)
 }
 
 /// All attributes of an instance, with the addresses of those that are bulk data.
@@ -91,7 +91,7 @@ pub fn metadata(model: &Model, place: &Place) -> Value {
     }
     put(&mut attributes, "00083002", "UI", json!([model.transfer_syntax_uid]));
     put(&mut attributes, "00081190", "UR", json!([address]));
-    Value::Object(attributes)
+    data_set(attributes)
 }
 
 /// An instance that was stored: the UIDs that it came with, and where it is under those that it has.
@@ -127,6 +127,29 @@ fn picked(model: &Model, usual: &[(&str, &str)], search: &Search) -> Map<String,
     result
 }
 
+/// The attributes by ascending tag (PS3.18 F.2.2).
+pub fn data_set(mut attributes: Map<String, Value>) -> Value {
+    attributes.sort_keys();
+    Value::Object(attributes)
+}
+
 fn put(attributes: &mut Map<String, Value>, tag: &str, vr: &str, value: Value) {
     attributes.insert(tag.to_owned(), json!({ "vr": vr, "Value": value }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_stand_by_ascending_tag() {
+        let mut attributes = Map::new();
+        for tag in ["00201206", "00080056", "0020000D", "00080005"] {
+            put(&mut attributes, tag, "CS", json!([]));
+        }
+        let set = data_set(attributes);
+        let tags: Vec<&str> =
+            set.as_object().into_iter().flatten().map(|(tag, _)| &**tag).collect();
+        assert_eq!(tags, ["00080005", "00080056", "0020000D", "00201206"]);
+    }
 }

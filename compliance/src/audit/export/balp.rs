@@ -126,7 +126,9 @@ pub(super) fn event(out: &mut impl Write, event: &Event, source: &Source) -> fmt
     );
     say("entity", json!([entity(event, pattern)]));
     // The kind of resource first: it is what a reader looks at.
-    let body = serde_json::to_string(&members).map_err(|_| fmt::Error)?;
+    let mut body = Value::Object(members);
+    body.sort_all_objects();
+    let body = body.to_string();
     writeln!(out, "{BEGINNING},{}", body.trim_start_matches('{'))
 }
 

@@ -189,6 +189,9 @@ export class ReadingPage extends View {
             ),
             provenance.licence ? [words.licence, provenance.licence] : undefined,
             provenance.attribution?.length ? [words.attribution, provenance.attribution.join('; ')] : undefined,
+            provenance.watermark
+              ? [words.watermark, html`${provenance.watermark.scheme} ${short(provenance.watermark.key, 16)}`]
+              : undefined,
             [words.program, `${provenance.program} ${provenance.version}`],
             [words.object, short(image.sha256, 16)],
             made ? [words.made, time(made, true)] : undefined,

@@ -40,6 +40,7 @@ export class VerifyPage extends View {
           ${this.sent
             ? html`<div class="sending" role="status">
                 <span>${words.looking}</span>${progressBar(this.sent.sent, this.sent.total, words.title)}
+                <wa-button size="s" appearance="outlined" @click=${() => this.#stop?.abort()}>${words.stop}</wa-button>
               </div>`
             : this.#zone()}
         </div>
@@ -94,7 +95,7 @@ export class VerifyPage extends View {
     ].filter((part) => part !== '');
     const score = number(watermark.score, 1);
     const from = number(watermark.threshold, 2);
-    return html`<div class="notice ${look}" role="status" data-test=${found.verdict}>
+    return html`<div class="notice ${look}" role="status" tabindex="-1" data-test=${found.verdict}>
         ${icon(name)}
         <div><strong>${words.verdicts[found.verdict]}</strong><p>${words.verdictTexts[found.verdict]}</p></div>
       </div>
@@ -132,5 +133,10 @@ export class VerifyPage extends View {
       },
     );
     this.sent = undefined;
+    await this.updateComplete;
+    // The chooser that had the focus is gone; what came of it is where a reader goes on.
+    if (document.activeElement !== document.body) return;
+    const next = this.querySelector<HTMLElement>('.notice') ?? this.querySelector<HTMLElement>('.chooser input');
+    next?.focus();
   }
 }

@@ -68,6 +68,7 @@ export const reading = {
     guidance: 'Guidance',
     scheduler: 'Scheduler',
     noise: 'Random generator',
+    watermark: 'Mark in the pixels',
     size: 'Size',
     input: (role: string) =>
       role === 'mask'

@@ -62,6 +62,7 @@ export const reading = {
     guidance: '引导强度',
     scheduler: '采样器',
     noise: '随机数生成器',
+    watermark: '像素水印',
     size: '尺寸',
     input: (role: string) =>
       role === 'mask'
