@@ -221,15 +221,17 @@ fn fragments<R: Read + Seek>(
 ) -> Result<Vec<Run>, DicomError> {
     let mut runs = Vec::new();
     loop {
-        let Start { tag, length, .. } = cursor.header(encoding)?;
+        let fault =
+            || DicomError::PixelData { cause: "a fragment is no item of a sequence".to_owned() };
+        let Start { tag, length, .. } = cursor.header(encoding).map_err(|error| match error {
+            // Pixels that are not compressed stand where an item should.
+            DicomError::Damaged { .. } => fault(),
+            other => other,
+        })?;
         match tag {
             (0xFFFE, 0xE000) => runs.push(cursor.skip(tag, length)?),
             (0xFFFE, 0xE0DD) => return Ok(runs),
-            _ => {
-                return Err(DicomError::PixelData {
-                    cause: "a fragment is no item of a sequence".to_owned(),
-                });
-            }
+            _ => return Err(fault()),
         }
     }
 }

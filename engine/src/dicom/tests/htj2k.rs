@@ -60,7 +60,7 @@ import pathlib, sys
 import imagecodecs, numpy
 for path in sorted(pathlib.Path(sys.argv[1]).glob('*.raw')):
     name, loss = path.stem.split('~')
-    kind, columns, rows, levels, tile = name.split(',')
+    _, kind, columns, rows, levels, tile = name.split(',')
     values = numpy.fromfile(path, kind).reshape(int(rows), int(columns))
     how = {'reversible': True, 'resolutions': int(levels)}
     if int(tile):
@@ -125,8 +125,8 @@ impl Case {
             (_, true) => "int16",
         };
         let (columns, rows) = self.sides;
-        let Self { levels, tile, loss, .. } = self;
-        format!("{kind},{columns},{rows},{levels},{tile}~{loss}")
+        let Self { bits, levels, tile, loss, .. } = self;
+        format!("{bits},{kind},{columns},{rows},{levels},{tile}~{loss}")
     }
 
     fn object(&self, syntax: &'static str, stream: Vec<u8>) -> Object {
