@@ -32,19 +32,19 @@ async fn an_administrator_makes_changes_and_removes_an_archive() {
     let house = House::new().await;
     let admin = house.user("ada", &[Role::Admin]).await;
     let clinician = house.user("clara", &[Role::Clinician]).await;
-    let new = json!({ "name": "research", "settings": web(&json!("a long token")) });
+    let new = json!({ "name": "research", "settings": web(&json!("a-long-token")) });
     let refused = house.post(PATH, Some(&clinician), &new).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     let made = house.post(PATH, Some(&admin), &new).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
-    assert!(!made.text.contains("a long token") && !made.text.contains("destination-"));
+    assert!(!made.text.contains("a-long-token") && !made.text.contains("destination-"));
     let taken = house.post(PATH, Some(&admin), &new).await;
     assert_eq!(taken.status, StatusCode::CONFLICT, "{}", taken.text);
 
     // What opens it is a file of its owner's, once.
     let secrets = house.secrets();
     assert_eq!(secrets.len(), 1);
-    assert_eq!(std::fs::read_to_string(&secrets[0]).unwrap(), "a long token");
+    assert_eq!(std::fs::read_to_string(&secrets[0]).unwrap(), "a-long-token");
     assert_eq!(std::fs::metadata(&secrets[0]).unwrap().permissions().mode() & 0o777, 0o600);
 
     // Makers see where images may go.
@@ -68,9 +68,9 @@ async fn an_administrator_makes_changes_and_removes_an_archive() {
     settings["address"] = json!("https://elsewhere.example/dicom-web");
     let elsewhere = house.put(&path, &admin, &settings).await;
     assert_eq!(elsewhere.body["errors"][0]["field"], "secret", "{}", elsewhere.text);
-    let changed = house.put(&path, &admin, &web(&json!("another token"))).await;
+    let changed = house.put(&path, &admin, &web(&json!("another-token"))).await;
     assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
-    assert_eq!(std::fs::read_to_string(&house.secrets()[0]).unwrap(), "another token");
+    assert_eq!(std::fs::read_to_string(&house.secrets()[0]).unwrap(), "another-token");
     assert_eq!(house.secrets().len(), 1);
 
     let gone = house.ask(Method::DELETE, &path, Some(&admin), None).await;
