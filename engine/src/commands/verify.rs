@@ -112,6 +112,8 @@ fn signed(credential: &Credential) -> String {
     match credential.state {
         CredentialState::Trusted => format!("signed by {by}, who is trusted"),
         CredentialState::Valid => format!("signed by {by}, for whom nobody vouches (--trust)"),
-        CredentialState::Invalid => format!("does not hold: {}", plain(&credential.faults.join(", "))),
+        CredentialState::Invalid => {
+            format!("does not hold: {}", plain(&credential.faults.join(", ")))
+        }
     }
 }
