@@ -167,5 +167,8 @@ async fn a_run_goes_on_after_a_restart() {
     let adapter = place.folders.absolute(&run.adapter_path.unwrap());
     let card = AdapterCard::of(&adapter).unwrap().unwrap();
     // The model's card says `none`, and both it and the adapter learned from this one set.
-    assert_eq!((card.licence.as_str(), card.attribution), ("none; CC BY 4.0", vec!["nobody".into()]));
+    assert_eq!(
+        (card.licence.as_str(), card.attribution),
+        ("none; CC BY 4.0", vec!["nobody".to_owned()])
+    );
 }
