@@ -169,6 +169,6 @@ async fn a_run_goes_on_after_a_restart() {
     // The model's card says `none`, and both it and the adapter learned from this one set.
     assert_eq!(
         (card.licence.as_str(), card.attribution),
-        ("none; CC BY 4.0", vec!["nobody".into()])
+        ("none; CC BY 4.0", vec!["nobody".to_owned()])
     );
 }

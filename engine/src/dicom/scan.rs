@@ -223,10 +223,9 @@ fn fragments<R: Read + Seek>(
     loop {
         let fault =
             || DicomError::PixelData { cause: "a fragment is no item of a sequence".to_owned() };
-        let Start { tag, length, .. } = cursor.header(encoding).map_err(|error| match error {
+        let Start { tag, length, .. } = cursor.header(encoding).map_err(|error| {
             // Pixels that are not compressed stand where an item should.
-            DicomError::Damaged { .. } => fault(),
-            other => other,
+            if matches!(error, DicomError::Damaged { .. }) { fault() } else { error }
         })?;
         match tag {
             (0xFFFE, 0xE000) => runs.push(cursor.skip(tag, length)?),
