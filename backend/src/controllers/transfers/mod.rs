@@ -9,11 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 /// The endpoints.
 pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(create::create)
-        .service(list::list)
-        .service(get::get)
-        .service(events::events);
+    config.service(create::create).service(list::list).service(get::get).service(events::events);
 }
 
 /// A transfer's record on the wire.

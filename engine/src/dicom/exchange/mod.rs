@@ -14,9 +14,9 @@ mod serve;
 mod tls;
 mod user;
 
-pub use provider::{Caller, Incoming, Provider, ProviderOptions, Receive};
 pub use part10::Identity;
-pub use tls::{Pem, PeerTls, ProviderTls, check_authorities};
+pub use provider::{Caller, Incoming, Provider, ProviderOptions, Receive};
+pub use tls::{PeerTls, Pem, ProviderTls, check_authorities};
 pub use user::{Outcome, Peer, admit, echo, send};
 
 use super::DicomError;
