@@ -1,4 +1,4 @@
-// Made by `npm run api` from the description with SHA-256 0f88c8bcf637d5b30ba0927541c7e09fed0d2fe222832b9cffdaf286f4d7a445.
+// Made by `npm run api` from the description with SHA-256 9af64a0c07999184dcad36f48558533a7a3e8592035bd46a66da98157e4ed362.
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
@@ -140,6 +140,24 @@ export interface components {
             /** @description Name to log in with: 2 to 64 of `a-z`, `0-9`, `.`, `-`, `_`, a letter first. */
             username: string;
         };
+        /** @description Who vouches for what a file says. */
+        CredentialView: {
+            /** @description The certificate's common name. */
+            common_name?: string | null;
+            /** @description What is wrong with it, by the codes of C2PA. */
+            faults: string[];
+            /** @description The certificate's serial number. */
+            serial_number?: string | null;
+            /** @description The signer's organisation. */
+            signer?: string | null;
+            /** @description What it is worth. */
+            state: components["schemas"]["CredentialWord"];
+        };
+        /**
+         * @description What a credential is worth.
+         * @enum {string}
+         */
+        CredentialWord: "absent" | "not_read" | "trusted" | "valid" | "invalid";
         /** @description What a data set says of itself. */
         DatasetCard: {
             /** @description Samples by age group and split; `unknown` where there is none. */
@@ -365,6 +383,11 @@ export interface components {
             /** @description SNOMED CT code, where one fits exactly. */
             snomed?: string | null;
         };
+        /**
+         * @description The form of a file.
+         * @enum {string}
+         */
+        FormatWord: "dicom" | "png" | "jpeg";
         /** @description A request with everything that decides the images filled in; as it is stored. */
         GenerationRequest: {
             /** @description The adapter, if any. */
@@ -466,6 +489,25 @@ export interface components {
             role: string;
             /** @description SHA-256 of its pixels, hexadecimal. */
             sha256: string;
+        };
+        /**
+         * @description By what a file was known again.
+         * @enum {string}
+         */
+        KnownBy: "file" | "pixels" | "sop_instance_uid";
+        /** @description An image that this platform made. */
+        KnownView: {
+            /** @description By what it was known again. */
+            by: components["schemas"]["KnownBy"][];
+            /**
+             * Format: date-time
+             * @description When it was finished.
+             */
+            created_at: string;
+            /** @description Its identifier. */
+            image_id: string;
+            /** @description Where it stands on its way out. */
+            review_state: components["schemas"]["ReviewState"];
         };
         /** @description Name and password. */
         LoginRequest: {
@@ -1426,6 +1468,7 @@ export interface components {
             strength?: number | null;
             /** @description The program's version. */
             version: string;
+            watermark?: components["schemas"]["WatermarkUse"] | null;
             /**
              * Format: int32
              * @description Columns.
@@ -1610,6 +1653,24 @@ export interface components {
              * @description Loss on held-out patients of the untouched model.
              */
             validation_loss_before?: number | null;
+        };
+        /** @description What a file says of itself. */
+        SaidView: {
+            /** @description Manufacturer, model and version of the equipment that it says it was synthesized by. */
+            equipment?: string | null;
+            /** @description The model that made it, as our own files say. */
+            model?: string | null;
+            /** @description The sentence that the model was given, as our own files say. */
+            prompt?: string | null;
+            /**
+             * Format: int64
+             * @description The seed of its noise, as our own files say.
+             */
+            seed?: number | null;
+            /** @description IPTC's digital source type in its metadata is that of a trained model. */
+            source_type: boolean;
+            /** @description Synthetic Data (0008,001C) is YES. */
+            synthetic_data: boolean;
         };
         /** @description An image of a data set. */
         SampleView: {
@@ -1974,6 +2035,71 @@ export interface components {
             intact: boolean;
             /** @description The signatures on the way. */
             signatures: components["schemas"]["SignaturesView"];
+        };
+        /**
+         * @description What follows from what was found.
+         * @enum {string}
+         */
+        VerdictWord: "synthetic" | "contradicted" | "declared" | "unknown";
+        /** @description What a file turned out to be. */
+        VerificationView: {
+            /** @description Who vouches for that. */
+            credential: components["schemas"]["CredentialView"];
+            /** @description The file's form. */
+            format: components["schemas"]["FormatWord"];
+            /**
+             * Format: int32
+             * @description Rows.
+             */
+            height: number;
+            registry?: components["schemas"]["KnownView"] | null;
+            /** @description What it says of itself. */
+            said: components["schemas"]["SaidView"];
+            /** @description SHA-256 of the file, hexadecimal. */
+            sha256: string;
+            /** @description What follows. */
+            verdict: components["schemas"]["VerdictWord"];
+            /** @description The mark in its pixels. */
+            watermark: components["schemas"]["WatermarkView"];
+            /**
+             * Format: int32
+             * @description Columns.
+             */
+            width: number;
+        };
+        /** @description The form with the file to look at. */
+        VerifyForm: {
+            /** @description One DICOM, PNG or JPEG file, 128 MiB at most. */
+            files: string[];
+        };
+        /** @description The mark that an image's pixels bear. */
+        WatermarkUse: {
+            /** @description Fingerprint of its key, hexadecimal. */
+            key: string;
+            /** @description Name and version of the way of marking. */
+            scheme: string;
+        };
+        /** @description The mark in the pixels. */
+        WatermarkView: {
+            /**
+             * Format: double
+             * @description The largest probability of such a score without a mark.
+             */
+            false_alarm: number;
+            /** @description Whether there is one. */
+            found: boolean;
+            /** @description Fingerprint of the key, hexadecimal. */
+            key: string;
+            /**
+             * Format: double
+             * @description How far the image agrees with the key, in standard deviations.
+             */
+            score: number;
+            /**
+             * Format: double
+             * @description The score from which on it is a mark.
+             */
+            threshold: number;
         };
     };
     responses: never;
