@@ -22,6 +22,7 @@ install_missing
 
 # What the flows with an archive alone need: where it cannot be had, they are skipped and say so.
 need Orthanc orthanc
+need socat socat
 compgen -G '/usr/share/orthanc/plugins/libOrthancDicomWeb*' >/dev/null || missing+=(orthanc-dicomweb)
 need openssl openssl
 

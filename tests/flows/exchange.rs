@@ -54,16 +54,11 @@ impl Orthanc {
                 },
             },
         });
-        Self::start_with(dicom, "http", &settings, reqwest::Client::new()).await
+        Self::start_with(dicom, &settings, reqwest::Client::new()).await
     }
 
     /// Starts it with more settings; `client` is who may look into it.
-    pub(super) async fn start_with(
-        dicom: u16,
-        scheme: &str,
-        settings: &Value,
-        client: reqwest::Client,
-    ) -> Self {
+    pub(super) async fn start_with(dicom: u16, settings: &Value, client: reqwest::Client) -> Self {
         let folder = tempfile::Builder::new().prefix("skiagraph-orthanc-").tempdir().unwrap();
         let http = free_port();
         let storage = folder.path().join("storage");
@@ -86,11 +81,11 @@ impl Orthanc {
             .stderr(log)
             .spawn()
             .unwrap();
-        let orthanc =
-            Self { process, folder, root: format!("{scheme}://127.0.0.1:{http}"), client };
+        let orthanc = Self { process, folder, root: format!("http://127.0.0.1:{http}"), client };
         let started = Instant::now();
-        while orthanc.client.get(orthanc.url("/system")).send().await.is_err() {
-            assert!(started.elapsed() < Duration::from_mins(1), "never ready:\n{}", orthanc.log());
+        while let Err(error) = orthanc.client.get(orthanc.url("/system")).send().await {
+            let late = started.elapsed() > Duration::from_mins(1);
+            assert!(!late, "never ready: {error:?}\n{}", orthanc.log());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         orthanc

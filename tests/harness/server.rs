@@ -33,6 +33,7 @@ pub struct Server {
     pub data: PathBuf,
     folder: tempfile::TempDir,
     environment: Vec<(String, String)>,
+    model: PathBuf,
     watch: Option<Child>,
     admin: OnceCell<Session>,
 }
@@ -83,6 +84,11 @@ impl Server {
 
     /// The same with more variables in its environment.
     pub async fn start_with(environment: &[(&str, &str)]) -> Self {
+        Self::start_on(tiny_model(), environment).await
+    }
+
+    /// The same with another model than the tiny one.
+    pub async fn start_on(model: PathBuf, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new().prefix("skiagraph-test-").tempdir().unwrap();
         let data = folder.path().join("data");
         let mut server = Self {
@@ -93,6 +99,7 @@ impl Server {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
+            model,
             watch: None,
             admin: OnceCell::new(),
         };
@@ -111,7 +118,7 @@ impl Server {
             .arg("--data-dir")
             .arg(&self.data)
             .arg("--model")
-            .arg(tiny_model())
+            .arg(&self.model)
             .env_remove("SKIAGRAPH_BIN")
             .env_remove("SKIAGRAPH_ENGINE_BIN")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))

@@ -34,6 +34,7 @@ fn c2pa_reads_what_was_signed() {
     let signed = Signer::new(&chain.certificates, &chain.key).unwrap().sign_png(&png()).unwrap();
     let mut changed = signed.clone();
     let at = signed.windows(6).position(|part| part == b"normal").unwrap();
+    // Of the prompt, as an assertion tells it.
     changed[at] = b'N';
     fs::write(folder.path().join("signed.png"), signed).unwrap();
     fs::write(folder.path().join("changed.png"), changed).unwrap();
@@ -52,7 +53,7 @@ fn c2pa_reads_what_was_signed() {
     assert_eq!(state("unknown"), "Valid", "{said}");
     assert_eq!(said["unknown"]["failures"], json!(["signingCredential.untrusted"]), "{said}");
     assert_eq!(state("changed"), "Invalid", "{said}");
-    assert_eq!(said["changed"]["failures"], json!(["assertion.dataHash.mismatch"]), "{said}");
+    assert_eq!(said["changed"]["failures"], json!(["assertion.hashedURI.mismatch"]), "{said}");
     assert_eq!(state("plain"), &Value::Null, "{said}");
 
     let manifest = &said["trusted"]["manifest"];

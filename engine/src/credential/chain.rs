@@ -50,7 +50,11 @@ impl Chain {
         let mut signer = parameters(organisation, "Skiagraph content credentials")?;
         signer.is_ca = IsCa::ExplicitNoCa;
         signer.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        signer.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(CLAIM_SIGNING.to_vec())];
+        // A reader that was given no list of purposes knows the second alone.
+        signer.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::Other(CLAIM_SIGNING.to_vec()),
+            ExtendedKeyUsagePurpose::EmailProtection,
+        ];
         signer.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let certificate = signer.signed_by(&key, &Issuer::new(root, root_key))?;

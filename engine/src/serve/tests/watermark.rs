@@ -7,6 +7,11 @@ fn secret(of: u8) -> Key {
     Key::from_secret(&[of; 32]).unwrap()
 }
 
+/// A request for an image with room for a mark, which the tiny model's own size has not.
+fn request() -> GenerateRequest {
+    GenerateRequest { size: Some((128, 128)), ..super::request() }
+}
+
 #[test]
 fn an_image_is_marked_as_asked_and_says_so() {
     let (_keep, service) = service();
